@@ -1,0 +1,110 @@
+"""What a token costs to train: the link between N, D and C.
+
+Two conventions and never one called the other: `6ND` is the approximation 6 N FLOPs a token
+(Kaplan 2020, section 2.1), `counted` is what the models of a table really cost, read from its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
+
+Array = NDArray[np.float64]
+
+
+def c_6nd(N: ArrayLike, D: ArrayLike) -> Array:
+    """The 6ND approximation of training FLOPs for N parameters on D tokens."""
+    return 6.0 * np.asarray(N, dtype=float) * np.asarray(D, dtype=float)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Training FLOPs per token as a function of N, in the convention `kind`.
+
+    `counted` costs hold knots (ln N, ln FLOPs per token) that a monotone cubic joins; beyond the
+    outermost sizes the last slope continues. `N` is whichever count the table was fitted on.
+    """
+
+    kind: Literal["6ND", "counted"] = "6ND"
+    ln_n: tuple[float, ...] = ()
+    ln_flops: tuple[float, ...] = ()
+
+    def flops_per_token(self, N: ArrayLike) -> Array:
+        """FLOPs to train on one token, same shape as N."""
+        N = np.asarray(N, dtype=float)
+        if self.kind == "6ND":
+            return 6.0 * N
+        return np.exp(self._interpolate(np.log(N))[0])
+
+    def elasticity(self, N: ArrayLike) -> Array:
+        """d ln(FLOPs per token) / d ln N: 1 for 6ND."""
+        N = np.asarray(N, dtype=float)
+        return np.ones_like(N) if self.kind == "6ND" else self._interpolate(np.log(N))[1]
+
+    def params(self, flops_per_token: ArrayLike) -> Array:
+        """The N whose token costs that much: the inverse of `flops_per_token`."""
+        target = np.log(np.asarray(flops_per_token, dtype=float))
+        if self.kind == "6ND":
+            return np.exp(target) / 6.0
+        x = target - np.log(6.0)
+        for _ in range(60):  # Newton on a monotone, nearly straight curve
+            value, slope = self._interpolate(x)
+            x = x - (value - target) / np.maximum(slope, 0.1)
+        return np.exp(x)
+
+    def tokens(self, C: ArrayLike, N: ArrayLike) -> Array:
+        """The D that spends C FLOPs on N parameters."""
+        return np.asarray(C, dtype=float) / self.flops_per_token(N)
+
+    def _interpolate(self, x: Array) -> tuple[Array, Array]:
+        """ln FLOPs per token and its slope at x = ln N, straight beyond the knots."""
+        first, last = self.ln_n[0], self.ln_n[-1]
+        if len(self.ln_n) == 1:  # one size says nothing of the slope: proportional, as 6ND
+            return self.ln_flops[0] + (x - first), np.ones_like(x)
+        curve = _curve(self.ln_n, self.ln_flops)
+        inside = np.clip(x, first, last)
+        slope = np.asarray(curve(inside, 1), dtype=float)
+        return np.asarray(curve(inside), dtype=float) + slope * (x - inside), slope
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, "ln_n": list(self.ln_n), "ln_flops": list(self.ln_flops)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Cost:
+        return cls(data["kind"], tuple(data["ln_n"]), tuple(data["ln_flops"]))
+
+
+@lru_cache(maxsize=64)
+def _curve(ln_n: tuple[float, ...], ln_flops: tuple[float, ...]) -> PchipInterpolator:
+    from scipy.interpolate import PchipInterpolator  # late: most callers want only 6ND
+
+    return PchipInterpolator(np.array(ln_n), np.array(ln_flops))
+
+
+def counted(N: ArrayLike, D: ArrayLike, C: ArrayLike) -> Cost:
+    """The cost curve of a table whose C was counted from the models.
+
+    N, D, C: arrays of one length. Sizes that appear more than once are averaged in the log.
+    Raises InputError where cost per token falls with size, which no counted table does.
+    """
+    N, D, C = (np.asarray(v, dtype=float) for v in (N, D, C))
+    sizes, where = np.unique(N, return_inverse=True)
+    per_token = np.bincount(where, np.log(C / D)) / np.bincount(where)
+    falls = np.flatnonzero(np.diff(per_token) <= 0)
+    if falls.size:
+        i = falls[0]
+        raise InputError(
+            f"C / D falls from {np.exp(per_token[i]):.4g} at N = {sizes[i]:.4g} to "
+            f"{np.exp(per_token[i + 1]):.4g} at N = {sizes[i + 1]:.4g}: counted FLOPs per "
+            "token must grow with N (do these rows mix families, contexts or conventions of N?)"
+        )
+    return Cost("counted", tuple(np.log(sizes).tolist()), tuple(per_token.tolist()))

@@ -1,0 +1,147 @@
+"""How a fit was reached and what the data do not say, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from scaling.fit.build import Coordinates
+from scaling.fit.engine_newton import held
+from scaling.fit.problem import Array, Problem, Solutions
+from scaling.laws.law import Law
+
+_AGREE = 1e-9  # relative difference in objective within which two starts found the same minimum
+_TRADE_OFF = 0.97  # correlation of draws
+_ONE_RAY = 0.01  # spread of ln(D/N) below which D is proportional to N
+_WEAK = 0.5  # 90 % interval of E as a part of the smallest loss
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Evidence that the estimate is the minimum, and which directions the data leave open.
+
+    gradient_norm: largest component of the objective's gradient over free coordinates. multipliers:
+    gradient at each coordinate held at its bound. condition: condition number of the Hessian,
+    coordinates scaled to unit curvature. other_minima: objective values of other basins that starts
+    ended in.
+    """
+
+    gradient_norm: float
+    multipliers: dict[str, float]
+    condition: float
+    starts: int
+    starts_agreeing: int
+    other_minima: tuple[float, ...]
+    draws_converged: float
+    weak: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Diagnostics:
+        return cls(
+            **{**data, "other_minima": tuple(data["other_minima"]), "weak": tuple(data["weak"])}
+        )
+
+
+def diagnose(
+    problem: Problem, polished: Solutions, u: Array, draws_converged: float, weak: tuple[str, ...]
+) -> Diagnostics:
+    """Diagnostics at the estimate u [p], given every start's end."""
+    here = problem.local(u[None], np.ones((1, problem.rows)))
+    frozen = held(problem, u[None], here.gradient)[0]
+    gradient = here.gradient[0]
+    best = float(here.value[0])
+    slack = _AGREE * best + problem.floor
+    agreeing = polished.value <= best + slack
+    others = np.unique(
+        np.array([f"{v:.6g}" for v in polished.value[~agreeing & polished.converged]])
+    )
+    return Diagnostics(
+        gradient_norm=float(np.abs(gradient[~frozen]).max(initial=0.0)),
+        multipliers={problem.names[i]: float(gradient[i]) for i in np.flatnonzero(frozen)},
+        condition=_condition(here.hessian[0][~frozen][:, ~frozen]),
+        starts=len(polished.value),
+        starts_agreeing=int(agreeing.sum()),
+        other_minima=tuple(sorted(float(v) for v in others)),
+        draws_converged=draws_converged,
+        weak=weak,
+    )
+
+
+def _condition(hessian: Array) -> float:
+    scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
+    values = np.linalg.eigvalsh(hessian / scale[:, None] / scale)
+    if len(values) == 0:
+        return 1.0
+    return float(min(values.max() / max(values.min(), 1e-300), 1e300))
+
+
+def design_warnings(x: Mapping[str, Array]) -> list[str]:
+    """What the choice of runs alone makes impossible to learn."""
+    found = [
+        f"{name} is the same on all rows: its exponent is not identified"
+        for name, values in x.items()
+        if np.ptp(np.log(values)) < 1e-9
+    ]
+    if not found and {"N", "D"} <= set(x) and np.ptp(np.log(x["D"] / x["N"])) < _ONE_RAY:
+        found.append(
+            "D is proportional to N on all rows (one ray): the exponents and amplitudes of N and D "
+            "are not identified separately"
+        )
+    return found
+
+
+def bound_warnings(problem: Problem, coordinates: Coordinates, u: Array) -> list[str]:
+    """Coordinates that ended at the edge of their box, in words."""
+    found = []
+    for i, name in enumerate(problem.names):
+        edge = u[i] <= problem.lower[i] or u[i] >= problem.upper[i]
+        if not edge:
+            continue
+        if name in coordinates.intercepts():
+            size = "nothing" if u[i] <= problem.lower[i] else "everything"
+            found.append(f"the term of {name} went to {size}: the data do not determine it")
+        else:
+            bound = problem.lower[i] if u[i] <= problem.lower[i] else problem.upper[i]
+            found.append(f"{name} ended at its bound {_natural(coordinates, name, bound):g}")
+    return found
+
+
+def _natural(coordinates: Coordinates, name: str, value: float) -> float:
+    return float(np.exp(value)) if coordinates.kind(name).scale == "log" else float(value)
+
+
+def weak_directions(law: Law, draws: Array, smallest_loss: float) -> tuple[str, ...]:
+    """Which parameters the draws [n, params] show to be open or to trade off, in words."""
+    if len(draws) < 50:
+        return ()
+    names = list(law.params)
+    found = []
+    if "E" in names:
+        low, high = np.quantile(draws[:, names.index("E")], [0.05, 0.95])
+        if high - low > _WEAK * smallest_loss:
+            found.append(
+                f"E is hardly identified: its 90 % interval runs from {low:.3g} to {high:.3g}; "
+                "longer runs of larger models would pin it"
+            )
+    with np.errstate(all="ignore"):
+        logs = [law.params[name].scale == "log" for name in names]
+        scaled = np.where(logs, np.log(np.maximum(draws, 1e-300)), draws)
+        correlation = np.corrcoef(scaled, rowvar=False)
+    pairs = [
+        f"{names[i]} and {names[j]} trade off (correlation {correlation[i, j]:.3f})"
+        for i, j in combinations(range(len(names)), 2)
+        if np.isfinite(correlation[i, j]) and abs(correlation[i, j]) > _TRADE_OFF
+    ]
+    if pairs and law.exponents is not None:
+        a, _ = law.exponents(dict(zip(names, draws.T, strict=True)))
+        low, high = np.quantile(np.broadcast_to(a, len(draws)), [0.05, 0.95])
+        if high - low > 0:
+            pairs.append(f"the exponent a of N_opt ~ C^a is known to +-{(high - low) / 2:.2g}")
+    return (*found, *pairs)

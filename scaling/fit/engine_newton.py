@@ -1,0 +1,139 @@
+"""The default engine: damped Newton in a box, all starts or all bootstrap replicates at once.
+
+Steps solve (H + damping * G) s = -g with H the exact Hessian and G the reweighted Gauss-Newton
+metric, which is what makes it global: with much damping a step is one of iteratively reweighted
+least squares, with none it is Newton's. Coordinates at a bound that the gradient pushes outward are
+held (Bertsekas 1982). Solved problems leave the batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.fit.problem import Array, Local, Problem, Solutions
+
+NAME = "newton"
+_MAX_ITERATIONS = 200
+_TOLERANCE = 1e-13  # of the predicted decrease, relative to the objective
+_CHUNK = 60_000  # points x rows that are worked on at once: they stay in cache
+
+
+def solve(problem: Problem, starts: Array) -> Solutions:
+    """Minimise from each start [b, p]; all rows weigh 1."""
+    return _chunked(problem, starts, np.ones((1, problem.rows)))
+
+
+def solve_many(problem: Problem, weights: Array, start: Array) -> Solutions:
+    """Minimise under each row of weights [b, rows] from one start [p]."""
+    return _chunked(problem, np.broadcast_to(start, (len(weights), problem.size)), weights)
+
+
+def _chunked(problem: Problem, starts: Array, weights: Array) -> Solutions:
+    size = max(1, _CHUNK // problem.rows)
+    parts = [
+        _minimise(
+            problem,
+            np.array(starts[i : i + size]),
+            weights if len(weights) == 1 else weights[i : i + size],
+        )
+        for i in range(0, len(starts), size)
+    ]
+    return Solutions(
+        np.concatenate([p.u for p in parts]),
+        np.concatenate([p.value for p in parts]),
+        np.concatenate([p.converged for p in parts]),
+        np.concatenate([p.iterations for p in parts]),
+    )
+
+
+def _minimise(problem: Problem, starts: Array, weights: Array) -> Solutions:
+    count = len(starts)
+    done = Solutions(
+        np.clip(starts, problem.lower, problem.upper),
+        np.full(count, np.inf),
+        np.zeros(count, dtype=bool),
+        np.full(count, float(_MAX_ITERATIONS)),
+    )
+    index = np.arange(count)  # of the problems still at work
+    weights = np.broadcast_to(weights, (count, problem.rows))
+    u = done.u.copy()
+    damping = np.full(count, 1e-2)
+    with np.errstate(all="ignore"):  # a step may overflow: it is refused, as its value isn't finite
+        here = problem.local(u, weights)
+        for iteration in range(_MAX_ITERATIONS):
+            step, predicted = _step(problem, u, here, damping)
+            there_u = np.clip(u + step, problem.lower, problem.upper)
+            there = problem.local(there_u, weights)
+            actual = here.value - there.value
+            tiny = np.abs(predicted) <= _TOLERANCE * here.value
+            better = np.isfinite(there.value) & (actual > 0)
+            accept = better & ((predicted > 0) & (actual > 1e-4 * predicted))
+            accept |= better & tiny  # rounding rules the ratio there: any decrease is welcome
+            ratio = np.where(predicted > 0, actual / predicted, -1.0)
+            damping = np.where(accept & (ratio > 0.5), damping * 0.1, damping)
+            damping = np.where(damping < 1e-9, 0.0, damping)
+            damping = np.where(accept, damping, np.maximum(10 * damping, 1e-3))
+            u = np.where(accept[:, None], there_u, u)
+            here = Local(
+                np.where(accept, there.value, here.value),
+                np.where(accept[:, None], there.gradient, here.gradient),
+                np.where(accept[:, None, None], there.hessian, here.hessian),
+                np.where(accept[:, None, None], there.metric, here.metric),
+            )
+            solved = tiny & (damping <= 1e-1) | (here.value <= problem.floor)
+            stalled = damping > 1e12
+            leave = solved | stalled
+            if leave.any() or iteration == _MAX_ITERATIONS - 1:
+                out = index[leave] if iteration < _MAX_ITERATIONS - 1 else index
+                which = leave if iteration < _MAX_ITERATIONS - 1 else np.ones_like(leave)
+                done.u[out], done.value[out] = u[which], here.value[which]
+                done.converged[out] = (solved | _at_rest(problem, u, here))[which]
+                done.iterations[out] = iteration + 1
+                keep = ~which
+                if not keep.any():
+                    break
+                index, u, damping, weights = index[keep], u[keep], damping[keep], weights[keep]
+                here = here.at(keep)
+    return done
+
+
+def held(problem: Problem, u: Array, gradient: Array) -> NDArray[np.bool_]:
+    """Coordinates at a bound that the gradient pushes further out, [b, p]."""
+    at_lower = (u <= problem.lower) & (gradient > 0)
+    at_upper = (u >= problem.upper) & (gradient < 0)
+    return at_lower | at_upper
+
+
+def _step(problem: Problem, u: Array, here: Local, damping: Array) -> tuple[Array, Array]:
+    """The damped step inside the box [b, p], and the decrease that its model predicts [b]."""
+    frozen = held(problem, u, here.gradient)
+    identity = np.eye(problem.size)
+    scale = np.einsum("bii->bi", here.metric)
+    ridge = 1e-15 * scale + 1e-300
+    matrix = here.hessian + damping[:, None, None] * here.metric + identity * ridge[:, None, :]
+    clear = frozen[:, :, None] | frozen[:, None, :]
+    matrix = np.where(clear, identity, matrix)
+    gradient = np.where(frozen, 0.0, here.gradient)
+    step = _solve(matrix, -gradient, scale)
+    step = np.clip(u + step, problem.lower, problem.upper) - u
+    curved = np.einsum("bi,bij,bj->b", step, here.hessian, step)
+    predicted = -(np.einsum("bi,bi->b", here.gradient, step) + 0.5 * curved)
+    return step, predicted
+
+
+def _solve(matrix: Array, right: Array, scale: Array) -> Array:
+    """Batched linear solve, coordinates scaled to be of one size; a singular one gets a ridge."""
+    d = 1.0 / np.sqrt(np.maximum(scale, 1e-300))
+    scaled = matrix * d[:, :, None] * d[:, None, :]
+    try:
+        return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
+    except np.linalg.LinAlgError:
+        scaled = scaled + 1e-10 * np.eye(right.shape[1])
+        return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
+
+
+def _at_rest(problem: Problem, u: Array, here: Local) -> NDArray[np.bool_]:
+    """Whether an undamped step would gain nothing worth having: 1e-10 of the objective."""
+    _, predicted = _step(problem, u, here, np.full(len(u), 1e-6))
+    return (predicted >= 0) & (predicted <= 1e-10 * here.value + problem.floor)

@@ -1,0 +1,79 @@
+"""What a predictor answers: a point estimate and draws around it, and the optimum at a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.cost import Cost
+from scaling.errors import InputError
+from scaling.laws.law import Law
+
+Array = NDArray[np.float64]
+
+_TINY = 1e-30  # complex step: exact derivatives without cancellation
+_HALVINGS = 60  # of a bracket of some tens of e-folds: down to the last bits
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """A number, or an array of them, with its uncertainty: point [...], draws [n_draws, ...]."""
+
+    point: Array
+    draws: Array
+
+    def interval(self, level: float = 0.90) -> tuple[Array, Array]:
+        """The central interval that holds `level` of the draws; the point twice without draws."""
+        if len(self.draws) == 0:
+            return self.point, self.point
+        tail = (1 - level) / 2
+        low, high = np.quantile(self.draws, [tail, 1 - tail], axis=0)
+        return low, high
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The compute-optimal N, D and the loss there, for each C asked: point [...], draws [n, ...]."""
+
+    N: Draws
+    D: Draws
+    loss: Draws
+
+
+def optimal_n(law: Law, params: Mapping[str, Array], C: ArrayLike, cost: Cost) -> Array:
+    """The N that minimises the law's loss where `cost.flops_per_token(N) * D = C`.
+
+    params: each [b]; C [...], FLOPs. Returns [b, ...]: by the law's closed form under 6ND where
+    it has one, else by bisection of d ln L / d ln N along the budget. Where the loss has no minimum between N = 1 and
+    D = 1 the end with the lower loss is returned. Raises InputError for a law without N or D.
+    """
+    for name in ("N", "D"):
+        if name not in law.variables:
+            raise InputError(
+                f"law {law.name} has no {name}: it says nothing of how to divide a budget between N and D"
+            )
+    C = np.asarray(C, dtype=float)
+    column = {name: np.reshape(v, (-1,) + (1,) * C.ndim) for name, v in params.items()}
+    if law.optimum is not None and cost.kind == "6ND":
+        return np.asarray(law.optimum(C, column), dtype=float)
+    return numeric_n(law, column, C, cost)
+
+
+def numeric_n(law: Law, params: Mapping[str, Array], C: Array, cost: Cost) -> Array:
+    """`optimal_n` for any law and cost; params broadcast against C [...]."""
+    shape = np.broadcast_shapes(*(np.shape(v) for v in params.values()), C.shape)
+    low = np.zeros(shape)
+    high = np.broadcast_to(np.log(cost.params(C)), shape).copy()
+    turn = np.exp(1j * _TINY)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        N = np.exp(middle)
+        D = cost.tokens(C, N)
+        by_n = np.log(law.predict(N=N * turn, D=D, **params)).imag / _TINY
+        by_d = np.log(law.predict(N=N, D=D * turn, **params)).imag / _TINY
+        falls = by_n < cost.elasticity(N) * by_d
+        low, high = np.where(falls, middle, low), np.where(falls, high, middle)
+    return np.exp(0.5 * (low + high))

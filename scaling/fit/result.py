@@ -1,0 +1,245 @@
+"""The Fit value: a law with its estimate, how it was reached, and draws around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scaling import laws
+from scaling.cost import Cost
+from scaling.errors import InputError
+from scaling.fit.diagnose import Diagnostics
+from scaling.fit.objective import Objective
+from scaling.fit.prediction import Draws, Optimum, optimal_n
+from scaling.fit.problem import Array, Scale
+from scaling.laws.law import Law
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted law. Never mutated; prints as a summary; round-trips through JSON.
+
+    params: the estimate by name. value: the objective there. status: "converged" or what is wrong,
+    then warnings. draws [n_draws, n_params]: bootstrap estimates, columns in the order of `params`.
+    points: the fitted rows' variables and `loss`, each [n_rows]. residuals [n_rows]: observed minus
+    fitted on the scale `on`, so that positive is worse than the law. n_column: the column that N
+    stands for. c_max: compute of the largest run fitted, in the convention of `cost`.
+    """
+
+    law: Law
+    params: dict[str, float]
+    objective: Objective
+    on: Scale
+    value: float
+    converged: bool
+    status: str
+    engine: str
+    seed: int
+    fixed: dict[str, float]
+    n_clusters: int
+    cluster_by: str
+    draws: Array
+    points: dict[str, Array]
+    residuals: Array
+    diagnostics: Diagnostics
+    conventions: dict[str, str]
+    n_column: str
+    cost: Cost
+    c_max: float
+    left_out: tuple[str, ...]
+    source: str
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.residuals)
+
+    def params_draws(self) -> dict[str, Array]:
+        """The draws by parameter name, each [n_draws]."""
+        return dict(zip(self.params, self.draws.T, strict=True))
+
+    def standard_errors(self) -> dict[str, float]:
+        """Standard deviation of each parameter's draws; NaN without draws."""
+        if len(self.draws) < 2:
+            return dict.fromkeys(self.params, float("nan"))
+        return dict(zip(self.params, self.draws.std(axis=0, ddof=1).tolist(), strict=True))
+
+    def interval(self, name: str, level: float = 0.90) -> tuple[float, float]:
+        """The central interval of a parameter's draws, or of the exponent "a" or "b"."""
+        values = self.exponents() if name in ("a", "b") and name not in self.params else None
+        draws = (
+            Draws(np.array(self.params[name]), self.params_draws()[name])
+            if values is None
+            else values[name]
+        )
+        low, high = draws.interval(level)
+        return float(low), float(high)
+
+    def exponents(self) -> dict[str, Draws]:
+        """`a` and `b` of N_opt ~ C^a, D_opt ~ C^b under 6ND; empty for laws without an optimum."""
+        if self.law.exponents is None:
+            return {}
+        point, draws = self.law.exponents(self.params), self.law.exponents(self.params_draws())
+        n = len(self.draws)
+        return {
+            name: Draws(
+                np.asarray(point[i], float), np.broadcast_to(np.asarray(draws[i], float), n)
+            )
+            for i, name in enumerate(("a", "b"))
+        }
+
+    def predict(self, **variables: ArrayLike) -> Array:
+        """The law's loss at the point estimate, broadcasting over the variables."""
+        wanted = {name: np.asarray(variables[name], float) for name in self.law.variables}
+        return np.asarray(self.law.predict(**wanted, **self.params), dtype=float)
+
+    def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
+        """Loss in nats at N, D (broadcast to [...]): point [...], draws [n_draws, ...].
+
+        With `noise` each draw also gets a residual of the fit at random, widened for the parameters
+        spent: then the draws are of one new run's loss, not of the law's mean.
+        """
+        N, D = np.broadcast_arrays(np.asarray(N, float), np.asarray(D, float))
+        x = {name: value for name, value in (("N", N), ("D", D)) if name in self.law.variables}
+        if len(x) < len(self.law.variables):
+            raise InputError(
+                f"law {self.law.name} needs {', '.join(self.law.variables)}, not N and D"
+            )
+        column = {k: v.reshape((-1,) + (1,) * N.ndim) for k, v in self.params_draws().items()}
+        draws = np.asarray(self.law.predict(**x, **column), dtype=float)
+        if noise and len(draws):
+            free = len(self.params) - len(self.fixed)
+            spread = np.sqrt(self.n_rows / max(self.n_rows - free, 1))
+            pick = np.random.default_rng([self.seed, 1]).integers(self.n_rows, size=draws.shape)
+            error = spread * self.residuals[pick]
+            draws = draws * np.exp(error) if self.on == "log_loss" else draws + error
+        return Draws(self.predict(**x), np.broadcast_to(draws, (len(self.draws), *N.shape)))
+
+    def optimum(self, C: ArrayLike) -> Optimum:
+        """Compute-optimal N, D and loss at C training FLOPs [...], in the convention of `cost`."""
+        C = np.asarray(C, dtype=float)
+        single = {name: np.array([value]) for name, value in self.params.items()}
+        point = optimal_n(self.law, single, C, self.cost)[0]
+        draws = np.asarray(optimal_n(self.law, self.params_draws(), C, self.cost))
+        column = {k: v.reshape((-1,) + (1,) * C.ndim) for k, v in self.params_draws().items()}
+        tokens = self.cost.tokens(C, draws)
+        loss = np.asarray(self.law.predict(N=draws, D=tokens, **column), dtype=float)
+        point_tokens = self.cost.tokens(C, point)
+        return Optimum(
+            Draws(point, draws),
+            Draws(point_tokens, tokens),
+            Draws(self.predict(N=point, D=point_tokens), loss),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `intervals` and `exponents` are there for readers, not for loading."""
+        return {
+            "format": _FORMAT,
+            "law": self.law.name,
+            "formula": self.law.formula,
+            "params": self.params,
+            "standard_errors": _finite(self.standard_errors()),
+            "intervals": {name: list(self.interval(name)) for name in self.params},
+            "exponents": {
+                name: {"value": float(d.point), "interval": list(self.interval(name))}
+                for name, d in self.exponents().items()
+            },
+            "objective": {
+                "name": self.objective.name,
+                "delta": self.objective.delta,
+                "on": self.on,
+                "value": self.value,
+            },
+            "status": self.status,
+            "converged": self.converged,
+            "engine": self.engine,
+            "seed": self.seed,
+            "fixed": self.fixed,
+            "n_rows": self.n_rows,
+            "n_clusters": self.n_clusters,
+            "cluster_by": self.cluster_by,
+            "n_column": self.n_column,
+            "conventions": self.conventions,
+            "cost": self.cost.to_dict(),
+            "c_max": self.c_max,
+            "left_out": list(self.left_out),
+            "source": self.source,
+            "diagnostics": self.diagnostics.to_dict(),
+            "residuals": self.residuals.tolist(),
+            "points": {name: values.tolist() for name, values in self.points.items()},
+            "draws": self.draws.tolist(),
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], law: Law | None = None) -> Fit:
+        """The inverse of `to_dict`; `law` is needed for one that isn't in the registry."""
+        if data.get("format") != _FORMAT:
+            raise InputError(f"not a saved fit: format is {data.get('format')!r}, not {_FORMAT}")
+        try:
+            objective = data["objective"]
+            names = list(data["params"])
+            return cls(
+                law=law or laws.get(data["law"]),
+                params=dict(data["params"]),
+                objective=Objective(objective["name"], objective["delta"]),
+                on=objective["on"],
+                value=objective["value"],
+                draws=np.array(data["draws"], dtype=float).reshape(-1, len(names)),
+                points={name: np.array(v, dtype=float) for name, v in data["points"].items()},
+                residuals=np.array(data["residuals"], dtype=float),
+                diagnostics=Diagnostics.from_dict(data["diagnostics"]),
+                cost=Cost.from_dict(data["cost"]),
+                left_out=tuple(data["left_out"]),
+                **{name: data[name] for name in _PLAIN},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"not a saved fit: {type(error).__name__} {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str, law: Law | None = None) -> Fit:
+        """The inverse of `to_json`. Raises InputError for text that is no saved fit."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"not a saved fit: line {error.lineno}: {error.msg}") from error
+        if not isinstance(data, dict):
+            raise InputError("not a saved fit: a JSON object is needed")
+        return cls.from_dict(data, law)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fit) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # it compares by value and holds arrays
+
+    def __str__(self) -> str:
+        from scaling.fit.summary import summary  # it reads a Fit, so it comes after it
+
+        return summary(self)
+
+
+_PLAIN = (
+    "converged",
+    "status",
+    "engine",
+    "seed",
+    "fixed",
+    "n_clusters",
+    "cluster_by",
+    "n_column",
+    "conventions",
+    "c_max",
+    "source",
+)
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: v if np.isfinite(v) else None for name, v in values.items()}

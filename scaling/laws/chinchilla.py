@@ -1,0 +1,199 @@
+"""Hoffmann's law, L = E + A/N^alpha + B/D^beta, with one exponent or a sharper corner.
+
+References: Hoffmann et al. 2022 (arXiv:2203.15556, eq. 10 and section 3.3); exponents tied as in
+Muennighoff et al. 2023 (arXiv:2305.16264). The p-norm joins the two terms by a power mean: k = 1 is
+the plain sum, large k the larger of both, which fits ladders of small models better.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scaling.laws.law import (
+    Array,
+    Feature,
+    Form,
+    Jet,
+    Law,
+    Linear,
+    Param,
+    Seeds,
+    Values,
+    exponent,
+    log,
+    positive,
+)
+
+_E, _N, _D, _K = range(4)  # inner variables: E, ln of the N term, ln of the D term, k
+
+
+def _sum(N: Any, D: Any, *, E: Any, A: Any, B: Any, alpha: Any, beta: Any) -> Any:
+    return E + A / N**alpha + B / D**beta
+
+
+def _power_mean(N: Any, D: Any, *, E: Any, A: Any, B: Any, alpha: Any, beta: Any, k: Any) -> Any:
+    n_term, d_term = A / N**alpha, B / D**beta
+    swap = np.real(d_term) > np.real(n_term)
+    large, small = np.where(swap, d_term, n_term), np.where(swap, n_term, d_term)
+    return E + large * (1 + (small / large) ** k) ** (1 / k)  # the ratio cannot overflow
+
+
+def _sum_core(y: tuple[Array, ...]) -> Jet:
+    """ln(E + e^zN + e^zD): E is a bound-able number, the others are logs."""
+    n_term, d_term = np.exp(y[_N]), np.exp(y[_D])
+    loss = y[_E] + n_term + d_term
+    e, p, q = 1 / loss, n_term / loss, d_term / loss
+    hessian = {
+        (_E, _E): -e * e,
+        (_E, _N): -e * p,
+        (_E, _D): -e * q,
+        (_N, _N): p * (1 - p),
+        (_N, _D): -p * q,
+        (_D, _D): q * (1 - q),
+    }
+    return Jet(np.log(loss), (e, p, q), hessian)
+
+
+def _power_mean_core(y: tuple[Array, ...]) -> Jet:
+    """ln(E + e^M), M = ln(e^(k zN) + e^(k zD)) / k, the smooth maximum of zN and zD.
+
+    With q the softmax of k z: dM/dz = q, dM/dk = -entropy(q)/k^2, and the second derivatives
+    follow from dq_i/dk = q_i (z_i - mean_q z).
+    """
+    E, n, d, k = y
+    m = np.logaddexp(k * n, k * d) / k
+    p = np.exp(k * (n - m))
+    q = np.exp(k * (d - m))
+    entropy = -k * (p * (n - m) + q * (d - m))
+    spread = p * q * (n - d)  # dp/dk = -dq/dk
+    m_k = -entropy / k**2
+    first = {_N: p, _D: q, _K: m_k}
+    second = {
+        (_N, _N): k * p * q,
+        (_N, _D): -k * p * q,
+        (_D, _D): k * p * q,
+        (_N, _K): spread,
+        (_D, _K): -spread,
+        (_K, _K): 2 * entropy / k**3 + spread * (n - d) / k,
+    }
+    term = np.exp(m)
+    loss = E + term
+    e, s = 1 / loss, term / loss
+    hessian = {(_E, _E): -e * e}
+    for j, g in first.items():
+        hessian[_E, j] = -e * s * g
+    for (i, j), h in second.items():
+        hessian[i, j] = s * h + s * (1 - s) * first[i] * first[j]
+    return Jet(np.log(loss), (e, s * p, s * q, s * m_k), hessian)
+
+
+def _features(alpha: str, beta: str, *more: str) -> tuple[Feature, ...]:
+    return (
+        Feature("E"),
+        Feature("A", alpha, "N"),
+        Feature("B", beta, "D"),
+        *(Feature(name) for name in more),
+    )
+
+
+def _exponents(p: Values) -> tuple[Any, Any]:
+    """N_opt ~ C^a and D_opt ~ C^b; the p-norm's k changes neither."""
+    total = p["alpha"] + p["beta"]
+    return p["beta"] / total, p["alpha"] / total
+
+
+def _optimum(C: Any, p: Values) -> Any:
+    """Hoffmann's closed form: G (C/6)^a, G = (alpha A / (beta B))^(1/(alpha+beta)); k as a root."""
+    a, _ = _exponents(p)
+    ratio = (p["alpha"] / p["beta"]) ** (1 / p.get("k", 1.0)) * (p["A"] / p["B"])
+    return ratio ** (1 / (p["alpha"] + p["beta"])) * (C / 6) ** a
+
+
+def _tied(p: Values) -> dict[str, Any]:
+    return {**p, "beta": p["alpha"]}
+
+
+def _mean_outer(loss: Array, *names: str) -> dict[str, Array]:
+    grid = np.geomspace(0.05, 1.2, 9)
+    return {
+        "E": loss.min() * np.array([0.0, 0.3, 0.6, 0.8, 0.93]),
+        **{name: grid for name in names},
+        "k": np.array([0.7, 1.0, 1.6, 3.0, 8.0]),
+    }
+
+
+def _mean_linear(x: Values, loss: Array, o: Values) -> Linear:
+    """(L - E)^k is linear in A^k and B^k given E, k and the exponents."""
+    above = np.maximum(loss - o["E"], 1e-9 * loss)
+    target = above ** o["k"]
+    columns = (x["N"] ** (-o["k"] * o["alpha"]), x["D"] ** (-o["k"] * o["beta"]))
+    basis = np.stack(np.broadcast_arrays(*columns), axis=-1)
+    return Linear(basis, target, o["k"] * target / above * loss)
+
+
+def _mean_assemble(o: Values, c: Array) -> dict[str, Any]:
+    return {**o, "A": c[..., 0] ** (1 / o["k"]), "B": c[..., 1] ** (1 / o["k"])}
+
+
+def _mean_seeds(*names: str) -> Seeds:
+    tied = "beta" not in names
+    return Seeds(
+        lambda loss: _mean_outer(loss, *names),
+        lambda x, loss, o: _mean_linear(x, loss, _tied(o) if tied else o),
+        _mean_assemble,
+    )
+
+
+_K_RANGE = Param(0.3, 30.0, "linear")
+
+chinchilla = Law(
+    name="chinchilla",
+    formula="E + A/N^alpha + B/D^beta",
+    predict=_sum,
+    params={"E": positive(), "A": log(), "B": log(), "alpha": exponent(), "beta": exponent()},
+    linear=("E", "A", "B"),
+    reference="Hoffmann et al. 2022, arXiv:2203.15556, eq. 10",
+    form=Form(_features("alpha", "beta"), _sum_core),
+    exponents=_exponents,
+    optimum=_optimum,
+)
+
+chinchilla_tied = Law(
+    name="chinchilla_tied",
+    formula="E + A/N^alpha + B/D^alpha",
+    predict=lambda N, D, **p: _sum(N, D, **_tied(p)),
+    params={"E": positive(), "A": log(), "B": log(), "alpha": exponent()},
+    linear=("E", "A", "B"),
+    reference="Muennighoff et al. 2023, arXiv:2305.16264 (alpha = beta)",
+    form=Form(_features("alpha", "alpha"), _sum_core),
+    exponents=lambda p: _exponents(_tied(p)),
+    optimum=lambda C, p: _optimum(C, _tied(p)),
+)
+
+pnorm = Law(
+    name="pnorm",
+    formula="E + ((A/N^alpha)^k + (B/D^beta)^k)^(1/k)",
+    predict=_power_mean,
+    params={**chinchilla.params, "k": _K_RANGE},
+    linear=("E",),
+    reference="the terms of arXiv:2203.15556, eq. 10, joined by a p-norm",
+    form=Form(_features("alpha", "beta", "k"), _power_mean_core),
+    seeds=_mean_seeds("alpha", "beta"),
+    exponents=_exponents,
+    optimum=_optimum,
+)
+
+pnorm_tied = Law(
+    name="pnorm_tied",
+    formula="E + ((A/N^alpha)^k + (B/D^alpha)^k)^(1/k)",
+    predict=lambda N, D, **p: _power_mean(N, D, **_tied(p)),
+    params={**chinchilla_tied.params, "k": _K_RANGE},
+    linear=("E",),
+    reference="the terms of arXiv:2203.15556, eq. 10, joined by a p-norm, alpha = beta",
+    form=Form(_features("alpha", "alpha", "k"), _power_mean_core),
+    seeds=_mean_seeds("alpha"),
+    exponents=lambda p: _exponents(_tied(p)),
+    optimum=lambda C, p: _optimum(C, _tied(p)),
+)

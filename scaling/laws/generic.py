@@ -1,0 +1,76 @@
+"""Derivatives and starts of a law from nothing but its `predict`.
+
+Complex steps give the gradient to machine precision: Im f(x + ih) / h has no cancellation (Squire &
+Trapp 1998). Second derivatives are central differences of that gradient, good to about ten digits,
+which a Newton iteration doesn't notice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Seeds, Values
+
+_TINY = 1e-30  # complex step: no cancellation, so as small as you like
+_STEP = 1e-5  # real step, about the cube root of machine precision
+
+
+def form_of(law: Law, x: Values) -> Form:
+    """The law's own form, or one made from `predict` at the variables x."""
+    if law.form is not None:
+        return law.form
+    names = tuple(law.params)
+
+    def log_loss(y: tuple[Any, ...]) -> Any:
+        values = {
+            name: np.exp(v) if law.params[name].scale == "log" else v
+            for name, v in zip(names, y, strict=True)
+        }
+        return np.log(law.predict(**x, **values))
+
+    def gradient(y: tuple[Array, ...]) -> list[Array]:
+        return [log_loss(_moved(y, j, 1j * _TINY)).imag / _TINY for j in range(len(y))]
+
+    def core(y: tuple[Array, ...]) -> Jet:
+        value = log_loss(y)
+        shape = np.shape(value)
+        hessian: dict[tuple[int, int], Array] = {}
+        for k in range(len(y)):
+            step = _STEP * (1.0 + np.abs(y[k]))
+            up, down = gradient(_moved(y, k, step)), gradient(_moved(y, k, -step))
+            for j in range(k + 1):
+                hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
+        return Jet(value, tuple(np.broadcast_to(g, shape) for g in gradient(y)), hessian)
+
+    return Form(tuple(Feature(name) for name in names), core)
+
+
+def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:
+    return (*y[:j], y[j] + step, *y[j + 1 :])
+
+
+def seeds_of(law: Law) -> Seeds:
+    """The law's own seeds, or a grid over every parameter that is not linear."""
+    if law.seeds is not None:
+        return law.seeds
+    outer_names = [name for name in law.params if name not in law.linear]
+
+    def outer(loss: Array) -> dict[str, Array]:
+        return {name: np.array(law.params[name].grid or (1.0,)) for name in outer_names}
+
+    def linearise(x: Values, loss: Array, values: Values) -> Linear:
+        zero = dict.fromkeys(law.linear, 0.0)
+        offset = law.predict(**x, **values, **zero)
+        columns = [
+            law.predict(**x, **values, **{**zero, name: 1.0}) - offset for name in law.linear
+        ]
+        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(loss))
+        basis = np.stack([np.broadcast_to(c, shape) for c in columns], axis=-1)
+        return Linear(basis, loss - offset, loss)
+
+    def assemble(values: Values, coefficients: Array) -> dict[str, Any]:
+        return {**values, **{name: coefficients[..., j] for j, name in enumerate(law.linear)}}
+
+    return Seeds(outer, linearise, assemble)

@@ -1,0 +1,136 @@
+"""Kaplan's laws: L(N), L(D) and L(N, D), power laws without an irreducible loss.
+
+Reference: Kaplan et al. 2020 (arXiv:2001.08361), eq. 1.1, 1.2 and 1.5. N is non-embedding there.
+The form fits z = aN ln Nc - aN ln N, so its coordinates are the height and slope of a straight line
+in the log rather than Nc, which lies many decades outside the data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scaling.laws.law import (
+    Array,
+    Feature,
+    Form,
+    Jet,
+    Law,
+    Linear,
+    Param,
+    Seeds,
+    Values,
+    exponent,
+    free,
+    log,
+)
+
+
+def _line_core(y: tuple[Array, ...]) -> Jet:
+    return Jet(y[0], (np.ones_like(y[0]),), {})
+
+
+def _line_law(variable: str, scale: str, slope: str, equation: str) -> Law:
+    """(scale / variable)^slope, a straight line of ln L on ln variable."""
+
+    def predict(**p: Any) -> Any:
+        return (p[scale] / p[variable]) ** p[slope]
+
+    def encode(p: Values) -> dict[str, Any]:
+        return {"height": p[slope] * np.log(p[scale]), slope: p[slope]}
+
+    def decode(c: Values) -> dict[str, Any]:
+        return {scale: np.exp(c["height"] / c[slope]), slope: c[slope]}
+
+    def linearise(x: Values, loss: Array, o: Values) -> Linear:
+        column = x[variable] ** -o[slope]
+        return Linear(column[..., None], loss, loss)
+
+    def assemble(o: Values, c: Array) -> dict[str, Any]:
+        return {**o, scale: c[..., 0] ** (1 / o[slope])}
+
+    kind = exponent()
+    return Law(
+        name=f"kaplan_{variable.lower()}",
+        formula=f"({scale}/{variable})^{slope}",
+        predict=predict,
+        params={scale: log(), slope: kind},
+        variables=(variable,),
+        reference=f"Kaplan et al. 2020, arXiv:2001.08361, eq. {equation}",
+        form=Form(
+            (Feature("height", slope, variable),), _line_core, {"height": free()}, encode, decode
+        ),
+        seeds=Seeds(lambda loss: {slope: np.array(kind.grid)}, linearise, assemble),
+    )
+
+
+def _surface(N: Any, D: Any, *, Nc: Any, Dc: Any, aN: Any, aD: Any) -> Any:
+    return ((Nc / N) ** (aN / aD) + Dc / D) ** aD
+
+
+def _surface_core(y: tuple[Array, ...]) -> Jet:
+    """aD ln(e^zN + e^zD), zN = ratio (ln Nc - ln N), zD = ln Dc - ln D, ratio = aN / aD."""
+    n, d, aD = y
+    total = np.logaddexp(n, d)
+    p, q = np.exp(n - total), np.exp(d - total)
+    bend = aD * p * q
+    hessian = {(0, 0): bend, (0, 1): -bend, (1, 1): bend, (0, 2): p, (1, 2): q}
+    return Jet(aD * total, (aD * p, aD * q, total), hessian)
+
+
+def _surface_encode(p: Values) -> dict[str, Any]:
+    ratio = p["aN"] / p["aD"]
+    return {"height": ratio * np.log(p["Nc"]), "ratio": ratio, "Dc": p["Dc"], "aD": p["aD"]}
+
+
+def _surface_decode(c: Values) -> dict[str, Any]:
+    ratio, aD = c["ratio"], c["aD"]
+    return {"Nc": np.exp(c["height"] / ratio), "Dc": c["Dc"], "aN": ratio * aD, "aD": aD}
+
+
+def _surface_linear(x: Values, loss: Array, o: Values) -> Linear:
+    """L^(1/aD) is linear in Nc^(aN/aD) and Dc given the exponents."""
+    target = loss ** (1 / o["aD"])
+    columns = (x["N"] ** -(o["aN"] / o["aD"]), 1 / x["D"] + 0 * o["aD"])
+    return Linear(np.stack(np.broadcast_arrays(*columns), axis=-1), target, target / o["aD"])
+
+
+def _surface_assemble(o: Values, c: Array) -> dict[str, Any]:
+    return {**o, "Nc": c[..., 0] ** (o["aD"] / o["aN"]), "Dc": c[..., 1]}
+
+
+def _surface_exponents(p: Values) -> tuple[Any, Any]:
+    """N_opt ~ C^a: at fixed N D the two terms balance where N^(aN/aD) ~ D."""
+    total = p["aN"] + p["aD"]
+    return p["aD"] / total, p["aN"] / total
+
+
+def _surface_optimum(C: Any, p: Values) -> Any:
+    ratio = p["aN"] / p["aD"]
+    return np.exp(
+        (np.log(ratio) + ratio * np.log(p["Nc"]) + np.log(C / 6) - np.log(p["Dc"])) / (1 + ratio)
+    )
+
+
+_GRID = np.geomspace(0.02, 1.2, 18)
+
+kaplan_n = _line_law("N", "Nc", "aN", "1.1")
+kaplan_d = _line_law("D", "Dc", "aD", "1.2")
+kaplan = Law(
+    name="kaplan",
+    formula="((Nc/N)^(aN/aD) + Dc/D)^aD",
+    predict=_surface,
+    params={"Nc": log(), "Dc": log(), "aN": exponent(), "aD": exponent()},
+    reference="Kaplan et al. 2020, arXiv:2001.08361, eq. 1.5",
+    form=Form(
+        (Feature("height", "ratio", "N"), Feature("Dc", None, "D"), Feature("aD")),
+        _surface_core,
+        {"height": free(), "ratio": Param(1e-3, 1e3)},
+        _surface_encode,
+        _surface_decode,
+    ),
+    seeds=Seeds(lambda loss: {"aN": _GRID, "aD": _GRID}, _surface_linear, _surface_assemble),
+    exponents=_surface_exponents,
+    optimum=_surface_optimum,
+)

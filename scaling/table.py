@@ -1,0 +1,187 @@
+"""The run table: a pandas DataFrame, one row a (run, tokens) point.
+
+Columns and conventions are in docs/architecture.md. A table needs only the columns that a law asks
+for (N, D, loss); everything else passes through.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scaling.errors import InputError
+from scaling.where import matches
+
+CONVENTIONS = ("N_kind", "C_kind", "L_kind")
+UNSTATED = "unstated"
+ALIASES = {"L": "loss"}
+_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that a fit does not see, and why."""
+
+    rows: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.rows} row{'s' if self.rows != 1 else ''} left out: {self.reason}"
+
+
+def read_table(
+    path: str | os.PathLike[str], columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a CSV, TSV or Parquet table, by its suffix.
+
+    `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`).
+    The file's name goes along in `df.attrs["source"]`, so that later errors can name it.
+    Raises InputError for a missing, empty or unreadable file, or an unknown column.
+    """
+    path = Path(path)
+    if path.suffix not in _SUFFIXES:
+        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        if path.suffix == ".parquet":
+            df = pd.read_parquet(path)
+        else:
+            df = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+    except (ValueError, OSError) as error:  # parser, unicode and arrow errors are among them
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: cannot be read as {path.suffix[1:]}: {first}") from error
+    df = df.reset_index(drop=True)
+    df.attrs["source"] = str(path)
+    if df.empty:
+        raise InputError(f"{path}: the table has no rows")
+    for ours, theirs in (columns or {}).items():
+        if theirs not in df.columns:
+            raise InputError(f"{path}: {_missing(theirs, df.columns)}")
+        df[ALIASES.get(ours, ours)] = df[theirs]
+    return df
+
+
+def write_table(df: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a table atomically; equal tables give equal bytes.
+
+    The file appears whole or not at all: it is written beside its place and then renamed.
+    """
+    path = Path(path)
+    if path.suffix not in _SUFFIXES:
+        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
+    plain = df.reset_index(drop=True)
+    plain.attrs = {}  # parquet would store them: the source's name is not part of the table
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        if path.suffix == ".parquet":
+            plain.to_parquet(temporary, index=False)
+        else:
+            # repr of a float is its shortest exact form, so csv round-trips to the bit
+            separator = "\t" if path.suffix == ".tsv" else ","
+            plain.to_csv(temporary, sep=separator, index=False, lineterminator="\n")
+        with open(temporary, "rb") as done:  # noqa: PTH123 - a descriptor to sync
+            os.fsync(done.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def check_table(df: pd.DataFrame, needs: Sequence[str] = ("N", "D", "loss")) -> None:
+    """Raise InputError unless every column of `needs` is there, numeric, finite and positive.
+
+    The message names the file and the rows (counted from 1, the header not counted) at fault.
+    """
+    source = _source(df)
+    for name in needs:
+        if name not in df.columns:
+            raise InputError(f"{source}: {_missing(name, df.columns)}")
+        numbers = pd.to_numeric(df[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        text = np.isnan(numbers) & df[name].notna().to_numpy()
+        for bad, what in (
+            (text, "not a number"),
+            (np.isnan(numbers), "NaN or empty"),
+            (np.isinf(numbers), "infinite"),
+            (numbers <= 0, "zero or negative"),
+        ):
+            if bad.any():
+                raise InputError(
+                    f"{source}: column {name} is {what} in {_rows(df.index[bad])}; "
+                    f"every {name} must be a finite number above 0"
+                )
+
+
+def conventions(df: pd.DataFrame) -> dict[str, str]:
+    """What N, C and loss mean in this table: `{"N_kind": ..., "C_kind": ..., "L_kind": ...}`.
+
+    A missing or empty column reads as "unstated". Two conventions in one column are an
+    InputError that names both.
+    """
+    found = {}
+    for name in CONVENTIONS:
+        kinds = [UNSTATED]
+        if name in df.columns:
+            kinds = sorted({str(kind) for kind in df[name].fillna(UNSTATED)}) or kinds
+        if len(kinds) > 1:
+            raise InputError(
+                f"{_source(df)}: {name} mixes {' and '.join(kinds)}; "
+                "fit one convention at a time, for example with --where"
+            )
+        found[name] = kinds[0]
+    return found
+
+
+def select_rows(
+    df: pd.DataFrame, where: str | None = None
+) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
+    """The stated rule for fits: finished runs that are not targets, and `where` if given.
+
+    Returns the rows (index kept, so that messages name the file's rows) and an account of the
+    rest. Raises InputError where nothing is left.
+    """
+    account: list[LeftOut] = []
+
+    def leave_out(bad: pd.Series, reason: str) -> None:
+        nonlocal df
+        if bad.any():
+            account.append(LeftOut(int(bad.sum()), reason))
+            df = df[~bad]
+
+    if "status" in df.columns:
+        for status in sorted({str(s) for s in df["status"]} - {"finished"}):
+            leave_out(df["status"].astype(str) == status, f"status is {status}")
+    if "role" in df.columns:
+        leave_out(df["role"] == "target", "role is target: a target never enters a fit")
+    if where is not None:
+        leave_out(~matches(df, where), f"not {where}")
+    if df.empty:
+        told = "; ".join(str(item) for item in account)
+        raise InputError(f"{_source(df)}: no rows left to fit ({told})")
+    return df, tuple(account)
+
+
+def _source(df: pd.DataFrame) -> str:
+    return str(df.attrs.get("source", "table"))
+
+
+def _missing(name: str, columns: Iterable[object]) -> str:
+    names = [str(column) for column in columns]
+    folded = {n.lower(): n for n in names}  # "Loss" is near "loss", whatever its letters' case
+    near = [folded[n] for n in difflib.get_close_matches(name.lower(), list(folded), n=3)]
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    return f"no column {name}; it has {', '.join(names)}{hint} (name it with --columns {name}=...)"
+
+
+def _rows(index: pd.Index, show: int = 5) -> str:
+    rows = [str(int(i) + 1) for i in index]
+    more = f" and {len(rows) - show} more" if len(rows) > show else ""
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(rows[:show])}{more}"
