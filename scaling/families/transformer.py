@@ -1,0 +1,171 @@
+"""Decoder-only transformer: pre-norm RMSNorm, rotary positions, SwiGLU or GELU.
+
+One dial (`size`, the non-embedding parameters N) sets a whole sensible shape. Everything here
+is arithmetic on the shape: exact parameter counts, FLOPs and memory. The Flax module of the
+same shape is `scaling.models.transformer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from scaling.errors import InputError
+
+NAME = "transformer"
+DIALS = ("width", "depth", "heads", "mlp", "tied", "qk_norm", "context")
+WIDTH_STEP = 8
+MAX_WIDTH = 65_536
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """The shape of one transformer; `vocab` comes from the data's tokenizer."""
+
+    width: int
+    depth: int
+    heads: int
+    context: int
+    vocab: int
+    mlp: Literal["swiglu", "gelu"] = "swiglu"
+    tied: bool = False
+    qk_norm: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "heads", "context", "vocab"):
+            if getattr(self, name) < 1:
+                raise InputError(f"transformer: {name} = {getattr(self, name)}, must be at least 1")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise InputError(
+                f"transformer: width {self.width} with {self.heads} heads gives a head size of "
+                f"{self.width / self.heads:g}; rotary positions need an even whole number"
+            )
+        if self.mlp not in ("swiglu", "gelu"):
+            raise InputError(f"transformer: mlp = {self.mlp!r}, valid: swiglu, gelu")
+
+    @property
+    def head_dim(self) -> int:
+        return self.width // self.heads
+
+    @property
+    def mlp_width(self) -> int:
+        """4 w for GELU; 8/3 w for SwiGLU, whose third matrix makes up for it."""
+        if self.mlp == "gelu":
+            return 4 * self.width
+        return WIDTH_STEP * round(8 * self.width / 3 / WIDTH_STEP)
+
+    @property
+    def _mlp_matrices(self) -> int:
+        return 3 if self.mlp == "swiglu" else 2
+
+    def parameters(self) -> dict[str, int]:
+        """Exact parameter counts by group; their sum is `N_total`."""
+        w, d = self.width, self.depth
+        return {
+            "embedding": self.vocab * w,
+            "attention": d * 4 * w * w,
+            "mlp": d * self._mlp_matrices * w * self.mlp_width,
+            "norm": (2 * d + 1) * w + (2 * d * self.head_dim if self.qk_norm else 0),
+            "head": 0 if self.tied else self.vocab * w,
+        }
+
+    @property
+    def N(self) -> int:  # noqa: N802 - the field's name
+        """Non-embedding parameters: neither the embedding nor the unembedding matrix."""
+        groups = self.parameters()
+        return groups["attention"] + groups["mlp"] + groups["norm"]
+
+    @property
+    def N_total(self) -> int:  # noqa: N802
+        return sum(self.parameters().values())
+
+    def forward_flops(self) -> dict[str, int]:
+        """Matmul FLOPs of one token's forward pass, by part (a multiply-add is two).
+
+        Attention scores and values are counted over the whole context, as they are computed
+        (the causal mask discards half of them, it doesn't save them). Elementwise work
+        (norms, softmax, activations) is not counted, as is usual.
+        """
+        w, d = self.width, self.depth
+        return {
+            "attention_projections": d * 2 * 4 * w * w,
+            "attention_scores": d * 2 * 2 * self.context * w,
+            "mlp": d * 2 * self._mlp_matrices * w * self.mlp_width,
+            "head": 2 * w * self.vocab,
+        }
+
+    def flops_per_token(self) -> int:
+        """Training FLOPs per token: forward plus twice that for the backward pass."""
+        return 3 * sum(self.forward_flops().values())
+
+    def memory_bytes(self, batch_tokens: int) -> int:
+        """Predicted peak memory of a training step, in bytes.
+
+        float32 parameters, gradients and two Adam moments, and the activations that the
+        backward pass reads: measured against XLA's buffers in tests.
+        """
+        w, h, v = self.width, self.mlp_width, self.vocab
+        per_layer = 10 * w + (2 * self._mlp_matrices - 1) * h + 3 * self.heads * self.context
+        activations = batch_tokens * (self.depth * per_layer + 4 * w + 3 * v)
+        return 4 * (4 * self.N_total + activations)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def from_size(size: float, *, vocab: int, context: int, **fixed: Any) -> Transformer:
+    """The buildable transformer whose N is nearest to `size` in ratio.
+
+    `fixed` pins any of the other dials (`depth=2`, `width=64`, `qk_norm=True`).
+    Raises InputError where no shape comes within a factor of 1.5 of `size`.
+    """
+    if "width" in fixed:
+        return from_width(vocab=vocab, context=context, **fixed)
+    if not size > 0:
+        raise InputError(f"transformer: size = {size:g}, must be a positive number of parameters")
+    best = min(
+        _candidates(size, vocab=vocab, context=context, **fixed),
+        key=lambda shape: max(shape.N / size, size / shape.N),
+    )
+    if not 2 / 3 < best.N / size < 3 / 2:
+        raise InputError(
+            f"transformer: no shape near size = {size:g}; the nearest is N = {best.N:,} "
+            f"(width {best.width}, depth {best.depth})"
+        )
+    return best
+
+
+def from_width(width: int, *, vocab: int, context: int, **fixed: Any) -> Transformer:
+    """The transformer of this width, depth and heads by the dial unless given."""
+    unknown = sorted(set(fixed) - set(DIALS))
+    if unknown:
+        raise InputError(f"transformer: unknown dial {unknown[0]!r}, valid: {', '.join(DIALS)}")
+    shape = {"depth": usual_depth(width), "heads": usual_heads(width), **fixed}
+    return Transformer(width=width, vocab=vocab, context=context, **shape)
+
+
+def usual_depth(width: int) -> int:
+    """width / 64 up to 1,024 (GPT-2's 768 x 12), then slower (8,192 x 76), at least 2."""
+    return max(2, round(16 * (width / 1024) ** (1.0 if width <= 1024 else 0.75)))
+
+
+def usual_heads(width: int) -> int:
+    """Heads of 64 where the width allows; narrow nets keep at least two heads where they can."""
+    target = 64 if width >= 256 else 32 if width >= 64 else 16
+    fits = [h for h in range(1, width + 1) if width % h == 0 and (width // h) % 2 == 0]
+    return min(fits, key=lambda h: (abs(width / h - target), h))
+
+
+def _candidates(size: float, **fixed: Any) -> Iterator[Transformer]:
+    """Shapes around `size`, by bisection on the width (N grows with the width)."""
+    low, high = 1, MAX_WIDTH // WIDTH_STEP
+    while low < high:
+        middle = (low + high) // 2
+        if size > from_width(middle * WIDTH_STEP, **fixed).N:
+            low = middle + 1
+        else:
+            high = middle
+    for step in (low - 1, low):
+        if step >= 1:
+            yield from_width(step * WIDTH_STEP, **fixed)

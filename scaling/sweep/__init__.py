@@ -1,0 +1,1 @@
+"""Plan, store and execute: which cells are left, where they go, who trains them."""

@@ -1,0 +1,145 @@
+"""Trains what is not yet done: cells by trunk, over the executor, into the store."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scaling.data import Corpus
+from scaling.data.corpus import cache_folder, load
+from scaling.grid import Cell, Data
+from scaling.sweep import local
+from scaling.sweep.plan import CellCost, by_length, costs
+from scaling.sweep.store import Store
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A progress event: `record` where a cell has just finished, else steps of a trunk."""
+
+    trunk: str
+    steps: int
+    loss: float
+    record: dict[str, Any] | None = None
+
+
+def train(
+    cells: list[Cell],
+    data: Data,
+    store: Store,
+    *,
+    workers: int,
+    timings: dict[str, dict[str, float]],
+    on_event: Callable[[Trained], None] = lambda event: None,
+) -> None:
+    """Train every cell of `cells` that the store lacks. Records are stored by the workers."""
+    known = costs(cells, timings)
+    done = store.finished(cells)
+    groups, _ = by_length(cells, known)
+    # Finished cells stay in their group only to be skipped: the trunk resumes behind them.
+    left = [[c for c in group if c.id not in done] for group in groups]
+    left = [group for group in left if group]
+    if not left:
+        return
+    local.execute(
+        _train_group,
+        [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left],
+        workers=min(workers, len(left)),
+        on_message=lambda m: on_event(Trained(m[0], m[1], m[2])),
+        on_result=lambda records: [on_event(Trained(r["trunk"], 0, r["loss"], r)) for r in records],
+    )
+    store.clean()
+
+
+def calibrate(cells: list[Cell], data: Data, *, workers: int) -> dict[str, dict[str, float]]:
+    """Timings of every shape in `cells`: cached ones, and the missing ones measured now."""
+    from scaling.train import calibrate as stopwatch
+
+    timings = stopwatch.known(cells)
+    missing = {c.timing_key: c for c in cells if c.timing_key not in timings}
+    if missing:
+        measured: dict[str, dict[str, float]] = {}
+        local.execute(
+            _calibrate_cell,
+            [(cell, data) for cell in missing.values()],
+            workers=min(workers, len(missing)),
+            on_result=lambda pair: measured.update([pair]),
+        )
+        stopwatch.remember(measured)
+        timings |= measured
+    return timings
+
+
+def _corpus(data: Data) -> Corpus:
+    return load(data.source, tokenizer=data.tokenizer, held_out=data.held_out)
+
+
+def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
+    prepare_jax()
+    from scaling.train import calibrate as stopwatch
+
+    return cell.timing_key, stopwatch.measure(cell, _corpus(data))
+
+
+def _train_group(
+    cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]
+) -> list[dict[str, Any]]:
+    prepare_jax()
+    from scaling.train.engine import Outcome, train_trunk
+
+    store, trunk, records = Store(folder), cells[0].trunk, []
+
+    def on_cell(cell: Cell, outcome: Outcome) -> None:
+        tokens = cell.recipe.batch_tokens
+        record = {
+            **cell.facts(),
+            "loss": outcome.loss,
+            "loss_se": outcome.loss_se,
+            "train_loss": outcome.train_loss,
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "steps": cell.steps,
+            "batch_tokens": tokens,
+            "flops_spent": outcome.steps_trained * tokens * cell.shape.flops_per_token(),
+            "seconds": outcome.seconds,
+            "predicted_seconds": known[cell.id].seconds,
+            "predicted_memory_bytes": known[cell.id].memory_bytes,
+            "started_at": outcome.started_at,
+            "trained_at": outcome.trained_at,
+            "data": cell.data,
+            "machine": machine(),
+        }
+        steps = range(1, len(outcome.curve) + 1)
+        curve = pd.DataFrame(outcome.curve, columns=["loss", "grad_norm", "learning_rate"])
+        curve.insert(0, "step", steps)
+        curve.insert(1, "tokens", [s * tokens for s in steps])
+        store.save(cell, record, curve)
+        records.append(record)
+
+    train_trunk(
+        cells,
+        _corpus(data),
+        checkpoint_path=store.checkpoint(trunk),
+        on_cell=on_cell,
+        on_progress=lambda steps, loss: local.send(trunk, steps, loss),
+    )
+    return records
+
+
+def prepare_jax() -> None:
+    """Compile each program once per machine: JAX's persistent cache, for small programs too."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def machine() -> str:
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

@@ -1,0 +1,140 @@
+"""A study's folder: every write is a new file moved into place; a record's presence means done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scaling.errors import InputError
+from scaling.grid import Cell, Grid, canonical_json
+from scaling.table import write_table
+
+TABLE_COLUMNS = [
+    "run", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
+    "train_loss", "seed", "status", "reason", "trunk", "role", "learning_rate", "transfer",
+    "config", "N_kind", "C_kind", "L_kind",
+]  # fmt: skip
+
+
+class Store:
+    """The folder of one study."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def open(self, grid: Grid, grid_text: str, facts: dict[str, Any]) -> None:
+        """Make the folder, or take up the study in it.
+
+        Raises InputError if the folder belongs to another study or to something else.
+        """
+        marker = self.folder / "study.json"
+        if marker.exists():
+            known = read_json(marker)
+            if known.get("name") != grid.name:
+                raise InputError(
+                    f"{self.folder}: holds the study {known.get('name')!r}, not {grid.name!r}; "
+                    "choose another folder with --out"
+                )
+            return
+        if self.folder.is_dir() and any(self.folder.iterdir()):
+            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
+        write_text(self.folder / "grid.toml", grid_text)
+        write_json(marker, {"name": grid.name, **facts})
+
+    def checkpoint(self, trunk: str) -> Path:
+        return self.folder / "trunks" / f"{trunk}.npz"
+
+    def save(self, cell: Cell, record: dict[str, Any], curve: pd.DataFrame) -> None:
+        """Store a finished cell; the record last, so that a torn write leaves an unfinished cell."""
+        folder = self.folder / "cells" / cell.id
+        write_json(folder / "cell.json", cell.facts())
+        partial = folder / f"curve.{os.getpid()}.tmp"
+        curve.to_parquet(partial, index=False)
+        partial.replace(folder / "curve.parquet")
+        write_json(folder / "record.json", {**record, "sha256": _digest(record)})
+
+    def record(self, cell_id: str) -> dict[str, Any] | None:
+        """The record of a finished cell, or None. Raises InputError on a damaged or foreign one."""
+        path = self.folder / "cells" / cell_id / "record.json"
+        if not path.exists():
+            return None
+        stored = read_json(path)
+        digest = stored.pop("sha256", None)
+        if stored.get("run") != cell_id or digest != _digest(stored):
+            raise InputError(
+                f"{path}: damaged, or the record of another cell; move the folder away to train "
+                "the cell again"
+            )
+        return stored
+
+    def finished(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
+        records = {cell.id: self.record(cell.id) for cell in cells}
+        return {run: record for run, record in records.items() if record is not None}
+
+    def write_table(self, cells: Iterable[Cell]) -> pd.DataFrame:
+        """`table.parquet` and `table.csv` from the finished cells, in the plan's order."""
+        done = self.finished(cells)
+        rows = [{column: record[column] for column in TABLE_COLUMNS} for record in done.values()]
+        table = pd.DataFrame(rows, columns=TABLE_COLUMNS).astype(
+            dict.fromkeys(("N", "N_total", "D", "D_unique", "C", "C_6ND"), "float64")
+        )
+        for name in ("table.parquet", "table.csv"):
+            write_table(table, self.folder / name)
+        return table
+
+    def clean(self) -> None:
+        """Drop what interrupted writes left behind, and an empty folder of checkpoints."""
+        for partial in self.folder.rglob("*.tmp"):
+            partial.unlink(missing_ok=True)
+        trunks = self.folder / "trunks"
+        if trunks.is_dir() and not any(trunks.iterdir()):
+            shutil.rmtree(trunks)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: a JSON object was expected")
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file all or nothing. Raises InputError where the disk refuses it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot write: {error.strerror}; nothing was lost") from None
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical_json(_finite(value)).encode()).hexdigest()
+
+
+def _finite(value: Any) -> Any:
+    """NaN has no canonical JSON: a diverged cell's losses are hashed by name."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return str(value) if isinstance(value, float) and value != value else value

@@ -1,0 +1,1 @@
+"""Training: schedule, optimiser, step, engine. Read in that order."""

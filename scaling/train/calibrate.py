@@ -1,0 +1,89 @@
+"""How long a step and an evaluation take here: measured briefly, cached by machine and shape."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+from scaling.data import Corpus
+from scaling.data.corpus import cache_folder
+from scaling.grid import CHUNK_STEPS, Cell
+
+MEASURE_SECONDS = 1.5
+
+
+def measure(cell: Cell, corpus: Corpus) -> dict[str, float]:
+    """Seconds of one step, one evaluation and of the start (compilation) for the cell's shape."""
+    import jax
+
+    from scaling.train.engine import evaluation_windows
+    from scaling.train.step import Program
+
+    began = time.perf_counter()
+    program = Program(cell.family, cell.shape, cell.recipe, cell.context)
+    batch = cell.recipe.batch_tokens // cell.context
+    state = program.init(jax.random.key(0))
+    tokens = jax.numpy.asarray(np.asarray(corpus.train[: cell.D_unique]))
+    held_out = jax.numpy.asarray(np.asarray(corpus.held_out))
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, cell.D_unique - cell.context - 1, (CHUNK_STEPS, batch)).astype(
+        np.int32
+    )
+    rates = np.full(CHUNK_STEPS, 1e-4, np.float32)
+
+    def chunk() -> None:
+        nonlocal state
+        state, (losses, _) = program.chunk(state, tokens, starts, rates)
+        losses.block_until_ready()
+
+    chunk()
+    windows = evaluation_windows(len(corpus.held_out), cell.context, cell.eval_tokens)
+    program.evaluate(state.params, held_out, windows).block_until_ready()
+    start = time.perf_counter() - began
+    seconds = []
+    while sum(seconds) < MEASURE_SECONDS or len(seconds) < 3:
+        t = time.perf_counter()
+        chunk()
+        seconds.append(time.perf_counter() - t)
+    t = time.perf_counter()
+    program.evaluate(state.params, held_out, windows).block_until_ready()
+    # An evaluation reads the held-out windows and a quarter as many training windows.
+    evaluation = 1.25 * (time.perf_counter() - t)
+    return {
+        "step": float(np.mean(seconds)) / CHUNK_STEPS,
+        "evaluation": evaluation,
+        "start": max(0.0, start - evaluation - seconds[0]),
+    }
+
+
+def known(cells: list[Cell]) -> dict[str, dict[str, float]]:
+    """Measurements of this machine for the shapes of `cells`, by `Cell.timing_key`."""
+    try:
+        stored = json.loads(_path().read_text())
+    except (OSError, ValueError):
+        return {}
+    return {k: stored[k] for k in {c.timing_key for c in cells} if k in stored}
+
+
+def remember(measured: dict[str, dict[str, float]]) -> None:
+    try:
+        stored = json.loads(_path().read_text())
+    except (OSError, ValueError):
+        stored = {}
+    path = _path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps({**stored, **measured}, indent=1))
+    partial.replace(path)
+
+
+def _path() -> Path:
+    from importlib.metadata import version
+
+    machine = f"{platform.node()}-{platform.machine()}-{os.cpu_count()}-jax{version('jax')}"
+    return cache_folder() / "calibration" / f"{machine}.json"

@@ -1,0 +1,198 @@
+r"""Trains one trunk and its cooldown branches: the cells of one shape, seed and recipe.
+
+    trunk    ----+--------+----------------+
+                  \        \                \      (cooldown branches, one a token budget)
+    cells          D_1      D_2              D_3
+
+The trunk is checkpointed at each branch point, so that what finished is never trained again.
+A branch is, step for step, the dedicated run of its length.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scaling.data import Corpus, WindowOrder, held_out_windows
+from scaling.grid import CHUNK_STEPS, Cell
+from scaling.train import checkpoint, schedule
+from scaling.train.step import Program, State
+
+EVAL_WINDOWS = 64
+# A loss this far above a uniform guess never comes back on such short runs.
+DIVERGED_NATS = 3.0
+
+Progress = Callable[[int, float], None]
+Curve = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training one cell gave; the sweep adds the plan's facts and stores it."""
+
+    status: str
+    reason: str
+    loss: float
+    loss_se: float
+    train_loss: float
+    curve: Curve  # [steps, 3]: loss, gradient norm, learning rate
+    seconds: float
+    steps_trained: int  # own steps: the trunk segment first needed by this cell, and the cooldown
+    started_at: str
+    trained_at: str
+
+
+def train_trunk(
+    cells: Sequence[Cell],
+    corpus: Corpus,
+    *,
+    checkpoint_path: Path,
+    on_cell: Callable[[Cell, Outcome], None],
+    on_progress: Progress = lambda steps, loss: None,
+) -> None:
+    """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes."""
+    cells = sorted(cells, key=lambda cell: cell.steps)
+    trunk = _Trunk(cells[0], corpus, checkpoint_path, on_progress)
+    for cell in cells:
+        on_cell(cell, trunk.finish(cell))
+    checkpoint_path.unlink(missing_ok=True)
+
+
+class _Trunk:
+    """The stable part of a run, resumed from its checkpoint where there is one."""
+
+    def __init__(self, cell: Cell, corpus: Corpus, path: Path, on_progress: Progress) -> None:
+        recipe, shape = cell.recipe, cell.shape
+        self.clock = time.perf_counter()
+        self.started_at = _now()
+        self.path, self.recipe, self.on_progress = path, recipe, on_progress
+        self.vocab = corpus.vocab
+        self.program = Program(cell.family, shape, recipe, cell.context)
+        self.order = WindowOrder(
+            cell.D_unique, cell.context, recipe.batch_tokens // cell.context, cell.seed
+        )
+        self.tokens = jnp.asarray(np.asarray(corpus.train[: cell.D_unique]))
+        self.held_out = jnp.asarray(np.asarray(corpus.held_out))
+        self.eval_starts = evaluation_windows(len(corpus.held_out), cell.context, cell.eval_tokens)
+        # The same number of training windows, spread evenly: the memorisation gap.
+        self.train_starts = np.linspace(
+            0, cell.D_unique - cell.context - 1, self.eval_starts.size, dtype=np.int32
+        ).reshape(self.eval_starts.shape)[: max(1, len(self.eval_starts) // 4)]
+        state = self.program.init(jax.random.key(cell.seed))
+        stored = checkpoint.load(path, state)
+        self.state: State = stored[0] if stored else state
+        self.step = stored[1] if stored else 0
+        self.curve: Curve = stored[2] if stored else np.zeros((0, 3), np.float32)
+        # Time spent on a trunk before an interruption belongs to the next cell that needs it.
+        self.carried_seconds = stored[3] if stored else 0.0
+        self.failure = ""
+
+    def finish(self, cell: Cell) -> Outcome:
+        branch_from = cell.steps - cell.cool_steps
+        trunk_steps = branch_from - self.step
+        self._advance_to(branch_from)
+        state, curve = self.state, self.curve
+        if not self.failure:
+            # The chunk donates its state: the branch works on a copy.
+            state, tail = self._run(
+                jax.tree.map(jnp.copy, state), branch_from, cell.steps, branch_from, cell.cool_steps
+            )
+            curve = np.concatenate([curve, tail])
+        loss, loss_se, train_loss = float("nan"), float("nan"), float("nan")
+        if not self.failure:
+            losses = np.asarray(
+                self.program.evaluate(state.params, self.held_out, self.eval_starts), np.float64
+            ).ravel()
+            loss, loss_se = float(losses.mean()), float(losses.std(ddof=1) / losses.size**0.5)
+            train_loss = float(
+                np.asarray(
+                    self.program.evaluate(state.params, self.tokens, self.train_starts), np.float64
+                ).mean()
+            )
+        now = time.perf_counter()
+        seconds, self.clock = now - self.clock + self.carried_seconds, now
+        self.carried_seconds = 0.0
+        started_at, self.started_at = self.started_at, _now()
+        return Outcome(
+            status="diverged" if self.failure else "finished",
+            reason=self.failure,
+            loss=loss,
+            loss_se=loss_se,
+            train_loss=train_loss,
+            curve=curve,
+            seconds=seconds,
+            steps_trained=trunk_steps + cell.cool_steps,
+            started_at=started_at,
+            trained_at=_now(),
+        )
+
+    def _advance_to(self, step: int) -> None:
+        if self.failure or step <= self.step:
+            return
+        self.state, tail = self._run(self.state, self.step, step, None, 0)
+        self.curve, self.step = np.concatenate([self.curve, tail]), step
+        if not self.failure:
+            spent = time.perf_counter() - self.clock + self.carried_seconds
+            checkpoint.save(self.path, self.state, self.step, self.curve, spent)
+
+    def _run(
+        self, state: State, first: int, last: int, cool_from: int | None, cool_steps: int
+    ) -> tuple[State, Curve]:
+        """Steps `first` ... `last` in chunks; each chunk's losses are read one chunk later,
+        so that the device never waits for the host."""
+        pieces: list[Curve] = []
+        pending: tuple[Any, Any] | None = None
+        for start in range(first, last, CHUNK_STEPS):
+            rates = schedule.rates(
+                start,
+                CHUNK_STEPS,
+                peak=self.recipe.learning_rate,
+                warmup=self.recipe.warmup_steps,
+                cool_from=cool_from,
+                cool_steps=cool_steps,
+            )
+            starts = self.order.starts(start, CHUNK_STEPS)
+            state, telemetry = self.program.chunk(state, self.tokens, starts, rates)
+            if pending is not None:
+                self._read(pending, pieces)
+            pending = (telemetry, rates)
+        if pending is not None:
+            self._read(pending, pieces)
+        curve = np.concatenate(pieces) if pieces else np.zeros((0, 3), np.float32)
+        self._check(curve, first)
+        return state, curve
+
+    def _read(self, pending: tuple[Any, Any], pieces: list[Curve]) -> None:
+        (losses, norms), rates = pending
+        piece = np.stack([np.asarray(losses), np.asarray(norms), rates], 1).astype(np.float32)
+        pieces.append(piece)
+        self.on_progress(len(piece), float(piece[-1, 0]))
+
+    def _check(self, curve: Curve, first: int) -> None:
+        bad = ~np.isfinite(curve[:, 0]) | (curve[:, 0] > np.log(self.vocab) + DIVERGED_NATS)
+        if bad.any():
+            at = int(np.argmax(bad))
+            self.failure = f"loss {curve[at, 0]:.3g} at step {first + at}"
+
+
+def evaluation_windows(
+    n_tokens: int, context: int, limit: int
+) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Starts of the fixed held-out windows, [batches, EVAL_WINDOWS], spread over the whole part."""
+    starts = np.asarray(held_out_windows(n_tokens, context), np.int32)
+    count = min(len(starts), limit // context)
+    count = max(1, count // EVAL_WINDOWS) * EVAL_WINDOWS if count >= EVAL_WINDOWS else count
+    spread = starts[np.linspace(0, len(starts) - 1, count).astype(int)]
+    return spread.reshape(-1, EVAL_WINDOWS if count >= EVAL_WINDOWS else count)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
