@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 def c_6nd(N: ArrayLike, D: ArrayLike) -> Array:
     """The 6ND approximation of training FLOPs for N parameters on D tokens."""
-    return 6.0 * np.asarray(N, dtype=float) * np.asarray(D, dtype=float)
+    return np.asarray(6.0 * np.asarray(N, dtype=float) * np.asarray(D, dtype=float))
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Cost:
         """FLOPs to train on one token, same shape as N."""
         N = np.asarray(N, dtype=float)
         if self.kind == "6ND":
-            return 6.0 * N
-        return np.exp(self._interpolate(np.log(N))[0])
+            return np.asarray(6.0 * N)
+        return np.asarray(np.exp(self._interpolate(np.log(N))[0]))
 
     def elasticity(self, N: ArrayLike) -> Array:
         """d ln(FLOPs per token) / d ln N: 1 for 6ND."""
@@ -54,16 +54,16 @@ class Cost:
         """The N whose token costs that much: the inverse of `flops_per_token`."""
         target = np.log(np.asarray(flops_per_token, dtype=float))
         if self.kind == "6ND":
-            return np.exp(target) / 6.0
+            return np.asarray(np.exp(target) / 6.0)
         x = target - np.log(6.0)
         for _ in range(60):  # Newton on a monotone, nearly straight curve
             value, slope = self._interpolate(x)
             x = x - (value - target) / np.maximum(slope, 0.1)
-        return np.exp(x)
+        return np.asarray(np.exp(x))
 
     def tokens(self, C: ArrayLike, N: ArrayLike) -> Array:
         """The D that spends C FLOPs on N parameters."""
-        return np.asarray(C, dtype=float) / self.flops_per_token(N)
+        return np.asarray(np.asarray(C, dtype=float) / self.flops_per_token(N))
 
     def _interpolate(self, x: Array) -> tuple[Array, Array]:
         """ln FLOPs per token and its slope at x = ln N, straight beyond the knots."""

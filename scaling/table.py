@@ -70,30 +70,41 @@ def read_table(
 
 
 def write_table(df: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table atomically; equal tables give equal bytes.
-
-    The file appears whole or not at all: it is written beside its place and then renamed.
-    """
+    """Write a table atomically; equal tables give equal bytes."""
     path = Path(path)
-    if path.suffix not in _SUFFIXES:
-        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
     plain = df.reset_index(drop=True)
     plain.attrs = {}  # parquet would store them: the source's name is not part of the table
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
+    if path.suffix == ".parquet":
+        write_bytes(plain.to_parquet(index=False), path)
+    elif path.suffix in _SUFFIXES:
+        # a float is written as its shortest exact form, so that csv round-trips to the bit
+        separator = "\t" if path.suffix == ".tsv" else ","
+        write_text(plain.to_csv(sep=separator, index=False, lineterminator="\n"), path)
+    else:
+        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Write a text file atomically, in UTF-8."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
+    """Write a file whole or not at all: beside its place first, then renamed onto it."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: no such folder {path.parent}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
     try:
-        if path.suffix == ".parquet":
-            plain.to_parquet(temporary, index=False)
-        else:
-            # repr of a float is its shortest exact form, so csv round-trips to the bit
-            separator = "\t" if path.suffix == ".tsv" else ","
-            plain.to_csv(temporary, sep=separator, index=False, lineterminator="\n")
-        with open(temporary, "rb") as done:  # noqa: PTH123 - a descriptor to sync
-            os.fsync(done.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp's files are private
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def check_table(df: pd.DataFrame, needs: Sequence[str] = ("N", "D", "loss")) -> None:

@@ -56,8 +56,8 @@ def _value(node: ast.expr, df: pd.DataFrame, where: str) -> Any:
                 known = ", ".join(map(str, df.columns))
                 raise InputError(f"filter {where!r}: no column {name}; it has {known}")
             return df[name]
-        case ast.Constant(value=bool() | int() | float() | str() as value):
-            return value
+        case ast.Constant(value=bool() | int() | float() | str() as constant):
+            return constant
         case ast.BoolOp(op=op, values=values):
             join = operator.and_ if isinstance(op, ast.And) else operator.or_
             result = _truth(values[0], df, where)

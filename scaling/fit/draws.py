@@ -74,9 +74,4 @@ def bootstrap(
         solve_many(problem, weights[i : i + step][:, clusters], start)
         for i in range(0, len(weights), step)
     ]
-    return Solutions(
-        np.concatenate([p.u for p in parts]),
-        np.concatenate([p.value for p in parts]),
-        np.concatenate([p.converged for p in parts]),
-        np.concatenate([p.iterations for p in parts]),
-    )
+    return Solutions.join(parts)

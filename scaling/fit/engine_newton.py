@@ -39,12 +39,7 @@ def _chunked(problem: Problem, starts: Array, weights: Array) -> Solutions:
         )
         for i in range(0, len(starts), size)
     ]
-    return Solutions(
-        np.concatenate([p.u for p in parts]),
-        np.concatenate([p.value for p in parts]),
-        np.concatenate([p.converged for p in parts]),
-        np.concatenate([p.iterations for p in parts]),
-    )
+    return Solutions.join(parts)
 
 
 def _minimise(problem: Problem, starts: Array, weights: Array) -> Solutions:
@@ -83,18 +78,17 @@ def _minimise(problem: Problem, starts: Array, weights: Array) -> Solutions:
             )
             solved = tiny & (damping <= 1e-1) | (here.value <= problem.floor)
             stalled = damping > 1e12
-            leave = solved | stalled
-            if leave.any() or iteration == _MAX_ITERATIONS - 1:
-                out = index[leave] if iteration < _MAX_ITERATIONS - 1 else index
-                which = leave if iteration < _MAX_ITERATIONS - 1 else np.ones_like(leave)
-                done.u[out], done.value[out] = u[which], here.value[which]
-                done.converged[out] = (solved | _at_rest(problem, u, here))[which]
+            leave = solved | stalled | (iteration == _MAX_ITERATIONS - 1)
+            if leave.any():
+                out = index[leave]
+                done.u[out], done.value[out] = u[leave], here.value[leave]
+                done.converged[out] = (solved | _at_rest(problem, u, here))[leave]
                 done.iterations[out] = iteration + 1
-                keep = ~which
-                if not keep.any():
-                    break
+                keep = ~leave
                 index, u, damping, weights = index[keep], u[keep], damping[keep], weights[keep]
                 here = here.at(keep)
+            if index.size == 0:
+                break
     return done
 
 

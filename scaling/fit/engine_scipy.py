@@ -41,9 +41,9 @@ def _solve_one(problem: Problem, start: Array, weights: Array) -> tuple[Array, f
     result = least_squares(
         problem.residuals,
         inside,
-        jac=problem.jacobian,  # type: ignore[arg-type]  # the stubs know only names of methods
+        jac=problem.jacobian,
         bounds=(problem.lower, problem.upper),
-        loss=rho,
+        loss=rho,  # type: ignore[arg-type]  # the stubs want a wider array type
         f_scale=delta,
         x_scale="jac",
         xtol=1e-15,

@@ -79,8 +79,8 @@ def fit(
     distinct = _distinct(data.x)
     if int(distinct.max()) + 1 < problem.size:
         raise InputError(
-            f"{data.rows.attrs.get('source', 'table')}: {int(distinct.max()) + 1} distinct runs are too few "
-            f"for the {problem.size} free parameters of law {law.name}"
+            f"{data.rows.attrs.get('source', 'table')}: {int(distinct.max()) + 1} distinct "
+            f"runs are too few for the {problem.size} free parameters of law {law.name}"
         )
     polished = _polish(law, data, objective, on, fixed, problem, coordinates, solver)
     best = int(np.argmin(polished.value))
@@ -109,7 +109,7 @@ def fit(
     head = "converged" if converged else "not converged: the engine stopped short of a minimum"
     weak = weak_directions(law, samples, float(data.loss.min()))
     back = np.argsort(data.rows["_order"].to_numpy())  # to the table's own row order
-    cost, c_max = _cost(data)
+    cost, c_min, c_max = _cost(data)
     return Fit(
         law=law,
         params=params,
@@ -130,6 +130,7 @@ def fit(
         conventions=data.kinds,
         n_column=N,
         cost=cost,
+        c_min=c_min,
         c_max=c_max,
         left_out=tuple(str(item) for item in left_out),
         source=str(table.attrs.get("source", "table")),
@@ -182,13 +183,14 @@ def _polish(
     return refined
 
 
-def _cost(data: _Prepared) -> tuple[Cost, float]:
-    """The cost convention of these rows, and the compute of the largest: counted C where C_kind
-    says so."""
+def _cost(data: _Prepared) -> tuple[Cost, float, float]:
+    """Cost convention of these rows (counted where C_kind says so), least and largest C."""
     if not {"N", "D"} <= set(data.x):
-        return Cost(), 0.0
+        return Cost(), 0.0, 0.0
     if data.kinds["C_kind"] == "counted" and "C" in data.rows:
         check_table(data.rows, ("C",))
         C = data.rows["C"].to_numpy(dtype=float)
-        return counted(data.x["N"], data.x["D"], C), float(C.max())
-    return Cost(), float(c_6nd(data.x["N"], data.x["D"]).max())
+        cost = counted(data.x["N"], data.x["D"], C)
+    else:
+        C, cost = c_6nd(data.x["N"], data.x["D"]), Cost()
+    return cost, float(C.min()), float(C.max())

@@ -36,7 +36,7 @@ class Draws:
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """The compute-optimal N, D and the loss there, for each C asked: point [...], draws [n, ...]."""
+    """The compute-optimal N, D and the loss there, for each C asked: each has C's shape."""
 
     N: Draws
     D: Draws
@@ -47,13 +47,15 @@ def optimal_n(law: Law, params: Mapping[str, Array], C: ArrayLike, cost: Cost) -
     """The N that minimises the law's loss where `cost.flops_per_token(N) * D = C`.
 
     params: each [b]; C [...], FLOPs. Returns [b, ...]: by the law's closed form under 6ND where
-    it has one, else by bisection of d ln L / d ln N along the budget. Where the loss has no minimum between N = 1 and
-    D = 1 the end with the lower loss is returned. Raises InputError for a law without N or D.
+    it has one, else by bisection of d ln L / d ln N along the budget. Where the loss has no minimum
+    between N = 1 and D = 1 one of these ends is returned. Raises InputError for a law without N
+    or D.
     """
     for name in ("N", "D"):
         if name not in law.variables:
             raise InputError(
-                f"law {law.name} has no {name}: it says nothing of how to divide a budget between N and D"
+                f"law {law.name} has no {name}: it says nothing of how to divide "
+                "a budget between N and D"
             )
     C = np.asarray(C, dtype=float)
     column = {name: np.reshape(v, (-1,) + (1,) * C.ndim) for name, v in params.items()}
@@ -76,4 +78,4 @@ def numeric_n(law: Law, params: Mapping[str, Array], C: Array, cost: Cost) -> Ar
         by_d = np.log(law.predict(N=N, D=D * turn, **params)).imag / _TINY
         falls = by_n < cost.elasticity(N) * by_d
         low, high = np.where(falls, middle, low), np.where(falls, high, middle)
-    return np.exp(0.5 * (low + high))
+    return np.asarray(np.exp(0.5 * (low + high)))

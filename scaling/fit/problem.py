@@ -9,7 +9,7 @@ made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -91,7 +91,7 @@ class Problem:
     def residuals(self, u: Array) -> Array:
         """Fitted minus target; u [p] -> [rows], u [b, p] -> [b, rows]."""
         residual = self.jet(np.atleast_2d(u)).value - self.target
-        return residual[0] if np.ndim(u) == 1 else residual
+        return np.asarray(residual[0] if np.ndim(u) == 1 else residual)
 
     def jacobian(self, u: Array) -> Array:
         """d residual / d u at one point: u [p] -> [rows, p]."""
@@ -103,7 +103,7 @@ class Problem:
 
     def value(self, u: Array, weights: Array) -> Array:
         """Objective at u [b, p] under row weights [b or 1, rows] -> [b]."""
-        return (weights * self.objective(self.residuals(u)).value).sum(axis=-1)
+        return np.asarray((weights * self.objective(self.residuals(u)).value).sum(axis=-1))
 
     def local(self, u: Array, weights: Array) -> Local:
         """Objective, gradient, Hessian and metric at u [b, p] under weights [b or 1, rows]."""
@@ -149,3 +149,12 @@ class Solutions:
     value: Array  # [b]
     converged: NDArray[np.bool_]  # [b]
     iterations: Array  # [b]
+
+    @classmethod
+    def join(cls, parts: Sequence[Solutions]) -> Solutions:
+        return cls(
+            np.concatenate([p.u for p in parts]),
+            np.concatenate([p.value for p in parts]),
+            np.concatenate([p.converged for p in parts]),
+            np.concatenate([p.iterations for p in parts]),
+        )

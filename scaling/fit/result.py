@@ -30,7 +30,7 @@ class Fit:
     then warnings. draws [n_draws, n_params]: bootstrap estimates, columns in the order of `params`.
     points: the fitted rows' variables and `loss`, each [n_rows]. residuals [n_rows]: observed minus
     fitted on the scale `on`, so that positive is worse than the law. n_column: the column that N
-    stands for. c_max: compute of the largest run fitted, in the convention of `cost`.
+    stands for. c_min, c_max: compute of the least and the largest run fitted, by `cost`.
     """
 
     law: Law
@@ -52,6 +52,7 @@ class Fit:
     conventions: dict[str, str]
     n_column: str
     cost: Cost
+    c_min: float
     c_max: float
     left_out: tuple[str, ...]
     source: str
@@ -139,22 +140,20 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `intervals` and `exponents` are there for readers, not for loading."""
+        exponents = self.exponents()
         return {
             "format": _FORMAT,
             "law": self.law.name,
             "formula": self.law.formula,
             "params": self.params,
             "standard_errors": _finite(self.standard_errors()),
-            "intervals": {name: list(self.interval(name)) for name in self.params},
-            "exponents": {
-                name: {"value": float(d.point), "interval": list(self.interval(name))}
-                for name, d in self.exponents().items()
-            },
-            "objective": {
+            "intervals": {name: list(self.interval(name)) for name in (*self.params, *exponents)},
+            "exponents": {name: float(d.point) for name, d in exponents.items()},
+            "objective": self.value,
+            "penalty": {
                 "name": self.objective.name,
                 "delta": self.objective.delta,
                 "on": self.on,
-                "value": self.value,
             },
             "status": self.status,
             "converged": self.converged,
@@ -167,6 +166,7 @@ class Fit:
             "n_column": self.n_column,
             "conventions": self.conventions,
             "cost": self.cost.to_dict(),
+            "c_min": self.c_min,
             "c_max": self.c_max,
             "left_out": list(self.left_out),
             "source": self.source,
@@ -185,14 +185,14 @@ class Fit:
         if data.get("format") != _FORMAT:
             raise InputError(f"not a saved fit: format is {data.get('format')!r}, not {_FORMAT}")
         try:
-            objective = data["objective"]
+            penalty = data["penalty"]
             names = list(data["params"])
             return cls(
                 law=law or laws.get(data["law"]),
                 params=dict(data["params"]),
-                objective=Objective(objective["name"], objective["delta"]),
-                on=objective["on"],
-                value=objective["value"],
+                objective=Objective(penalty["name"], penalty["delta"]),
+                on=penalty["on"],
+                value=data["objective"],
                 draws=np.array(data["draws"], dtype=float).reshape(-1, len(names)),
                 points={name: np.array(v, dtype=float) for name, v in data["points"].items()},
                 residuals=np.array(data["residuals"], dtype=float),
@@ -236,6 +236,7 @@ _PLAIN = (
     "cluster_by",
     "n_column",
     "conventions",
+    "c_min",
     "c_max",
     "source",
 )

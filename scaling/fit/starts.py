@@ -94,7 +94,7 @@ def nonnegative(basis: Array, target: Array) -> Array:
         candidate[:, active] = c
         best = np.where(wins[:, None], candidate, best)
         gain = np.where(wins, explained, gain)
-    return best / scale
+    return np.asarray(best / scale)
 
 
 def _subsets(m: int) -> Iterator[list[int]]:

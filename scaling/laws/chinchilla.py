@@ -119,7 +119,7 @@ def _mean_outer(loss: Array, *names: str) -> dict[str, Array]:
     grid = np.geomspace(0.05, 1.2, 9)
     return {
         "E": loss.min() * np.array([0.0, 0.3, 0.6, 0.8, 0.93]),
-        **{name: grid for name in names},
+        **dict.fromkeys(names, grid),
         "k": np.array([0.7, 1.0, 1.6, 3.0, 8.0]),
     }
 

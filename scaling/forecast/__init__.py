@@ -1,0 +1,7 @@
+"""Forecast from a fit, or from anything else that is a `Predictor`."""
+
+from scaling.forecast.forecast import Forecast, Interval, budget, forecast
+from scaling.forecast.frontier import flat_region
+from scaling.forecast.predictor import Predictor
+
+__all__ = ["Forecast", "Interval", "Predictor", "budget", "flat_region", "forecast"]
