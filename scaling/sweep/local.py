@@ -20,7 +20,7 @@ from scaling.errors import InputError
 # A worker that the system kills (out of memory, say) takes the pool with it: start anew this often.
 RESTARTS = 2
 
-Message = tuple[str, int, float]  # what is trained, steps just done, latest loss
+Message = Any  # whatever a task sends to the driver while it runs; picklable
 _messages: Any = None
 
 
@@ -60,10 +60,10 @@ def execute(
                 ) from None
 
 
-def send(key: str, steps: int, loss: float) -> None:
-    """Report progress to the driver from inside a task."""
+def send(message: Message) -> None:
+    """Report to the driver from inside a task."""
     if _messages is not None:
-        _messages.put((key, steps, loss))
+        _messages.put(message)
 
 
 def _as_completed(
@@ -72,6 +72,7 @@ def _as_completed(
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=0.2, return_when="FIRST_COMPLETED")
+        # A task's messages are all sent before it ends: none is left behind.
         while not messages.empty():
             on_message(messages.get())
         yield from done

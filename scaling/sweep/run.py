@@ -51,8 +51,7 @@ def train(
         _train_group,
         [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left],
         workers=min(workers, len(left)),
-        on_message=lambda m: on_event(Trained(m[0], m[1], m[2])),
-        on_result=lambda records: [on_event(Trained(r["trunk"], 0, r["loss"], r)) for r in records],
+        on_message=on_event,
     )
     store.clean()
 
@@ -87,13 +86,11 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     return cell.timing_key, stopwatch.measure(cell, _corpus(data))
 
 
-def _train_group(
-    cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]
-) -> list[dict[str, Any]]:
+def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]) -> None:
     prepare_jax()
     from scaling.train.engine import Outcome, train_trunk
 
-    store, trunk, records = Store(folder), cells[0].trunk, []
+    store, trunk = Store(folder), cells[0].trunk
 
     def on_cell(cell: Cell, outcome: Outcome) -> None:
         tokens = cell.recipe.batch_tokens
@@ -120,16 +117,15 @@ def _train_group(
         curve.insert(0, "step", steps)
         curve.insert(1, "tokens", [s * tokens for s in steps])
         store.save(cell, record, curve)
-        records.append(record)
+        local.send(Trained(trunk, 0, outcome.loss, record))
 
     train_trunk(
         cells,
         _corpus(data),
         checkpoint_path=store.checkpoint(trunk),
         on_cell=on_cell,
-        on_progress=lambda steps, loss: local.send(trunk, steps, loss),
+        on_progress=lambda steps, loss: local.send(Trained(trunk, steps, loss)),
     )
-    return records
 
 
 def prepare_jax() -> None:

@@ -13,7 +13,7 @@ def documents(pattern: str) -> Documents:
     expanded = str(Path(pattern).expanduser())
     if Path(expanded).is_dir():
         raise InputError(f"data {pattern!r} is a folder; give a glob such as '{pattern}/*.txt'")
-    paths = sorted(Path(p) for p in glob.glob(expanded, recursive=True) if Path(p).is_file())
+    paths = sorted(Path(p) for p in glob.iglob(expanded, recursive=True) if Path(p).is_file())
     if not paths:
         raise InputError(f"data {pattern!r} matches no file")
     texts = {}

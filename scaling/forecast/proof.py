@@ -1,0 +1,179 @@
+"""The proof: a forecast written before its targets are trained, and what then came out.
+
+The rule (rows, N, law, objective, priors) is the grid's; the file is hashed and never rewritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scaling.errors import InputError
+from scaling.fit import Fit, Objective, fit
+from scaling.grid import Proof
+
+LEVEL = 0.90
+# A proof is a forecast of something larger: at least this many times the largest pilot's compute.
+LEAST_RATIO = 10.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One target: what was forecast, what came out (None before it is trained)."""
+
+    cell: str
+    compute_ratio: float
+    forecast: float
+    q05: float
+    q95: float
+    truth: float | None
+    error_pct: float | None
+    inside: bool | None
+    forecast_written_at: str
+    trained_at: str | None
+
+
+def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
+    """The fits that the rule asks for: one, or one for each combination of its fixed values."""
+    combinations: list[dict[str, float]] = [{}]
+    for name, values in rule.fixed.items():
+        combinations = [{**known, name: value} for known in combinations for value in values]
+    return [
+        fit(
+            rule.law,
+            table,
+            objective=Objective(rule.objective, rule.delta),
+            N=rule.N,
+            draws=rule.draws,
+            fixed=fixed,
+            where=rule.where,
+        )
+        for fixed in combinations
+    ]
+
+
+def forecast_targets(
+    table: pd.DataFrame, targets: Sequence[Mapping[str, Any]], rule: Proof
+) -> dict[str, Any]:
+    """The forecast of every target's loss under `rule`, as `forecast.json` holds it.
+
+    targets: planned facts (`run`, `N`, `N_total`, `D`, `C`) of cells that are not yet trained.
+    Raises InputError for a target below 10x the compute of the largest pilot in the fit.
+    """
+    members = fits(table, rule)
+    largest = members[0].c_max
+    rows = []
+    for target in targets:
+        ratio = target["C"] / largest
+        if ratio < LEAST_RATIO:
+            raise InputError(
+                f"target {target['run']}: {ratio:.3g} times the compute of the largest pilot in "
+                f"the fit ({largest:.3g} FLOPs); a proof needs at least {LEAST_RATIO:g} times"
+            )
+        point, draws = predict(members, float(target[rule.N]), float(target["D"]), ratio, rule)
+        low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        facts = {key: target[key] for key in ("N", "N_total", "D", "C")}
+        rows.append(
+            {
+                "cell": target["run"],
+                **facts,
+                "compute_ratio": ratio,
+                "forecast": point,
+                "q05": float(low),
+                "q95": float(high),
+            }
+        )
+    rule_facts = rule.model_dump()
+    return {
+        "rule": rule_facts,
+        "rule_sha256": _sha256(rule_facts),
+        "table_sha256": hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
+        "law": rule.law,
+        "params": [member.params for member in members],
+        "largest_pilot": largest,
+        "targets": rows,
+    }
+
+
+def predict(
+    members: Sequence[Fit], N: float, D: float, ratio: float, rule: Proof
+) -> tuple[float, NDArray[np.float64]]:
+    """Point forecast and draws of one new run's loss, pooled over the rule's fits.
+
+    Each member's draws carry its parameters' uncertainty and a run's own scatter. On top stands
+    the rule's stated `discrepancy`: the law's relative error for each e-fold of compute beyond the
+    pilots, as a normal standard deviation.
+    """
+    point = float(np.mean([member.loss(N, D).point for member in members]))
+    pooled = np.concatenate([member.loss(N, D, noise=True).draws for member in members])
+    spread = rule.discrepancy * max(0.0, float(np.log(ratio)))
+    wobble = np.random.default_rng(0).normal(0.0, spread, len(pooled))
+    return point, pooled * np.exp(wobble)
+
+
+def write_once(path: Path, forecast: dict[str, Any]) -> dict[str, Any]:
+    """Stamp, hash and store a forecast; one that is already there stays and is returned."""
+    if path.exists():
+        return read(path)
+    stamped = {**forecast, "written_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    stamped["sha256"] = _sha256(stamped)
+    partial = path.with_suffix(".tmp")
+    try:
+        partial.write_text(json.dumps(stamped, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the forecast: {error.strerror}") from None
+    return stamped
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A stored forecast. Raises InputError where its hash says that it was changed."""
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: no forecast here: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    body = {key: value for key, value in stored.items() if key != "sha256"}
+    if stored.get("sha256") != _sha256(body):
+        raise InputError(f"{path}: changed after it was written: its sha256 does not match")
+    return stored
+
+
+def verdicts(
+    forecast: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]
+) -> list[Verdict]:
+    """Forecast against truth for every target; `records` by cell."""
+    out = []
+    for target in forecast["targets"]:
+        record = records.get(target["cell"])
+        truth = float(record["loss"]) if record and record["status"] == "finished" else None
+        out.append(
+            Verdict(
+                cell=target["cell"],
+                compute_ratio=target["compute_ratio"],
+                forecast=target["forecast"],
+                q05=target["q05"],
+                q95=target["q95"],
+                truth=truth,
+                error_pct=None if truth is None else 100 * (target["forecast"] / truth - 1),
+                inside=None if truth is None else target["q05"] <= truth <= target["q95"],
+                forecast_written_at=forecast["written_at"],
+                trained_at=record["trained_at"] if record else None,
+            )
+        )
+    return out
+
+
+def _sha256(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""The live display of a sweep: cells done, loss, tokens/s, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from scaling.grid import Cell
+from scaling.sweep.plan import CellCost
+from scaling.sweep.run import Trained
+
+
+@contextmanager
+def display(
+    console: Console, title: str, cells: list[Cell], known: dict[str, CellCost]
+) -> Iterator[Callable[[Trained], None]]:
+    """Shows progress on a terminal; prints a line a finished cell when piped."""
+    by_trunk = {cell.trunk: cell for cell in cells}
+    work = {cell.id: known[cell.id].flops for cell in cells}
+    total, began = sum(work.values()), time.monotonic()
+    state = {"flops": 0.0, "tokens": 0.0, "cells": 0}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[cells]} cells  loss {task.fields[loss]}"),
+        TextColumn("{task.fields[rate]} tokens/s  {task.fields[left]} left"),
+        TimeElapsedColumn(),
+    )
+    progress = Progress(*columns, console=console, disable=not console.is_terminal)
+    task = progress.add_task(
+        title, total=total, cells=f"0/{len(cells)}", loss="-", rate="-", left="-"
+    )
+
+    def on_event(event: Trained) -> None:
+        cell = by_trunk[event.trunk]
+        tokens = event.steps * cell.recipe.batch_tokens
+        state["tokens"] += tokens
+        state["flops"] += tokens * cell.shape.flops_per_token()
+        spent = time.monotonic() - began
+        if event.record is not None:
+            state["cells"] += 1
+            _finished(console, event.record, int(state["cells"]), len(cells))
+        left = spent * (total / state["flops"] - 1) if state["flops"] else 0.0
+        progress.update(
+            task,
+            completed=min(total, state["flops"]),
+            cells=f"{int(state['cells'])}/{len(cells)}",
+            loss=f"{event.loss:.3f}",
+            rate=f"{state['tokens'] / max(spent, 1e-9):,.0f}",
+            left=clock(left),
+        )
+
+    with progress:
+        yield on_event
+
+
+def _finished(console: Console, record: dict[str, Any], done: int, total: int) -> None:
+    outcome = (
+        f"loss {record['loss']:.4f} ± {record['loss_se']:.4f}"
+        if record["status"] == "finished"
+        else f"{record['status']}: {record['reason']}"
+    )
+    console.print(
+        f"  {done:>3}/{total}  {record['role']:<6}  N {record['N']:>9,}  D {record['D']:>12,}  "
+        f"seed {record['seed']:<4} {outcome}  {record['seconds']:.1f} s",
+        highlight=False,
+    )
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
