@@ -89,10 +89,12 @@ class Proof(_Section):
     law: str = "chinchilla"
     N: Literal["N", "N_total"] = "N_total"
     where: str | None = None
-    objective: str = "huber"
+    objective: Literal["squared", "huber"] = "huber"
     delta: float = Field(1e-3, gt=0)
     fixed: dict[str, list[float]] = {}
     draws: int = Field(1000, gt=0)
+    # The relative error of the law for each e-fold of compute beyond the pilots (a standard deviation).
+    discrepancy: float = Field(0.0, ge=0)
 
 
 class Grid(_Section):

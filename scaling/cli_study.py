@@ -1,0 +1,191 @@
+"""The commands that train: plan, run, study, proof, report. `scaling.cli` takes them in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scaling.study import Planned
+
+app = typer.Typer()
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The study's grid, a TOML file.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The study's folder; by default out/NAME.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Shift every seed: a repetition of the study.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("plan")
+def plan_command(
+    grid: GridFile,
+    seed: Seed = 0,
+    workers: Workers = None,
+    calibrate: Annotated[
+        bool, typer.Option(help="Time each shape on this machine first (seconds, cached).")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Print every cell of a grid with its cost, before anything is trained."""
+    planned, workers = _planned(grid, seed, workers, measure=calibrate)
+    columns = ("run", "trunk", "role", "N", "N_total", "D", "C", "seed")
+    cells = []
+    for cell in planned.cells:
+        facts, cost = cell.facts(), planned.known[cell.id]
+        cells.append(
+            {
+                **{name: facts[name] for name in columns},
+                "tokens_per_param": cell.D / cell.shape.N,
+                "flops_spent": cost.flops,
+                "memory_bytes": cost.memory_bytes,
+                "seconds": cost.seconds,
+            }
+        )
+    totals = {
+        "flops_spent": sum(c["flops_spent"] for c in cells),
+        "flops_if_trained_apart": sum(c["C"] for c in cells),
+        "workers": workers,
+        "wall_seconds": planned.wall_seconds(workers),
+    }
+    if as_json:
+        print(json.dumps({"cells": cells, **totals}))
+    else:
+        _print_plan(cells, totals)
+
+
+@app.command("run")
+def run_command(grid: GridFile, out: Out = None, seed: Seed = 0, workers: Workers = None) -> None:
+    """Train what is not yet done: pilots, then the forecast, then its targets."""
+    _run(grid, out, seed, workers)
+
+
+@app.command("study")
+def study_command(grid: GridFile, out: Out = None, seed: Seed = 0, workers: Workers = None) -> None:
+    """The main job: plan, train, fit, forecast, train what was forecast, report."""
+    report_command(_run(grid, out, seed, workers))
+
+
+@app.command("proof")
+def proof_command(folder: Folder, as_json: Json = False) -> None:
+    """Print forecast against truth, target by target."""
+    from dataclasses import asdict
+
+    from scaling.study import prove
+
+    verdicts = prove(folder)
+    if as_json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts]))
+    else:
+        _print_proof(_console(), verdicts)
+
+
+@app.command("report")
+def report_command(folder: Folder) -> None:
+    """Write one self-contained HTML page of a study."""
+    from scaling.report import report
+
+    _console().print(f"report: {report(folder)}", soft_wrap=True)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def _planned(grid: Path, seed: int, workers: int | None, *, measure: bool) -> tuple[Planned, int]:
+    from scaling.study import plan_study
+    from scaling.sweep.local import cores
+
+    workers = workers or len(cores())
+    return plan_study(grid, seed=seed, workers=workers, measure=measure), workers
+
+
+def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
+    from scaling.study import prove, run_study
+    from scaling.sweep.live import clock, display
+
+    console = _console()
+    console.print(f"planning {grid}: shapes new to this machine are timed first")
+    planned, workers = _planned(grid, seed, workers, measure=True)
+    folder = out or Path("out") / planned.grid.name
+    console.print(
+        f"{len(planned.cells)} cells, {workers} workers, predicted training time "
+        f"{clock(planned.wall_seconds(workers) or 0)}, folder {folder}",
+        soft_wrap=True,
+    )
+    run_study(
+        planned,
+        grid,
+        folder,
+        workers=workers,
+        show=lambda title, cells, known: display(console, title, cells, known),
+    )
+    console.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
+    if planned.part("target"):
+        _print_proof(console, prove(folder))
+    return folder
+
+
+def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from scaling.sweep.live import clock
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("cell", "role"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "N", "N_total", "D (tokens)", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
+    ):  # fmt: skip
+        table.add_column(name, justify="right", no_wrap=True)
+    for cell in cells:
+        table.add_row(
+            cell["run"],
+            cell["role"],
+            f"{cell['N']:,}",
+            f"{cell['N_total']:,}",
+            f"{cell['D']:,}",
+            f"{cell['tokens_per_param']:.3g}",
+            str(cell["seed"]),
+            f"{cell['C']:.2e}",
+            f"{cell['flops_spent']:.2e}",
+            f"{cell['memory_bytes'] / 1e6:.0f}",
+            "-" if cell["seconds"] is None else f"{cell['seconds']:.1f}",
+        )
+    wall = totals["wall_seconds"]
+    shared = totals["flops_spent"] / totals["flops_if_trained_apart"]
+    console = _console()
+    console.print(table)
+    console.print(
+        f"{len(cells)} cells; C is one full run's training FLOPs, counted from the model; to "
+        f"spend: {totals['flops_spent']:.3g} FLOPs in all, {shared:.0%} of training each cell "
+        f"apart, since cells of one trunk share it; training time with {totals['workers']} "
+        f"workers: {'not calibrated' if wall is None else clock(wall)}",
+        soft_wrap=True,
+    )
+
+
+def _print_proof(console: Console, verdicts: list[Any]) -> None:
+    for v in verdicts:
+        outcome = "not yet trained"
+        if v.truth is not None:
+            inside = "inside" if v.inside else "OUTSIDE"
+            outcome = f"came out {v.truth:.4f}: error {v.error_pct:+.2f} %, {inside} the interval"
+        console.print(
+            f"target {v.cell}, {v.compute_ratio:.3g}x the compute of the largest pilot: forecast "
+            f"{v.forecast:.4f} nats/token, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
+            soft_wrap=True,
+        )

@@ -1,0 +1,148 @@
+"""The whole story on one page: plan, run the pilots, fit, forecast, train the targets, prove."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scaling.data.corpus import Corpus, load
+from scaling.errors import InputError
+from scaling.forecast import proof
+from scaling.grid import Cell, Grid, canonical_json, load_grid, plan
+from scaling.sweep.plan import CellCost, by_length, costs, makespan
+from scaling.sweep.run import calibrate, train
+from scaling.sweep.store import Store, read_json
+from scaling.table import read_table
+
+Show = Callable[[str, list[Cell], dict[str, CellCost]], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A study before anything of it is trained."""
+
+    grid: Grid
+    corpus: Corpus
+    cells: list[Cell]
+    timings: dict[str, dict[str, float]]
+    known: dict[str, CellCost]
+
+    def part(self, role: str) -> list[Cell]:
+        return [cell for cell in self.cells if cell.role == role]
+
+    def wall_seconds(self, workers: int) -> float | None:
+        """Predicted training time: pilots, then targets; None where not calibrated."""
+        if any(cost.seconds is None for cost in self.known.values()):
+            return None
+        parts = [self.part("pilot"), self.part("target")]
+        return sum(
+            makespan(by_length(part, self.known)[1], min(workers, len(part)))
+            for part in parts
+            if part
+        )
+
+
+def plan_study(grid_path: Path, *, seed: int = 0, workers: int, measure: bool = True) -> Planned:
+    """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known."""
+    grid = load_grid(grid_path).with_seed(seed)
+    data = grid.data
+    corpus = load(data.source, tokenizer=data.tokenizer, held_out=data.held_out)
+    cells = plan(grid, corpus)
+    timings = calibrate(cells, data, workers=workers) if measure else {}
+    return Planned(grid, corpus, cells, timings, costs(cells, timings))
+
+
+def run_study(
+    planned: Planned,
+    grid_path: Path,
+    folder: Path,
+    *,
+    workers: int,
+    show: Show = lambda title, cells, known: nullcontext(lambda event: None),
+) -> pd.DataFrame:
+    """Train what is not yet done and write the run table; targets only after their forecast.
+
+    Safe to interrupt and to call again: finished cells and a written forecast stay as they are.
+    """
+    grid, cells = planned.grid, planned.cells
+    store = Store(folder)
+    store.open(grid, grid_path.read_text(encoding="utf-8"), _facts(planned))
+    pilots, targets = planned.part("pilot"), planned.part("target")
+    _train(planned, pilots, "pilots", store, workers, show)
+    table = store.write_table(pilots)
+    if targets:
+        written = folder / "forecast.json"
+        if not written.exists():
+            trained = store.finished(targets)
+            if trained:
+                raise InputError(
+                    f"{folder}: target {next(iter(trained))} was trained before any forecast was "
+                    "written; choose another folder"
+                )
+            table.attrs["source"] = str(folder / "table.parquet")
+            forecast = proof.forecast_targets(table, [t.facts() for t in targets], grid.proof)
+            proof.write_once(written, forecast)
+        _train(planned, targets, "targets", store, workers, show)
+        table = store.write_table(cells)
+    return table
+
+
+def prove(folder: Path) -> list[proof.Verdict]:
+    """Forecast against truth for every target of a study's folder."""
+    if not (folder / "study.json").exists():
+        raise InputError(f"{folder}: no study here (study.json is missing)")
+    forecast = proof.read(folder / "forecast.json")
+    store = Store(folder)
+    ids = [target["cell"] for target in forecast["targets"]]
+    records = {run: record for run in ids if (record := store.record(run)) is not None}
+    return proof.verdicts(forecast, records)
+
+
+def study_table(folder: Path) -> pd.DataFrame:
+    """The run table of a study's folder."""
+    read_json(folder / "study.json")
+    return read_table(folder / "table.parquet")
+
+
+def _train(
+    planned: Planned, cells: list[Cell], title: str, store: Store, workers: int, show: Show
+) -> None:
+    done = store.finished(cells)
+    left = [cell for cell in cells if cell.id not in done]
+    if not left:
+        return
+    with show(title, left, planned.known) as on_event:
+        train(
+            cells,
+            planned.grid.data,
+            store,
+            workers=workers,
+            timings=planned.timings,
+            on_event=on_event,
+        )
+
+
+def _facts(planned: Planned) -> dict[str, Any]:
+    """What `study.json` says beside the name: enough to know what was run, and where."""
+    grid = planned.grid.model_dump()
+    versions = {"python": platform.python_version()}
+    for package in ("scaling-laws", "jax", "flax", "optax", "numpy", "scipy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "grid": grid,
+        "grid_sha256": hashlib.sha256(canonical_json(grid).encode()).hexdigest(),
+        "data": planned.corpus.facts,
+        "cells": [cell.id for cell in planned.cells],
+        "versions": versions,
+    }
