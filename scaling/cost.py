@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.errors import InputError
-
 if TYPE_CHECKING:
     from scipy.interpolate import PchipInterpolator
 
@@ -93,18 +91,14 @@ def _curve(ln_n: tuple[float, ...], ln_flops: tuple[float, ...]) -> PchipInterpo
 def counted(N: ArrayLike, D: ArrayLike, C: ArrayLike) -> Cost:
     """The cost curve of a table whose C was counted from the models.
 
-    N, D, C: arrays of one length. Sizes that appear more than once are averaged in the log.
-    Raises InputError where cost per token falls with size, which no counted table does.
+    N, D, C: arrays of one length. Sizes that appear more than once are averaged in the log; where
+    cost per token falls with size (two shapes of nearly one N) neighbours are pooled, so that
+    the curve never falls.
     """
+    from scipy.optimize import isotonic_regression  # late: most callers want only 6ND
+
     N, D, C = (np.asarray(v, dtype=float) for v in (N, D, C))
-    sizes, where = np.unique(N, return_inverse=True)
-    per_token = np.bincount(where, np.log(C / D)) / np.bincount(where)
-    falls = np.flatnonzero(np.diff(per_token) <= 0)
-    if falls.size:
-        i = falls[0]
-        raise InputError(
-            f"C / D falls from {np.exp(per_token[i]):.4g} at N = {sizes[i]:.4g} to "
-            f"{np.exp(per_token[i + 1]):.4g} at N = {sizes[i + 1]:.4g}: counted FLOPs per "
-            "token must grow with N (do these rows mix families, contexts or conventions of N?)"
-        )
-    return Cost("counted", tuple(np.log(sizes).tolist()), tuple(per_token.tolist()))
+    sizes, where, rows = np.unique(N, return_inverse=True, return_counts=True)
+    per_token = np.bincount(where, np.log(C / D)) / rows
+    rising = isotonic_regression(per_token, weights=rows.astype(float)).x
+    return Cost("counted", tuple(np.log(sizes).tolist()), tuple(rising.tolist()))

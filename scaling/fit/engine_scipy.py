@@ -38,19 +38,20 @@ def _solve_one(problem: Problem, start: Array, weights: Array) -> tuple[Array, f
 
     margin = 1e-12 * (1 + np.abs(start))  # its interior method cannot start on a bound
     inside = np.clip(start, problem.lower + margin, problem.upper - margin)
-    result = least_squares(
-        problem.residuals,
-        inside,
-        jac=problem.jacobian,
-        bounds=(problem.lower, problem.upper),
-        loss=rho,  # type: ignore[arg-type]  # the stubs want a wider array type
-        f_scale=delta,
-        x_scale="jac",
-        xtol=1e-15,
-        ftol=1e-15,
-        gtol=1e-15,
-        max_nfev=2000,
-    )
+    with np.errstate(all="ignore"):  # a trial step may overflow: it is refused, not being finite
+        result = least_squares(
+            problem.residuals,
+            inside,
+            jac=problem.jacobian,
+            bounds=(problem.lower, problem.upper),
+            loss=rho,  # type: ignore[arg-type]  # the stubs want a wider array type
+            f_scale=delta,
+            x_scale="jac",
+            xtol=1e-15,
+            ftol=1e-15,
+            gtol=1e-15,
+            max_nfev=2000,
+        )
     return result.x, float(result.cost), bool(result.success), int(result.nfev)
 
 

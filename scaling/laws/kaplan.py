@@ -126,7 +126,7 @@ kaplan = Law(
     form=Form(
         (Feature("height", "ratio", "N"), Feature("Dc", None, "D"), Feature("aD")),
         _surface_core,
-        {"height": free(), "ratio": Param(1e-3, 1e3)},
+        {"height": free(), "ratio": Param(0.02, 50.0)},
         _surface_encode,
         _surface_decode,
     ),
