@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -228,11 +229,14 @@ def forecast(
         budgets.append(budget(flops_per_second, hours))
     if source.suffix == ".json":
         fitted = Fit.from_json(_text(source))
+        nearest = None
     else:
         df = _read(source, columns)
         fitted = _fit(df, law, objective, delta, on, n, where, fix, draws, seed, "newton")
+        nearest = _buildable(df, n)
     found = [
-        forecast_run(fitted, compute=c, tokens=tokens, params=params) for c in budgets or [None]
+        forecast_run(fitted, compute=c, tokens=tokens, params=params, nearest=nearest)
+        for c in budgets or [None]
     ]
     if as_json:
         show_json(
@@ -250,6 +254,15 @@ def forecast(
     else:
         head = f"law {fitted.law.name} on {fitted.n_rows} rows of {fitted.source}: {fitted.status}"
         show(head, *map(str, found))
+
+
+def _buildable(df: pd.DataFrame, n: str) -> Callable[[float], dict[str, Any]] | None:
+    """From N to the nearest configuration of the table's own ladder, where it names one."""
+    if not {"family", "config"} <= set(df.columns) or df["family"].nunique() != 1:
+        return None
+    from scaling.families import nearest_like
+
+    return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
 
 
 def _text(path: Path) -> str:

@@ -7,7 +7,9 @@ The folder is the registry: a family is one module here that declares `NAME`, `D
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -38,3 +40,25 @@ def get(name: str) -> Any:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"unknown model family {name!r}, known: {', '.join(names())}{hint}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def nearest_like(
+    family: str, configs: Iterable[str], count: str
+) -> Callable[[float], dict[str, Any]]:
+    """A function from a size to the nearest buildable configuration of a ladder's kind.
+
+    configs: the ladder's configurations as JSON (a run table's `config` column); what they all
+    share stays (depth, vocabulary, context, ...), what they vary is left to the size dial.
+    count: what the size counts, "N" or "N_total".
+    """
+    shapes = [json.loads(config) for config in configs]
+    shared = {k: v for k, v in shapes[0].items() if all(s.get(k) == v for s in shapes)}
+    # A ladder of one size still has its size dial, and heads follow from the width.
+    fixed = {k: v for k, v in shared.items() if k not in ("width", "heads")}
+    module = get(family)
+
+    def nearest(size: float) -> dict[str, Any]:
+        shape: Shape = module.from_size(size, count=count, **fixed)
+        return {"N": shape.N, "N_total": shape.N_total, **shape.to_dict()}
+
+    return nearest

@@ -17,6 +17,8 @@ NAME = "transformer"
 DIALS = ("width", "depth", "heads", "mlp", "tied", "qk_norm", "context")
 WIDTH_STEP = 8
 MAX_WIDTH = 65_536
+# A ladder that is asked for a size gets one within this factor, or an error.
+MOST_OFF = 1.5
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,15 @@ class Transformer:
         return asdict(self)
 
 
-def from_size(size: float, *, vocab: int, context: int, **fixed: Any) -> Transformer:
-    """The buildable transformer whose N is nearest to `size` in ratio.
+def from_size(
+    size: float,
+    *,
+    vocab: int,
+    context: int,
+    count: Literal["N", "N_total"] = "N",
+    **fixed: Any,
+) -> Transformer:
+    """The buildable transformer whose N (or N_total: `count`) is nearest to `size` in ratio.
 
     `fixed` pins any of the other dials (`depth=2`, `width=64`, `qk_norm=True`).
     Raises InputError where no shape comes within a factor of 1.5 of `size`.
@@ -124,14 +133,19 @@ def from_size(size: float, *, vocab: int, context: int, **fixed: Any) -> Transfo
         return from_width(vocab=vocab, context=context, **fixed)
     if not size > 0:
         raise InputError(f"transformer: size = {size:g}, must be a positive number of parameters")
+
+    def distance(shape: Transformer) -> float:
+        built = float(getattr(shape, count))
+        return max(built / size, size / built)
+
     best = min(
-        _candidates(size, vocab=vocab, context=context, **fixed),
-        key=lambda shape: max(shape.N / size, size / shape.N),
+        _around(size, count, vocab=vocab, context=context, **fixed),
+        key=distance,
     )
-    if not 2 / 3 < best.N / size < 3 / 2:
+    if distance(best) > MOST_OFF:
         raise InputError(
-            f"transformer: no shape near size = {size:g}; the nearest is N = {best.N:,} "
-            f"(width {best.width}, depth {best.depth})"
+            f"transformer: no shape near {count} = {size:g}; the nearest has "
+            f"{getattr(best, count):,} (width {best.width}, depth {best.depth})"
         )
     return best
 
@@ -147,7 +161,8 @@ def from_width(width: int, *, vocab: int, context: int, **fixed: Any) -> Transfo
 
 def usual_depth(width: int) -> int:
     """width / 64 up to 1,024 (GPT-2's 768 x 12), then slower (8,192 x 76), at least 2."""
-    return max(2, round(16 * (width / 1024) ** (1.0 if width <= 1024 else 0.75)))
+    power = 1.0 if width <= 1024 else 0.75
+    return max(2, round(float(16 * (width / 1024) ** power)))
 
 
 def usual_heads(width: int) -> int:
@@ -157,12 +172,12 @@ def usual_heads(width: int) -> int:
     return min(fits, key=lambda h: (abs(width / h - target), h))
 
 
-def _candidates(size: float, **fixed: Any) -> Iterator[Transformer]:
-    """Shapes around `size`, by bisection on the width (N grows with the width)."""
+def _around(size: float, count: str, **fixed: Any) -> Iterator[Transformer]:
+    """The shapes on both sides of `size`, by bisection on the width (N grows with the width)."""
     low, high = 1, MAX_WIDTH // WIDTH_STEP
     while low < high:
         middle = (low + high) // 2
-        if size > from_width(middle * WIDTH_STEP, **fixed).N:
+        if getattr(from_width(middle * WIDTH_STEP, **fixed), count) < size:
             low = middle + 1
         else:
             high = middle

@@ -100,17 +100,28 @@ def held(problem: Problem, u: Array, gradient: Array) -> NDArray[np.bool_]:
 
 
 def _step(problem: Problem, u: Array, here: Local, damping: Array) -> tuple[Array, Array]:
-    """The damped step inside the box [b, p], and the decrease that its model predicts [b]."""
-    frozen = held(problem, u, here.gradient)
+    """The damped step inside the box [b, p], and the decrease that its model predicts [b].
+
+    Coordinates that the step would take out of the box stop at their bound, and the others are
+    solved again given that: merely clipping them would creep along the bound for ever.
+    """
     identity = np.eye(problem.size)
     scale = np.einsum("bii->bi", here.metric)
     ridge = 1e-15 * scale + 1e-300
     matrix = here.hessian + damping[:, None, None] * here.metric + identity * ridge[:, None, :]
-    clear = frozen[:, :, None] | frozen[:, None, :]
-    matrix = np.where(clear, identity, matrix)
-    gradient = np.where(frozen, 0.0, here.gradient)
-    step = _solve(matrix, -gradient, scale)
-    step = np.clip(u + step, problem.lower, problem.upper) - u
+    fixed = held(problem, u, here.gradient)
+    step = np.zeros_like(u)
+    for _ in range(problem.size):
+        right = -here.gradient - np.einsum("bij,bj->bi", matrix, np.where(fixed, step, 0.0))
+        masked = np.where(fixed[:, :, None] | fixed[:, None, :], identity, matrix)
+        solved = _solve(masked, np.where(fixed, 0.0, right), scale)
+        step = np.where(fixed, step, solved)
+        inside = np.clip(u + step, problem.lower, problem.upper) - u
+        over = ~fixed & (inside != u + step - u)
+        step = inside
+        if not over.any():
+            break
+        fixed = fixed | over
     curved = np.einsum("bi,bij,bj->b", step, here.hessian, step)
     predicted = -(np.einsum("bi,bi->b", here.gradient, step) + 0.5 * curved)
     return step, predicted

@@ -52,7 +52,7 @@ class Store:
         return self.folder / "trunks" / f"{trunk}.npz"
 
     def save(self, cell: Cell, record: dict[str, Any], curve: pd.DataFrame) -> None:
-        """Store a finished cell; the record last, so that a torn write leaves an unfinished cell."""
+        """Store a finished cell; the record last, so that a torn write means unfinished."""
         folder = self.folder / "cells" / cell.id
         write_json(folder / "cell.json", cell.facts())
         partial = folder / f"curve.{os.getpid()}.tmp"
