@@ -1,4 +1,9 @@
-"""Where documents come from: one module a source, or the user's own files by path or glob."""
+"""Where documents come from: one module a source, or the user's own files by path or glob.
+
+The folder is the registry: a module that declares `NAME`, `LICENCE` and `documents()` is a source.
+Other packages add theirs through the entry-point group `scaling.data`; an entry point names such a
+module.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,9 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Protocol
 
 from scaling.errors import InputError
 
@@ -20,25 +28,58 @@ class Documents:
     texts: dict[str, bytes]
 
 
-def names() -> list[str]:
-    modules = (m.name for m in pkgutil.iter_modules(__path__) if m.name != "files")
-    return sorted(importlib.import_module(f"{__name__}.{m}").NAME for m in modules)
+class Source(Protocol):
+    """What a source's module declares."""
+
+    NAME: str
+    LICENCE: str
+
+    def documents(self) -> Documents:
+        """All documents, none empty, in an order that is the same on every machine."""
+        ...
+
+
+@cache
+def _registry() -> dict[str, Source]:
+    own = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
+    others = [entry.load() for entry in entry_points(group="scaling.data")]
+    found: dict[str, Source] = {}
+    for source in (m for m in (*own, *others) if hasattr(m, "NAME")):
+        if found.setdefault(source.NAME, source) is not source:
+            raise ValueError(f"two data sources are called {source.NAME}")
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """The names of all sources, sorted; a path or glob is valid besides."""
+    return tuple(sorted(_registry()))
 
 
 def read(source: str) -> Documents:
-    """All documents of a named source, or of the files that a path or glob matches."""
-    for module in pkgutil.iter_modules(__path__):
-        found = importlib.import_module(f"{__name__}.{module.name}")
-        if getattr(found, "NAME", None) == source:
-            documents: Documents = found.documents()
-            return documents
-    if not any(mark in source for mark in "/\\*?.~"):
-        near = get_close_matches(source, names(), 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"unknown data source {source!r}; {hint}known: {', '.join(names())}; "
-            "or a path or glob of text files such as 'corpus/*.txt'"
-        )
+    """All documents of a named source, or of the files that a path or glob matches.
+
+    Raises InputError for an unknown name, no match, empty files, and text that is not UTF-8 (with
+    the document's name and the byte).
+    """
+    named = _registry().get(source)
+    documents = named.documents() if named else _read_files(source)
+    for name, text in documents.texts.items():
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name}: not UTF-8 at byte {error.start} ({error.reason})") from None
+    return documents
+
+
+def _read_files(pattern: str) -> Documents:
     from scaling.data.sources import files
 
-    return files.documents(source)
+    # A bare word is more likely a misspelt name than a file, unless the file is there.
+    if not any(mark in pattern for mark in "/\\*?[.~") and not files.exists(pattern):
+        near = get_close_matches(pattern.lower(), names(), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"no data source called {pattern!r}; known: {', '.join(names())}, or a path or glob "
+            f"of text files such as 'corpus/*.txt'{hint}"
+        )
+    return files.documents(pattern)

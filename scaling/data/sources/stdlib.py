@@ -5,26 +5,39 @@ It differs between Python releases, so the corpus' fingerprint travels with ever
 
 from __future__ import annotations
 
+import os
 import platform
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 from scaling.data.sources import Documents
+from scaling.errors import InputError
 
 NAME = "python-stdlib"
 LICENCE = "PSF-2.0"
-# Tests, installed packages, and what a build writes for one machine.
+
 LEFT_OUT = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
-LEFT_OUT_PREFIX = ("_sysconfigdata", "config-")
+# What a build or a distribution writes for one machine.
+LEFT_OUT_PREFIX = ("_sysconfigdata", "_sysconfig_vars", "config-", "sitecustomize")
 
 
 def documents() -> Documents:
-    root = Path(sysconfig.get_paths()["stdlib"])
-    texts = {}
-    for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
-        parts = path.relative_to(root).parts
-        if LEFT_OUT & set(parts) or any(p.startswith(LEFT_OUT_PREFIX) for p in parts):
-            continue
-        if text := path.read_bytes():
-            texts["/".join(parts)] = text
+    """A document a `*.py` file, without tests and without what differs between machines."""
+    root = Path(sysconfig.get_path("stdlib"))
+    texts = {p.relative_to(root).as_posix(): p.read_bytes() for p in _files(root)}
+    texts = {name: texts[name] for name in sorted(texts) if texts[name].strip()}
+    if not texts:
+        raise InputError(f"data {NAME!r}: no Python source under {root}; give a path or glob")
     return Documents(NAME, LICENCE, f"Python {platform.python_version()}", texts)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    # `os.walk` prunes: the packages installed beside the library are never walked through.
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [s for s in subfolders if not _is_left_out(s)]
+        yield from (Path(folder, f) for f in files if f.endswith(".py") and not _is_left_out(f))
+
+
+def _is_left_out(name: str) -> bool:
+    return name in LEFT_OUT or name.startswith(LEFT_OUT_PREFIX)
