@@ -93,7 +93,7 @@ class Proof(_Section):
     delta: float = Field(1e-3, gt=0)
     fixed: dict[str, list[float]] = {}
     draws: int = Field(1000, gt=0)
-    # The relative error of the law for each e-fold of compute beyond the pilots (a standard deviation).
+    # Standard deviation of the law's relative error, for each e-fold of compute beyond the pilots.
     discrepancy: float = Field(0.0, ge=0)
 
 
@@ -234,7 +234,8 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
     cells = []
     for role, blocks in (("pilot", grid.pilots), ("target", grid.targets)):
         for block in blocks:
-            sizes = [{"width": w} for w in block.widths] or [{"size": s} for s in block.sizes]
+            by_width: list[dict[str, Any]] = [{"width": w, "size": 0.0} for w in block.widths]
+            sizes = by_width or [{"size": s} for s in block.sizes]
             for size, tokens, seed, rate, transfer in itertools.product(
                 sizes,
                 block.tokens,
@@ -242,13 +243,7 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
                 block.learning_rates or [recipe.learning_rate],
                 block.transfers or [recipe.transfer],
             ):
-                shape = family.from_size(
-                    size.get("size", 0.0),
-                    vocab=corpus.vocab,
-                    context=context,
-                    **dials,
-                    **{k: v for k, v in size.items() if k == "width"},
-                )
+                shape = family.from_size(**size, vocab=corpus.vocab, context=context, **dials)
                 cells.append(
                     Cell(
                         role=role,  # type: ignore[arg-type]
@@ -306,11 +301,11 @@ def _explain(error: Any, text: str, where: str) -> str:
 
 
 def _valid_keys(path: list[str]) -> list[str]:
-    section: type[BaseModel] = {
+    sections: dict[str, type[BaseModel]] = {
         "data": Data, "model": Model, "train": Recipe,
         "pilots": Axes, "targets": Axes, "proof": Proof,
-    }.get(path[0] if path else "", Grid)  # fmt: skip
-    return list(section.model_fields)
+    }  # fmt: skip
+    return list(sections.get(path[0] if path else "", Grid).model_fields)
 
 
 def _line_of(keys: list[str], text: str) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scaling.fit.problem import Array, Local, Problem, Solutions
 
 NAME = "newton"
-_MAX_ITERATIONS = 200
+_MAX_ITERATIONS = 500
 _TOLERANCE = 1e-13  # of the predicted decrease, relative to the objective
 _CHUNK = 60_000  # points x rows that are worked on at once: they stay in cache
 
@@ -117,7 +117,7 @@ def _step(problem: Problem, u: Array, here: Local, damping: Array) -> tuple[Arra
         solved = _solve(masked, np.where(fixed, 0.0, right), scale)
         step = np.where(fixed, step, solved)
         inside = np.clip(u + step, problem.lower, problem.upper) - u
-        over = ~fixed & (inside != u + step - u)
+        over = ~fixed & (inside != (u + step) - u)
         step = inside
         if not over.any():
             break

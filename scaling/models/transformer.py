@@ -5,6 +5,7 @@ Shapes stand in the names: B batch, T time (context), W width, H heads, D head s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -28,15 +29,15 @@ class RMSNorm(nn.Module):
 class Attention(nn.Module):
     shape: Transformer
     dtype: Any
-    init: nn.initializers.Initializer
+    initial: Callable[..., Array]
 
     @nn.compact
     def __call__(self, x_BTW: Array) -> Array:
         s = self.shape
         B, T, W = x_BTW.shape
         # One matrix for queries, keys and values: one large product instead of three.
-        qkv = self.param("qkv", self.init, (W, 3 * W))
-        out = self.param("out", self.init, (W, W))
+        qkv = self.param("qkv", self.initial, (W, 3 * W))
+        out = self.param("out", self.initial, (W, W))
         q, k, v = jnp.split(x_BTW @ qkv.astype(self.dtype), 3, axis=-1)
         q, k, v = (a.reshape(B, T, s.heads, s.head_dim).swapaxes(1, 2) for a in (q, k, v))
         if s.qk_norm:
@@ -53,16 +54,16 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     shape: Transformer
     dtype: Any
-    init: nn.initializers.Initializer
+    initial: Callable[..., Array]
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         W, H = self.shape.width, self.shape.mlp_width
-        down = self.param("down", self.init, (H, W)).astype(self.dtype)
+        down = self.param("down", self.initial, (H, W)).astype(self.dtype)
         if self.shape.mlp == "gelu":
-            up = self.param("up", self.init, (W, H)).astype(self.dtype)
+            up = self.param("up", self.initial, (W, H)).astype(self.dtype)
             return jax.nn.gelu(x @ up) @ down
-        gate_up = self.param("gate_up", self.init, (W, 2 * H)).astype(self.dtype)
+        gate_up = self.param("gate_up", self.initial, (W, 2 * H)).astype(self.dtype)
         gate, up = jnp.split(x @ gate_up, 2, axis=-1)
         return (jax.nn.silu(gate) * up) @ down
 

@@ -45,7 +45,7 @@ def measure(cell: Cell, corpus: Corpus) -> dict[str, float]:
     windows = evaluation_windows(len(corpus.held_out), cell.context, cell.eval_tokens)
     program.evaluate(state.params, held_out, windows).block_until_ready()
     start = time.perf_counter() - began
-    seconds = []
+    seconds: list[float] = []
     while sum(seconds) < MEASURE_SECONDS or len(seconds) < 3:
         t = time.perf_counter()
         chunk()

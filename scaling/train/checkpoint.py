@@ -13,11 +13,13 @@ import numpy as np
 
 def save(path: Path, state: Any, step: int, curve: np.ndarray[Any, Any], seconds: float) -> None:
     """Write `state` (a tree of arrays), its step and its curve so far, all or nothing."""
-    leaves = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
+    leaves: dict[str, Any] = {
+        f"leaf_{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.tmp")
     with partial.open("wb") as file:
-        np.savez(file, step=step, curve=curve, seconds=seconds, **leaves)
+        np.savez(file, **leaves, step=step, curve=curve, seconds=seconds)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

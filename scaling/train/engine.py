@@ -20,6 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import CHUNK_STEPS, Cell
@@ -31,7 +32,7 @@ EVAL_WINDOWS = 64
 DIVERGED_NATS = 3.0
 
 Progress = Callable[[int, float], None]
-Curve = np.ndarray[Any, np.dtype[np.float32]]
+Curve = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -183,15 +184,13 @@ class _Trunk:
             self.failure = f"loss {curve[at, 0]:.3g} at step {first + at}"
 
 
-def evaluation_windows(
-    n_tokens: int, context: int, limit: int
-) -> np.ndarray[Any, np.dtype[np.int32]]:
+def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.int32]:
     """Starts of the fixed held-out windows, [batches, EVAL_WINDOWS], spread over the whole part."""
-    starts = np.asarray(held_out_windows(n_tokens, context), np.int32)
-    count = min(len(starts), limit // context)
-    count = max(1, count // EVAL_WINDOWS) * EVAL_WINDOWS if count >= EVAL_WINDOWS else count
-    spread = starts[np.linspace(0, len(starts) - 1, count).astype(int)]
-    return spread.reshape(-1, EVAL_WINDOWS if count >= EVAL_WINDOWS else count)
+    starts = held_out_windows(n_tokens, context)
+    count = min(len(starts), max(1, limit // context))
+    batch = min(count, EVAL_WINDOWS)
+    spread = np.linspace(0, len(starts) - 1, count // batch * batch).astype(int)
+    return starts[spread].astype(np.int32).reshape(-1, batch)
 
 
 def _now() -> str:

@@ -48,7 +48,8 @@ class Program:
             inputs, labels = windows(tokens, starts)
             logits = model.apply(params, inputs)
             picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
-            return jax.nn.logsumexp(logits, -1) - picked
+            losses: Array = jax.nn.logsumexp(logits, -1) - picked
+            return losses
 
         def init(key: Array) -> State:
             params = model.init(key, jnp.zeros((1, context), jnp.int32))
@@ -77,7 +78,8 @@ class Program:
 
         def evaluate(params: Any, tokens: Array, starts: Array) -> Array:
             """Mean loss of each window, [batches, windows], from starts of that shape."""
-            return jax.lax.map(lambda s: token_losses(params, tokens, s).mean(-1), starts)
+            means: Array = jax.lax.map(lambda s: token_losses(params, tokens, s).mean(-1), starts)
+            return means
 
         self.init = jax.jit(init)
         self.chunk = jax.jit(chunk, donate_argnums=0)
