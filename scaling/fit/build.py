@@ -56,13 +56,13 @@ class Coordinates:
         for name, feature in self.intercepts().items():
             slope = scaled[feature.slope] if feature.slope else 1.0
             heights[name] = scaled[name] + slope * self.centre[feature.variable or ""]
-        with np.errstate(over="ignore"):  # an amplitude without limit is reported, not hidden
+        with np.errstate(over="ignore"):  # the largest float stands for an infinite amplitude
             own = {
                 name: np.exp(value) if self.kind(name).scale == "log" else value
                 for name, value in heights.items()
             }
             params = self.form.decode(own)
-        return {name: np.asarray(params[name]) for name in self.law.params}
+        return {name: np.nan_to_num(np.asarray(params[name])) for name in self.law.params}
 
     def _scaled(self, name: str, value: Any) -> Any:
         if self.kind(name).scale == "linear":

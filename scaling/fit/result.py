@@ -69,7 +69,9 @@ class Fit:
         """Standard deviation of each parameter's draws; NaN without draws."""
         if len(self.draws) < 2:
             return dict.fromkeys(self.params, float("nan"))
-        return dict(zip(self.params, self.draws.std(axis=0, ddof=1).tolist(), strict=True))
+        with np.errstate(over="ignore"):  # the square of a runaway amplitude: infinite is right
+            errors = self.draws.std(axis=0, ddof=1)
+        return dict(zip(self.params, errors.tolist(), strict=True))
 
     def interval(self, name: str, level: float = 0.90) -> tuple[float, float]:
         """The central interval of a parameter's draws, or of the exponent "a" or "b"."""

@@ -26,6 +26,9 @@ from scaling.laws.law import (
     log,
 )
 
+# Nc = exp(height / aN) must stay a number: a flatter line than this is a constant loss.
+_FLATTEST = 0.005
+
 
 def _line_core(y: tuple[Array, ...]) -> Jet:
     return Jet(y[0], (np.ones_like(y[0]),), {})
@@ -50,7 +53,7 @@ def _line_law(variable: str, scale: str, slope: str, equation: str) -> Law:
     def assemble(o: Values, c: Array) -> dict[str, Any]:
         return {**o, scale: c[..., 0] ** (1 / o[slope])}
 
-    kind = exponent()
+    kind = exponent(lower=_FLATTEST)
     return Law(
         name=f"kaplan_{variable.lower()}",
         formula=f"({scale}/{variable})^{slope}",
@@ -121,12 +124,17 @@ kaplan = Law(
     name="kaplan",
     formula="((Nc/N)^(aN/aD) + Dc/D)^aD",
     predict=_surface,
-    params={"Nc": log(), "Dc": log(), "aN": exponent(), "aD": exponent()},
+    params={
+        "Nc": log(),
+        "Dc": log(),
+        "aN": exponent(lower=_FLATTEST),
+        "aD": exponent(lower=_FLATTEST),
+    },
     reference="Kaplan et al. 2020, arXiv:2001.08361, eq. 1.5",
     form=Form(
         (Feature("height", "ratio", "N"), Feature("Dc", None, "D"), Feature("aD")),
         _surface_core,
-        {"height": free(), "ratio": Param(0.02, 50.0)},
+        {"height": free(), "ratio": Param(0.1, 10.0)},
         _surface_encode,
         _surface_decode,
     ),

@@ -46,10 +46,10 @@ def log(grid: tuple[float, ...] = ()) -> Param:
     return Param(0.0, np.inf, "log", grid)
 
 
-def exponent(upper: float = 2.0) -> Param:
-    """A power's exponent in (0, upper); the grid of starts runs from .03 to `upper`."""
+def exponent(upper: float = 2.0, lower: float = 1e-4) -> Param:
+    """A power's exponent; the grid of starts runs from .03 to three quarters of `upper`."""
     grid = np.geomspace(0.03, 0.75 * upper, 16)
-    return Param(1e-4, upper, "linear", tuple(grid.tolist()))
+    return Param(lower, upper, "linear", tuple(grid.tolist()))
 
 
 def unit() -> Param:
