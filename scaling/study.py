@@ -56,6 +56,7 @@ def plan_study(grid_path: Path, *, seed: int = 0, workers: int, measure: bool = 
     data = grid.data
     corpus = load(data.source, tokenizer=data.tokenizer, held_out=data.held_out)
     cells = plan(grid, corpus)
+    proof.check(grid.proof, cells)
     timings = calibrate(cells, data, workers=workers) if measure else {}
     return Planned(grid, corpus, cells, timings, costs(cells, timings))
 

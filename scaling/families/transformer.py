@@ -168,6 +168,8 @@ def usual_depth(width: int) -> int:
 def usual_heads(width: int) -> int:
     """Heads of 64 where the width allows; narrow nets keep at least two heads where they can."""
     target = 64 if width >= 256 else 32 if width >= 64 else 16
+    if width < 2 or width % 2:
+        raise InputError(f"transformer: width {width}; rotary positions need an even width")
     fits = [h for h in range(1, width + 1) if width % h == 0 and (width // h) % 2 == 0]
     return min(fits, key=lambda h: (abs(width / h - target), h))
 

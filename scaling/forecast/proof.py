@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scaling import laws
 from scaling.errors import InputError
 from scaling.fit import Fit, Objective, fit
-from scaling.grid import Proof
+from scaling.grid import Cell, Proof
 
 LEVEL = 0.90
 # A proof is a forecast of something larger: at least this many times the largest pilot's compute.
@@ -61,6 +62,25 @@ def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
     ]
 
 
+def check(rule: Proof, cells: Sequence[Cell]) -> None:
+    """Refuse, before anything is trained, a rule that no forecast could follow.
+
+    Raises InputError for an unknown law or parameter, and for targets that are too near.
+    """
+    law = laws.get(rule.law)
+    for name in rule.fixed:
+        if name not in law.params:
+            raise InputError(
+                f"proof.fixed: law {law.name} has no parameter {name!r}, valid: "
+                f"{', '.join(law.params)}"
+            )
+    largest = max(cell.C for cell in cells if cell.role == "pilot")
+    if rule.where is None:  # else some pilots may not enter the fit
+        for cell in cells:
+            if cell.role == "target":
+                _far_enough(cell.id, cell.C, largest)
+
+
 def forecast_targets(
     table: pd.DataFrame, targets: Sequence[Mapping[str, Any]], rule: Proof
 ) -> dict[str, Any]:
@@ -73,12 +93,7 @@ def forecast_targets(
     largest = members[0].c_max
     rows = []
     for target in targets:
-        ratio = target["C"] / largest
-        if ratio < LEAST_RATIO:
-            raise InputError(
-                f"target {target['run']}: {ratio:.3g} times the compute of the largest pilot in "
-                f"the fit ({largest:.3g} FLOPs); a proof needs at least {LEAST_RATIO:g} times"
-            )
+        ratio = _far_enough(target["run"], target["C"], largest)
         point, draws = predict(members, float(target[rule.N]), float(target["D"]), ratio, rule)
         low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         facts = {key: target[key] for key in ("N", "N_total", "D", "C")}
@@ -172,6 +187,16 @@ def verdicts(
             )
         )
     return out
+
+
+def _far_enough(target: str, C: float, largest: float) -> float:
+    ratio = C / largest
+    if ratio < LEAST_RATIO:
+        raise InputError(
+            f"target {target}: {ratio:.3g} times the compute of the largest pilot in the fit "
+            f"({largest:.3g} FLOPs); a proof needs at least {LEAST_RATIO:g} times"
+        )
+    return ratio
 
 
 def _sha256(value: Any) -> str:

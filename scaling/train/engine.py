@@ -190,7 +190,8 @@ def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.in
     count = min(len(starts), max(1, limit // context))
     batch = min(count, EVAL_WINDOWS)
     spread = np.linspace(0, len(starts) - 1, count // batch * batch).astype(int)
-    return starts[spread].astype(np.int32).reshape(-1, batch)
+    chosen: NDArray[np.int32] = starts[spread].astype(np.int32)
+    return chosen.reshape(-1, batch)
 
 
 def _now() -> str:

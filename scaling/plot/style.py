@@ -1,0 +1,230 @@
+"""The house style: one look for every figure, and files that are the same bytes each time.
+
+A figure function is decorated with `styled`, gets its axes from `canvas`, and may draw on axes of
+the caller's. Nothing here touches pyplot.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from scaling.errors import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+COLUMN = 3.5  # inches: one column of a paper
+WIDE = 7.1  # two columns
+
+# Okabe and Ito's colours, dark enough on white, with distinct luminance where they meet.
+INK = "#1a1a1a"
+MUTED = "#6b6b6b"
+FIT = "#0b4f8a"
+TRUTH = "#c1440e"
+BAND = "#7fb0d8"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+SOLID, DASHED = "-", (0, (4, 2))
+FORMATS = (".svg", ".pdf", ".png")
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.45,
+    "ytick.minor.width": 0.45,
+    "xtick.minor.size": 1.8,
+    "ytick.minor.size": 1.8,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.9,
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
+    "svg.hashsalt": "scaling",
+    "pdf.fonttype": 42,
+}
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Run a figure function, or whatever writes figures, under the house style."""
+
+    @functools.wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def canvas(
+    axes: Axes | Sequence[Axes] | None,
+    columns: int = 1,
+    *,
+    width: float = COLUMN,
+    height: float = 2.6,
+    sharey: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """A new figure of `columns` panels in a row, or the caller's axes and their figure.
+
+    Raises InputError where the caller's axes are of another number.
+    """
+    if axes is None:
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
+    given = [axes] if isinstance(axes, Axes) else list(axes)
+    if len(given) != columns:
+        raise InputError(f"{len(given)} axes given; this figure needs {columns}")
+    figure = given[0].get_figure(root=True)
+    assert figure is not None  # axes always belong to one
+    return figure, given
+
+
+def ramp(count: int) -> list[tuple[float, float, float]]:
+    """Colours of an ordered series, dark to light: even in grey, safe for colour-blind eyes."""
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, max(count, 1)))
+    return [(float(r), float(g), float(b)) for r, g, b, _ in shades]
+
+
+def gid(*parts: object) -> str:
+    """An artist's id, safe in SVG, CSS and a URL whatever the parts are called."""
+    return "-".join(re.sub(r"[^A-Za-z0-9]+", "_", str(part)).strip("_") or "x" for part in parts)
+
+
+def law_line(
+    ax: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    known: ArrayLike,
+    *,
+    colour: Any,
+    name: str,
+    band: tuple[ArrayLike, ArrayLike] | None = None,
+) -> None:
+    """A law's curve: solid where `known` (inside the data), dashed beyond; its band shaded."""
+    x, y, known = np.asarray(x, float), np.asarray(y, float), np.asarray(known, bool)
+    if band is not None:
+        shade = ax.fill_between(x, *band, color=colour, alpha=0.17, linewidth=0, zorder=1)
+        shade.set_gid(gid("band", name))
+    inside = np.where(known, y, np.nan)
+    # the dashed part takes up the last point inside, so that no gap shows between the two
+    edge = known & ~(np.roll(known, 1) & np.roll(known, -1))
+    beyond = np.where(~known | edge, y, np.nan)
+    for part, values, dashes in (("fit", inside, SOLID), ("forecast", beyond, DASHED)):
+        (line,) = ax.plot(x, values, color=colour, linestyle=dashes, linewidth=1.1, zorder=2)
+        line.set_gid(gid(part, name))
+
+
+def end_labels(
+    ax: Axes, labels: Sequence[tuple[float, str, Any]], *, title: str | None = None
+) -> None:
+    """Names beside the right end of lines: (y of the end, text, colour), pushed apart if need be.
+
+    Text stands right of the axes and is tied to its height by a hair line where it had to move.
+    """
+    if not labels:
+        return
+    low, high = ax.get_ylim()
+    to_axes = ax.transScale + ax.transLimits
+    points = ax.get_window_extent().height * 72 / ax.figure.dpi
+    step = 8.2 / max(points, 1.0)
+    ordered = sorted(labels, key=lambda item: item[0])
+    wanted = [
+        float(to_axes.transform((ax.get_xlim()[0], min(max(y, low), high)))[1])
+        for y, _, _ in ordered
+    ]
+    placed = _apart(wanted, step, 1.0 - (step if title else 0.0))
+    for (_, text, colour), at, goal in zip(ordered, placed, wanted, strict=True):
+        ax.annotate(
+            text,
+            xy=(1.0, goal),
+            xytext=(1.045, at),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            color=colour,
+            fontsize=6.8,
+            va="center",
+            ha="left",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0.5,
+                        "shrinkB": 0.5},
+        )  # fmt: skip
+    if title:
+        above = max(placed[-1] + step, 0.0)
+        ax.text(1.045, above, title, transform=ax.transAxes, fontsize=6.8, color=MUTED, va="center")
+
+
+def _apart(wanted: Sequence[float], step: float, top: float) -> list[float]:
+    """Heights as near to those wanted (ascending) as may be, at least `step` apart, under `top`."""
+    groups: list[list[float]] = []  # [centre, count]: runs of labels that touch move together
+    for y in wanted:
+        groups.append([y, 1])
+        while len(groups) > 1:
+            (a, n), (b, m) = groups[-2:]
+            if b - a >= step * (n + m) / 2:
+                break
+            groups[-2:] = [[(a * n + b * m) / (n + m), n + m]]
+    out: list[float] = []
+    for centre, count in groups:
+        first = centre - step * (count - 1) / 2
+        out += [first + step * i for i in range(int(count))]
+    for i in reversed(range(len(out))):
+        limit = top if i == len(out) - 1 else out[i + 1] - step
+        out[i] = min(out[i], limit)
+    return out
+
+
+def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "left") -> None:
+    """A remark inside the axes, for what a figure would otherwise leave unsaid."""
+    ax.text(
+        x,
+        y,
+        text,
+        transform=ax.transAxes,
+        fontsize=6.3,
+        color=MUTED,
+        ha=ha,  # type: ignore[arg-type]
+        va="bottom" if y < 0.5 else "top",
+        linespacing=1.25,
+    )
+
+
+@styled
+def save(figure: Figure, target: Any, suffix: str | None = None) -> None:
+    """Write a figure as SVG, PDF or PNG to a path or an open binary file; equal figures, equal
+    bytes.
+
+    suffix: needed for an open file. Raises InputError for another format.
+    """
+    suffix = Path(target).suffix.lower() if suffix is None else suffix
+    if suffix not in FORMATS:
+        raise InputError(f"{target}: a figure ends in one of {', '.join(FORMATS)}")
+    dates: dict[str, dict[str, Any]] = {
+        ".svg": {"Date": None, "Creator": None},
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        ".png": {"Software": None},
+    }
+    figure.savefig(target, format=suffix[1:], metadata=dates[suffix], dpi=300)

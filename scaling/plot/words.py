@@ -1,0 +1,57 @@
+"""What the figures call things: axis labels with units, and numbers short enough to read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+AXES = {
+    "N": "Non-embedding parameters $N$",
+    "N_total": r"All parameters $N_\mathrm{total}$",
+    "D": "Training tokens $D$",
+    "tokens": "Tokens seen",
+    "C": "Training compute $C$ (FLOPs, counted)",
+    "C_6ND": r"Training compute $C_\mathrm{6ND} = 6ND$ (FLOPs)",
+    "learning_rate": "Learning rate",
+    "predicted_seconds": "Predicted time (s)",
+    "seconds": "Measured time (s)",
+}
+SYMBOLS = {"N": "$N$", "N_total": r"$N_\mathrm{total}$", "D": "$D$", "C": "$C$",
+           "C_6ND": r"$C_\mathrm{6ND}$"}  # fmt: skip
+_LOSS_UNITS = {"nats_per_token": "nats per token", "bits_per_byte": "bits per byte"}
+
+
+def axis_label(column: str) -> str:
+    """The label of a column's axis, with its unit."""
+    return AXES[column]
+
+
+def loss_label(kind: str = "nats_per_token", what: str = "Held-out loss") -> str:
+    """The label of a loss axis in the convention `L_kind`."""
+    return f"{what} ({_LOSS_UNITS.get(kind, f'unit {kind}')})"
+
+
+def compute_column(cost_kind: str) -> str:
+    """The compute that a cost convention means: counted `C`, or the 6ND approximation."""
+    return "C" if cost_kind == "counted" else "C_6ND"
+
+
+def quantity(value: float) -> str:
+    """A count in three digits at most: 950, 12.3k, 2M, 1.5B."""
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def power(value: float) -> str:
+    """A number as a power of ten for mathtext: 10^12, 3x10^12."""
+    exponent = int(np.floor(np.log10(value) + 1e-9))
+    digits = f"{value / 10.0**exponent:.2g}"
+    if digits == "1":
+        return rf"$10^{{{exponent}}}$"
+    return rf"${digits}\times10^{{{exponent}}}$"
+
+
+def plain(value: float) -> str:
+    """A number as it is read, without an exponent where it is of ordinary size."""
+    return f"{value:.4g}"
