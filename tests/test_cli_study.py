@@ -39,7 +39,7 @@ law = "chinchilla_tied"
 fixed = {{ E = [0.5, 1.0] }}
 draws = 50
 """
-WORDS = "the law of a ladder says that loss falls as models and their data grow together".split()
+WORDS = ["the", "law", "of", "a", "ladder", "says", "that", "loss", "falls", "as", "models", "and", "their", "data", "grow", "together"]
 
 
 def scaling(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -90,7 +90,7 @@ def test_plan_shows_every_cell_before_anything_is_trained(grid: Path, cache: Pat
 
 def test_the_table_has_the_declared_columns(study: Path) -> None:
     table = pd.read_parquet(study / "table.parquet")
-    wanted = "run family N N_total D C loss loss_se seed status".split()
+    wanted = ["run", "family", "N", "N_total", "D", "C", "loss", "loss_se", "seed", "status"]
     assert set(wanted) <= set(table.columns)
     assert (table["status"] == "finished").all()
     assert list(table["role"]).count("target") == 1
