@@ -39,7 +39,8 @@ law = "chinchilla_tied"
 fixed = {{ E = [0.5, 1.0] }}
 draws = 50
 """
-WORDS = ["the", "law", "of", "a", "ladder", "says", "that", "loss", "falls", "as", "models", "and", "their", "data", "grow", "together"]
+TEXT = "the law of a ladder says that loss falls as models and their data grow together"
+WORDS = TEXT.split(" ")
 
 
 def scaling(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
