@@ -37,7 +37,9 @@ SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")
 
 _RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    # the first is matplotlib's own; the others are of like width, for a browser without it
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial"],
     "font.size": 7.5,
     "axes.labelsize": 7.5,
     "axes.titlesize": 8,
@@ -74,7 +76,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context(_RC):
+        with mpl.rc_context(_RC):  # type: ignore[arg-type]  # its keys are a Literal of all
             return draw(*args, **kwargs)
 
     return inside
@@ -98,9 +100,9 @@ def canvas(
     given = [axes] if isinstance(axes, Axes) else list(axes)
     if len(given) != columns:
         raise InputError(f"{len(given)} axes given; this figure needs {columns}")
-    figure = given[0].get_figure(root=True)
-    assert figure is not None  # axes always belong to one
-    return figure, given
+    root = given[0].get_figure(root=True)
+    assert root is not None  # axes always belong to one
+    return root, given
 
 
 def ramp(count: int) -> list[tuple[float, float, float]]:
@@ -206,7 +208,7 @@ def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "le
         transform=ax.transAxes,
         fontsize=6.3,
         color=MUTED,
-        ha=ha,  # type: ignore[arg-type]
+        ha=ha,
         va="bottom" if y < 0.5 else "top",
         linespacing=1.25,
     )

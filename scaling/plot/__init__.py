@@ -1,0 +1,29 @@
+"""Figures, one file each: a function of values that returns a matplotlib Figure.
+
+Every function takes `ax`: the axes to draw on (a sequence where the figure has several panels), or
+None for a new figure. Nothing touches pyplot; `style.save` writes the same bytes every time.
+"""
+
+from scaling.plot.cost import cost
+from scaling.plot.fitted import Fitted
+from scaling.plot.frontier import frontier
+from scaling.plot.isoflop import isoflop
+from scaling.plot.loss_curves import loss_curves
+from scaling.plot.proof import proof
+from scaling.plot.rates import rates
+from scaling.plot.residuals import residuals
+from scaling.plot.slices import slices
+from scaling.plot.style import save
+
+__all__ = [
+    "Fitted",
+    "cost",
+    "frontier",
+    "isoflop",
+    "loss_curves",
+    "proof",
+    "rates",
+    "residuals",
+    "save",
+    "slices",
+]

@@ -1,0 +1,60 @@
+"""What a figure needs to know of a fitted law: a `Fit`, or a pool of them, answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.cost import Cost
+from scaling.errors import InputError
+from scaling.fit import Draws, Optimum
+from scaling.laws.law import Law
+from scaling.plot.words import compute_column
+
+Array = NDArray[np.float64]
+
+
+class Fitted(Protocol):
+    """Points that were fitted, and the law's answers with their draws."""
+
+    @property
+    def law(self) -> Law: ...
+    @property
+    def points(self) -> Mapping[str, Array]: ...
+    @property
+    def n_column(self) -> str: ...
+    @property
+    def cost(self) -> Cost: ...
+    @property
+    def c_min(self) -> float: ...
+    @property
+    def c_max(self) -> float: ...
+    @property
+    def conventions(self) -> Mapping[str, str]: ...
+
+    def loss(self, N: ArrayLike, D: ArrayLike) -> Draws: ...
+    def optimum(self, C: ArrayLike) -> Optimum: ...
+
+
+def rows(fit: Fitted) -> tuple[Array, Array, Array, Array]:
+    """N, D, C (in the fit's own convention) and loss of the fitted rows.
+
+    Raises InputError for a law without N or D, which these figures cannot show.
+    """
+    for name in ("N", "D"):
+        if name not in fit.law.variables:
+            raise InputError(f"law {fit.law.name} has no {name}; this figure needs N and D")
+    N, D = fit.points["N"], fit.points["D"]
+    return N, D, fit.cost.flops_per_token(N) * D, fit.points["loss"]
+
+
+def compute_name(fit: Fitted) -> str:
+    """The column that the fit's compute is called after: C or C_6ND."""
+    return compute_column(fit.cost.kind)
+
+
+def loss_kind(fit: Fitted) -> str:
+    return fit.conventions.get("L_kind", "unstated")

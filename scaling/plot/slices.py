@@ -1,0 +1,71 @@
+"""Slices of the fitted surface: L(N) at fixed tokens, L(D) at fixed sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from scaling.plot.fitted import Array, Fitted, loss_kind, rows
+from scaling.plot.levels import levels
+from scaling.plot.style import MARKERS, WIDE, canvas, end_labels, law_line, note, ramp, styled
+from scaling.plot.ticks import log_ticks
+from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
+
+_BEYOND = 4.0  # how far past the data the law is drawn
+_TOLERANCE = 0.05
+
+
+@styled
+def slices(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
+    """L(N) at each D that several sizes share, L(D) at each N that several lengths share.
+
+    Lines are the fitted law with its 90 % band: solid inside the data, dashed beyond.
+    """
+    N, D, _, loss = rows(fit)
+    figure, axes = canvas(ax, 2, width=WIDE, height=3.0, sharey=True)
+    panels = (("N", fit.n_column, N, "D", "D", D), ("D", "D", D, "N", fit.n_column, N))
+    for panel, (name, column, x, other, label, fixed) in zip(axes, panels, strict=True):
+        _panel(fit, panel, name, x, other, fixed, loss, SYMBOLS[label])
+        panel.set_xlabel(axis_label(column))
+        at = "D" if name == "N" else SYMBOLS[label].strip("$")
+        panel.set_title(f"$L({SYMBOLS[column].strip('$')})$ at fixed ${at}$")
+    axes[0].set_ylabel(loss_label(loss_kind(fit)))
+    return figure
+
+
+def _panel(
+    fit: Fitted,
+    axes: Axes,
+    name: str,
+    x: Array,
+    other: str,
+    fixed: Array,
+    loss: Array,
+    symbol: str,
+) -> None:
+    axes.set(xscale="log", yscale="log", xlim=(x.min() / 1.25, x.max() * _BEYOND))
+    log_ticks(axes.xaxis, "quantity")
+    log_ticks(axes.yaxis, "plain")
+    found = levels(fixed, x, tolerance=_TOLERANCE, least=2)
+    if not found:
+        note(axes, f"no {other} is shared by runs of different {name}")
+    grid = np.geomspace(*axes.get_xlim(), 120)
+    ends = []
+    for i, (level, colour) in enumerate(zip(found, ramp(len(found)), strict=True)):
+        answer = fit.loss(**{name: grid, other: np.full_like(grid, level.value)})
+        own = x[level.rows]
+        inside = (grid >= own.min() / 1.02) & (grid <= own.max() * 1.02)
+        law_line(
+            axes, grid, answer.point, inside, colour=colour, name=f"{other}-{level.value:.4g}",
+            band=answer.interval(),
+        )  # fmt: skip
+        axes.plot(
+            own, loss[level.rows], MARKERS[i % len(MARKERS)], color=colour,
+            markeredgecolor="white", markeredgewidth=0.5, markersize=4.4, zorder=4,
+        )  # fmt: skip
+        ends.append((float(answer.point[-1]), quantity(level.value), colour))
+    axes.autoscale(axis="y")
+    end_labels(axes, ends, title=symbol)
