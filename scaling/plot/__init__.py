@@ -5,6 +5,7 @@ None for a new figure. Nothing touches pyplot; `style.save` writes the same byte
 """
 
 from scaling.plot.cost import cost
+from scaling.plot.envelope import envelope
 from scaling.plot.fitted import Fitted
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
@@ -18,6 +19,7 @@ from scaling.plot.style import save
 __all__ = [
     "Fitted",
     "cost",
+    "envelope",
     "frontier",
     "isoflop",
     "loss_curves",

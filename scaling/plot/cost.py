@@ -11,14 +11,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.plot.style import COLUMN, FIT, INK, MUTED, TRUTH, canvas, styled
+from scaling.plot.style import FIT, INK, TRUTH, canvas, note, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import axis_label
 
 WITHIN = 0.25  # of the measured time: the precision that a plan promises
 
+Records = Sequence[Mapping[str, Any]]
 
-def timed(records: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+
+def timed(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Predicted and measured seconds of the records that have both."""
     pairs = [
         (float(r["predicted_seconds"]), float(r["seconds"]))
@@ -30,39 +32,42 @@ def timed(records: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float64], ND
 
 
 @styled
-def cost(records: Sequence[Mapping[str, Any]], *, ax: Axes | None = None) -> Figure:
+def cost(records: Records, *, ax: Axes | None = None) -> Figure:
     """Measured against predicted seconds of each record; the strip is within 25 %.
 
-    Raises InputError where no record has both.
+    Times are marginal: the part of a trunk that a cell was first to need, its cooldown, its
+    evaluation. Raises InputError where no record has both.
     """
     predicted, measured = timed(records)
     if not len(predicted):
         raise InputError("no run has a predicted and a measured time")
-    figure, (axes,) = canvas(ax, width=COLUMN * 1.25, height=3.3)
-    low = float(min(predicted.min(), measured.min())) / 1.4
-    high = float(max(predicted.max(), measured.max())) * 1.4
-    line = np.array([low, high])
+    figure, (axes,) = canvas(ax, height=3.1)
+    both = np.concatenate([predicted, measured])
+    line = np.array([both.min() / 1.4, both.max() * 1.4])
     axes.fill_between(
-        line, line * (1 - WITHIN), line * (1 + WITHIN), color=FIT, alpha=0.15, linewidth=0
-    )
+        line, line * (1 - WITHIN), line * (1 + WITHIN), color=FIT, alpha=0.15, linewidth=0,
+        label=f"within {100 * WITHIN:.0f} %",
+    )  # fmt: skip
     axes.plot(line, line, color=INK, linewidth=0.7)
-    good = np.abs(measured / predicted - 1) <= WITHIN
-    for mask, colour, marker, what in (
-        (good, FIT, "o", "within 25 %"),
-        (~good, TRUTH, "^", "outside"),
-    ):
-        axes.plot(
-            predicted[mask], measured[mask], marker, color=colour, markersize=4.2,
-            markeredgecolor="white", markeredgewidth=0.4, label=f"{what}: {int(mask.sum())}",
-        )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    for role, colour, marker, size in (("pilot", FIT, "o", 4.2), ("target", TRUTH, "*", 8)):
+        own = timed([r for r in records if r.get("role", "pilot") == role])
+        if len(own[0]):
+            (dots,) = axes.plot(
+                *own, marker, color=colour, markersize=size, markeredgecolor="white",
+                markeredgewidth=0.4, label=f"{role} cells",
+            )  # fmt: skip
+            dots.set_gid(f"cells-{role}")
+    axes.set(xscale="log", yscale="log", xlim=line, ylim=line)
     for axis in (axes.xaxis, axes.yaxis):
         log_ticks(axis, "plain")
     axes.set_xlabel(axis_label("predicted_seconds"))
     axes.set_ylabel(axis_label("seconds"))
-    axes.legend(loc="upper left")
-    axes.text(
-        0.98, 0.03, "strip: within 25 %", transform=axes.transAxes, ha="right", fontsize=6.5,
-        color=MUTED,
+    axes.legend(loc="upper left", borderaxespad=0.1)
+    near = int((np.abs(measured / predicted - 1) <= WITHIN).sum())
+    note(
+        axes,
+        f"{near} of {len(predicted)} cells within {100 * WITHIN:.0f} %\n"
+        f"all together: measured {measured.sum() / predicted.sum():.2f} × predicted",
+        x=0.98, ha="right",
     )  # fmt: skip
     return figure

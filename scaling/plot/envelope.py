@@ -6,59 +6,76 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast import Predictor
-from scaling.plot.rows import between, points
-from scaling.plot.style import FIT, MARKERS, TRUTH, canvas, end_labels, gid, law_line, ramp, styled
+from scaling.plot.fitted import Fitted, compute_name, loss_kind, rows
+from scaling.plot.style import (
+    FIT,
+    MARKERS,
+    TRUTH,
+    WIDE,
+    canvas,
+    end_labels,
+    gid,
+    law_line,
+    ramp,
+    styled,
+)
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import SYMBOLS, quantity
+from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
-Array = NDArray[np.float64]
+_GRID = 401  # values of C at which sizes are compared
+_STRIDE = 16  # the law's frontier is nearly straight: every 16th of them is enough
 
 
 @styled
-def envelope(table: pd.DataFrame, predictor: Predictor, *, axes: Axes | None = None) -> Figure:
-    """Held-out loss of finished runs against C, joined by size, their lower envelope, and the law's
-    frontier with its 90 % band.
+def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
+    """Held-out loss of the fitted runs against C, joined by size, their lower envelope, and the
+    law's frontier with its 90 % band.
 
-    Only finished (cooled-down) runs: losses along a trunk are those of a high learning rate, and
-    no envelope of runs. Seeds are averaged. Raises InputError where no size has two runs.
+    Finished (cooled-down) runs only: losses along a trunk are those of a high learning rate, and
+    their envelope is not that of runs. Seeds are averaged. Raises InputError where no size has two
+    runs.
     """
-    runs = points(table, predictor)
-    figure, (ax,) = canvas(axes, height=3.0)
-    sizes = np.unique(runs.N)
-    grid = np.geomspace(runs.C.min(), runs.C.max(), 400)
-    lowest = np.full(len(grid), np.inf)
-    labels = []
+    N, _, C, loss = rows(fit)
+    figure, (axes,) = canvas(ax, width=WIDE, height=3.1)
+    sizes = np.unique(N)
+    grid = np.geomspace(C.min(), C.max(), _GRID)
+    lowest = np.full(_GRID, np.inf)
+    ends = []
     for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
-        own = np.equal(runs.N, size)
-        mean = pd.Series(runs.loss[own]).groupby(runs.C[own]).mean()
-        C, loss = mean.index.to_numpy(dtype=float), mean.to_numpy(dtype=float)
-        (line,) = ax.plot(C, loss, color=colour, linewidth=0.8, marker=MARKERS[i % len(MARKERS)],
-                          markersize=3.2, markeredgecolor="white", markeredgewidth=0.3)  # fmt: skip
+        own = np.equal(N, size)
+        mean = pd.Series(loss[own]).groupby(C[own]).mean()
+        x, y = mean.index.to_numpy(dtype=float), mean.to_numpy(dtype=float)
+        (line,) = axes.plot(
+            x, y, color=colour, linewidth=0.9, marker=MARKERS[i % len(MARKERS)], markersize=4,
+            markeredgecolor="white", markeredgewidth=0.4, zorder=3,
+        )  # fmt: skip
         line.set_gid(gid("size", size))
-        labels.append((C[-1], loss[-1], quantity(size), colour))
-        if len(C) > 1:
-            here = between(grid, C[0], C[-1])
-            lowest[here] = np.minimum(
-                lowest[here], np.exp(np.interp(np.log(grid[here]), np.log(C), np.log(loss)))
-            )
+        ends.append((float(y[-1]), quantity(float(size)), colour))
+        here = (grid >= x[0]) & (grid <= x[-1]) & (len(x) > 1)
+        between = np.exp(np.interp(np.log(grid), np.log(x), np.log(y)))
+        lowest = np.where(here, np.minimum(lowest, between), lowest)
     if not np.isfinite(lowest).any():
         raise InputError("no envelope: no size was trained to two token counts")
-    best = predictor.optimum(grid)
-    law_line(ax, grid, best.loss.point, np.ones(len(grid), dtype=bool), colour=FIT,
-             name="frontier", band=best.loss.interval())  # fmt: skip
-    (hull,) = ax.plot(grid, np.where(np.isfinite(lowest), lowest, np.nan), color=TRUTH,
-                      linewidth=1.8, alpha=0.75, zorder=1.5,
-                      label="lower envelope of the runs")  # fmt: skip
+    lowest = np.minimum.accumulate(lowest)  # the best that at most C reaches
+    coarse = grid[::_STRIDE]
+    best = fit.optimum(coarse)
+    law_line(
+        axes, coarse, best.loss.point, np.full(len(coarse), True), colour=FIT, name="frontier",
+        band=best.loss.interval(),
+    )  # fmt: skip
+    (hull,) = axes.plot(
+        grid, np.where(np.isfinite(lowest), lowest, np.nan), color=TRUTH, linewidth=3, alpha=0.45,
+        zorder=1.5, label="lower envelope of the runs",
+    )  # fmt: skip
     hull.set_gid("envelope")
-    ax.plot([], [], color=FIT, linewidth=1.1, label="frontier of the fitted law, 90 % band")
-    ax.set(xscale="log", yscale="log", xlabel=runs.c_label, ylabel=runs.loss_label)
-    log_ticks(ax.xaxis, "power")
-    log_ticks(ax.yaxis, "plain")
-    ax.legend(loc="upper right", borderaxespad=0.1)
-    end_labels(ax, [(y, text, colour) for _, y, text, colour in labels],
-               title=SYMBOLS[predictor.n_column])  # fmt: skip
+    axes.plot([], [], color=FIT, linewidth=1.1, label="frontier of the fitted law, 90 % band")
+    axes.set(xscale="log", yscale="log")
+    axes.set_xlabel(axis_label(compute_name(fit)))
+    axes.set_ylabel(loss_label(loss_kind(fit)))
+    log_ticks(axes.xaxis, "power")
+    log_ticks(axes.yaxis, "plain")
+    axes.legend(loc="upper right", borderaxespad=0.1)
+    end_labels(axes, ends, title=SYMBOLS[fit.n_column])
     return figure

@@ -9,73 +9,85 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.plot.fitted import Fitted, compute_name, loss_kind, rows
-from scaling.plot.style import FIT, MUTED, TRUTH, WIDE, canvas, law_line, styled
+from scaling.plot.proof import Outcome
+from scaling.plot.style import DASHED, FIT, MUTED, TRUTH, WIDE, canvas, end_labels, law_line, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label
+
+_GRID = 40  # values of C: the frontier is nearly straight
+_BEYOND = 30.0  # times the largest fitted run, where no target asks for more
+_TOKENS = "#8a5a00"
 
 
 @styled
 def frontier(
-    fit: Fitted,
-    *,
-    to: float | None = None,
-    truth: Sequence[tuple[float, float]] = (),
-    ax: Sequence[Axes] | None = None,
+    fit: Fitted, targets: Sequence[Outcome] = (), *, ax: Sequence[Axes] | None = None
 ) -> Figure:
-    """The least loss at each C with its 90 % band; N_opt and D_opt beside it.
+    """The least loss at each C with its 90 % band, and the N and D that give it.
 
-    to: the largest C drawn, 30 times the largest fitted run by default. truth: (C, loss) of
-    runs beyond the fit, drawn as they came out.
+    Solid over the compute of the runs fitted, dashed beyond. targets: runs that were forecast, with
+    their intervals and what came out; `compute_ratio` is over the largest run fitted.
     """
-    _, _, C, loss = rows(fit)
-    far = max([to or 30 * fit.c_max, *(1.6 * c for c, _ in truth)])
-    grid = np.geomspace(fit.c_min, far, 140)
-    inside = grid <= fit.c_max
+    N, D, C, loss = rows(fit)
+    goal = [one.compute_ratio * fit.c_max for one in targets]
+    far = 2 * max(goal) if goal else _BEYOND * fit.c_max
+    grid = np.geomspace(fit.c_min, far, _GRID)
+    inside = grid <= fit.c_max * (1 + 1e-9)
     best = fit.optimum(grid)
     figure, (left, right) = canvas(ax, 2, width=WIDE, height=2.9)
 
-    left.plot(
-        C, loss, "o", color=MUTED, markersize=3, markerfacecolor="none", markeredgewidth=0.6,
-        label="runs fitted",
-    )  # fmt: skip
-    law_line(
-        left, grid, best.loss.point, inside, colour=FIT, name="loss", band=best.loss.interval()
-    )
-    if truth:
-        left.plot(
-            [c for c, _ in truth], [value for _, value in truth], "D", color=TRUTH, markersize=5,
-            markeredgecolor="white", markeredgewidth=0.5, label="targets, as trained", zorder=4,
-        )  # fmt: skip
-    left.plot([], [], color=FIT, label="optimum inside data")
-    left.plot([], [], color=FIT, linestyle=(0, (4, 2)), label="optimum, forecast")
-    left.set(xscale="log", yscale="log")
+    law_line(left, grid, best.loss.point, inside, colour=FIT, name="loss",
+             band=best.loss.interval())  # fmt: skip
+    left.plot([], [], color=FIT, linewidth=1.1, label="optimum, inside the data")
+    left.plot([], [], color=FIT, linewidth=1.1, linestyle=DASHED, label="optimum, forecast")
+    (dots,) = left.plot(C, loss, "o", color=MUTED, markersize=3, markerfacecolor="none",
+                        markeredgewidth=0.6, label="pilot runs")  # fmt: skip
+    dots.set_gid("pilots")
+    _targets(left, goal, targets)
     left.set_ylabel(loss_label(loss_kind(fit)))
-    log_ticks(left.yaxis, "plain")
-    left.legend(loc="upper right", borderaxespad=0)
     left.set_title("Loss at the optimum")
 
-    for values, column, colour, side in (
-        (best.N, fit.n_column, FIT, "N"),
-        (best.D, "D", TRUTH, "D"),
+    ends = []
+    for answer, runs, column, colour in (
+        (best.N, N, fit.n_column, FIT),
+        (best.D, D, "D", _TOKENS),
     ):
-        law_line(
-            right, grid, values.point, inside, colour=colour, name=side, band=values.interval()
-        )
-        symbol = SYMBOLS[column].strip("$")
-        middle = len(grid) // 2
-        right.annotate(
-            f"${symbol}^\\mathrm{{opt}}$" if side == "D" else rf"${symbol}$ at the optimum",
-            (float(grid[middle]), float(values.point[middle])),
-            xytext=(0, 12 if side == "D" else -14), textcoords="offset points", color=colour,
-            ha="center", fontsize=7.5,
-        )  # fmt: skip
-    right.set(xscale="log", yscale="log")
-    right.set_ylabel("Parameters or tokens (count)")
-    log_ticks(right.yaxis, "quantity")
+        law_line(right, grid, answer.point, inside, colour=colour, name=f"optimal-{column}",
+                 band=answer.interval())  # fmt: skip
+        right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0, alpha=0.5)
+        ends.append((float(answer.point[-1]), f"optimal {SYMBOLS[column]}", colour))
+    right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, tokens $D$")
     right.set_title("How to divide the budget")
-    for panel in (left, right):
-        panel.set_xlim(fit.c_min / 1.2, far)
+    for panel, form in ((left, "plain"), (right, "quantity")):
+        panel.set(xscale="log", yscale="log", xlim=(fit.c_min / 1.2, far))
         panel.set_xlabel(axis_label(compute_name(fit)))
         log_ticks(panel.xaxis, "power")
-        panel.axvline(fit.c_max, color=MUTED, linewidth=0.6, linestyle=":")
+        log_ticks(panel.yaxis, form)
+        panel.axvline(fit.c_max, color=MUTED, linewidth=0.6, linestyle=":", zorder=0)
+    right.annotate(
+        "largest pilot", (fit.c_max, 0.02), xycoords=("data", "axes fraction"), xytext=(2.5, 0),
+        textcoords="offset points", fontsize=6.3, color=MUTED, rotation=90, va="bottom",
+    )  # fmt: skip
+    left.legend(loc="upper right", borderaxespad=0)
+    end_labels(right, ends)
     return figure
+
+
+def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None:
+    """Each target's forecast with its interval, and its star where it has come out."""
+    if not targets:
+        return
+    middle = np.array([one.forecast for one in targets])
+    ends = [middle - [one.q05 for one in targets], [one.q95 for one in targets] - middle]
+    bars = axes.errorbar(
+        C, middle, yerr=np.maximum(ends, 0.0), fmt="s", color=FIT, markerfacecolor="white",
+        markersize=3.6, elinewidth=1.0, capsize=2.2, zorder=4, label="target: forecast, 90 %",
+    )  # fmt: skip
+    bars.lines[0].set_gid("forecasts")
+    known = [(c, one.truth) for c, one in zip(C, targets, strict=True) if one.truth is not None]
+    if known:
+        (stars,) = axes.plot(
+            *np.array(known).T, "*", color=TRUTH, markersize=7.5, markeredgecolor="white",
+            markeredgewidth=0.5, zorder=6, label="target: came out",
+        )  # fmt: skip
+        stars.set_gid("truths")

@@ -1,84 +1,119 @@
-"""IsoFLOP profiles: the law's loss along budgets of equal compute, with its optima."""
+"""IsoFLOP profiles: at each budget the loss against size, and the optimum with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
-from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, law_line, ramp, styled
+from scaling.plot.levels import levels
+from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, law_line, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, power
 
-_NEAR = 1.5  # a run stands for a budget if its tokens are within this factor of the budget's
-_POINTS = 160
+_SAME = 0.05  # runs within 5 % of a budget were trained at it
+_SIZES = 3  # that a profile needs
+_MOST = 5  # profiles drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Losses of several sizes at one budget; measured there, or interpolated to it."""
+
+    C: float
+    N: Array
+    loss: Array
+    measured: bool
 
 
 @styled
-def isoflop(
-    fit: Fitted, *, budgets: Sequence[float] | None = None, ax: Axes | None = None
-) -> Figure:
-    """Loss against N at each of `budgets` (FLOPs, in the fit's convention), by the fitted law.
+def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
+    """Loss against N at up to five budgets that three or more sizes span, the law, and its optima.
 
-    By default four budgets even in ln C within the fitted runs. Markers are the runs nearest to a
-    budget, each moved along the law to it with its residual kept; stars are the optima with
-    the 90 % interval of N_opt.
+    Filled markers are runs of an isoFLOP grid. On a grid of N and D no runs share a budget: then
+    open markers are each size's loss, interpolated (ln L on ln C) between its runs on either side
+    of the budget. Curves are the fitted law, solid where N and D both lie inside the data. Stars
+    are the compute-optimal N with 90 % intervals. Raises InputError where no budget has three
+    sizes.
     """
-    N, D, _, loss = rows(fit)
-    if budgets is None:
-        # the ends of the range touch one run each: stay a step inside
-        budgets = np.geomspace(fit.c_min * 3, fit.c_max, 4).tolist()
-    budgets = sorted(budgets)
+    N, D, C, loss = rows(fit)
+    profiles = _measured(N, C, loss) or _interpolated(N, C, loss)
+    if not profiles:
+        raise InputError(f"no isoFLOP profiles: no budget is spanned by {_SIZES} sizes")
     figure, (axes,) = canvas(ax, width=WIDE, height=3.3)
-    best = fit.optimum(np.array(budgets))
-    low_n, high_n = (np.atleast_1d(v) for v in best.N.interval())
-    best_n, best_loss = np.atleast_1d(best.N.point), np.atleast_1d(best.loss.point)
-    left = min(float(N.min()) / 1.25, float(best_n.min()) / 2.5)
-    right = max(float(N.max()) * 1.25, float(best_n.max()) * 2.5)
-    grid = np.geomspace(left, right, _POINTS)
-    lowest, highest = float(best_loss.min()), float(best_loss.max())
-    colours, ends = ramp(len(budgets)), []
-    for i, (C, colour) in enumerate(zip(budgets, colours, strict=True)):
-        tokens = fit.cost.tokens(C, grid)
-        answer = fit.loss(grid, tokens)
-        inside = (grid >= N.min()) & (grid <= N.max()) & (tokens >= D.min()) & (tokens <= D.max())
-        inside &= fit.c_max * (1 + 1e-9) >= C
-        law_line(
-            axes, grid, answer.point, inside, colour=colour, name=f"{C:.4g}",
-            band=answer.interval(),
-        )  # fmt: skip
-        x, y = _nearest(fit, N, D, loss, C)
-        axes.plot(
-            x, y, MARKERS[i % len(MARKERS)], color=colour, markeredgecolor="white",
-            markeredgewidth=0.5, markersize=4.6, zorder=4,
-        )  # fmt: skip
-        if len(y):
-            lowest, highest = min(lowest, float(y.min())), max(highest, float(y.max()))
-        ends.append((float(answer.point[-1]), power(C), colour))
-        axes.errorbar(
-            [best_n[i]], [best_loss[i]],
-            xerr=[[best_n[i] - low_n[i]], [high_n[i] - best_n[i]]],
-            fmt="*", color=INK, markersize=8, markerfacecolor=colour, markeredgewidth=0.7,
-            elinewidth=0.9, capsize=2, zorder=5,
-        )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(lowest * 0.965, highest * 1.05))
+    best = fit.optimum(np.array([profile.C for profile in profiles]))
+    shown = np.concatenate([profile.loss for profile in profiles])
+    left = min(float(N.min()) / 1.3, float(best.N.point.min()) / 2)
+    right = max(float(N.max()) * 1.3, float(best.N.point.max()) * 2)
+    axes.set(xscale="log", yscale="log", xlim=(left, right))
+    axes.set_ylim(0.98 * min(shown.min(), best.loss.point.min()), 1.025 * shown.max())
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
+    grid = np.geomspace(left, right, 160)
+    ends = []
+    for i, (profile, colour) in enumerate(zip(profiles, ramp(len(profiles)), strict=True)):
+        tokens = fit.cost.tokens(profile.C, grid)
+        law, name = fit.loss(grid, tokens), f"budget-{i}"
+        inside = (grid >= N.min()) & (grid <= N.max()) & (tokens >= D.min()) & (tokens <= D.max())
+        law_line(axes, grid, law.point, inside, colour=colour, name=name, band=law.interval())
+        (dots,) = axes.plot(
+            profile.N, profile.loss, MARKERS[i % len(MARKERS)], color=colour, markersize=4.4,
+            markerfacecolor=colour if profile.measured else "white", markeredgewidth=0.9, zorder=4,
+        )  # fmt: skip
+        dots.set_gid(gid("runs", name))
+        ends.append((float(law.point[-1]), power(profile.C), colour))
+    low, high = best.N.interval()
+    stars = axes.errorbar(
+        best.N.point, best.loss.point,
+        xerr=np.maximum([best.N.point - low, high - best.N.point], 0.0), fmt="*", color=INK,
+        markersize=7, markeredgecolor="white", markeredgewidth=0.5, elinewidth=0.9, capsize=2,
+        zorder=5, label="optimum by the law, 90 % interval",
+    )  # fmt: skip
+    stars.lines[0].set_gid("optima")
+    axes.plot(
+        [], [], "o", color=INK, markersize=4, markeredgewidth=0.9,
+        markerfacecolor=INK if profiles[0].measured else "white",
+        label="runs" if profiles[0].measured else "each size, interpolated between its runs",
+    )  # fmt: skip
+    axes.plot([], [], color=INK, linewidth=1.1, label="fitted law (dashed: beyond the data)")
     axes.set_xlabel(axis_label(fit.n_column))
     axes.set_ylabel(loss_label(loss_kind(fit)))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.4)
     end_labels(axes, ends, title=f"{SYMBOLS[compute_name(fit)]} (FLOPs)")
     return figure
 
 
-def _nearest(fit: Fitted, N: Array, D: Array, loss: Array, C: float) -> tuple[Array, Array]:
-    """For each size the rows nearest to the budget, moved along the law onto it."""
-    goal = fit.cost.tokens(C, N)
-    far = np.abs(np.log(D / goal))
-    nearest = np.array([far[size == N].min() for size in N])
-    keep = (far <= nearest * (1 + 1e-9)) & (far <= np.log(_NEAR))
-    x, tokens = N[keep], goal[keep]
-    moved = fit.loss(x, tokens).point / fit.loss(x, D[keep]).point
-    return x, loss[keep] * moved
+def _measured(N: Array, C: Array, loss: Array) -> list[Profile]:
+    """Profiles of an isoFLOP grid: budgets that several sizes were trained at."""
+    found = levels(C, N, tolerance=_SAME, least=_SIZES, most=_MOST)
+    return [Profile(at.value, N[at.rows], loss[at.rows], measured=True) for at in found]
+
+
+def _interpolated(N: Array, C: Array, loss: Array) -> list[Profile]:
+    """Profiles of a grid of N and D, at budgets even in ln C that three sizes span; seeds are
+    averaged."""
+    lines = []
+    for size in np.unique(N):
+        own = np.equal(N, size)
+        mean = pd.Series(np.log(loss[own])).groupby(np.log(C[own])).mean()
+        lines.append((size, mean.index.to_numpy(dtype=float), mean.to_numpy(dtype=float)))
+
+    def at(c: float) -> list[tuple[float, float]]:
+        return [
+            (float(size), float(np.exp(np.interp(c, x, y))))
+            for size, x, y in lines
+            if x[0] <= c <= x[-1]
+        ]
+
+    grid = np.linspace(np.log(C.min()), np.log(C.max()), 400)
+    usable = [c for c in grid if len(at(c)) >= _SIZES]
+    if not usable:
+        return []
+    budgets = np.linspace(usable[0], usable[-1], _MOST)
+    found = [(c, np.array(at(c)).T) for c in budgets if len(at(c)) >= _SIZES]
+    return [Profile(float(np.exp(c)), n, y, measured=False) for c, (n, y) in found]

@@ -1,4 +1,4 @@
-"""Training loss along each run, and the held-out loss where it ended."""
+"""Loss against tokens for every run: trunks, the cooldowns that leave them, held-out losses."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.plot.style import MARKERS, WIDE, canvas, end_labels, gid, note, ramp, styled
+from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
 Array = NDArray[np.float64]
 
-_BINS = 160  # of a curve, even in the logarithm of its tokens
-_SHOWN = 0.004  # share of the longest run after which curves are drawn: before it is warmup
+_TRUNK_BINS = 16  # a decade of tokens: training loss is noisy, so a point is a bin's mean
+_COOLDOWN_BINS = 6
+_SHOWN = 0.01  # share of the longest run after which curves are drawn: before it is warmup
+_COOLDOWN: tuple[float, tuple[float, float]] = (0, (1.6, 0.9))
 
 
 @styled
@@ -29,59 +32,90 @@ def loss_curves(
     N: str = "N",
     ax: Axes | None = None,
 ) -> Figure:
-    """Loss against tokens for every run of `table` (run, N, D, loss) that has a curve (tokens,
-    loss) in `curves`.
+    """Averaged training loss of each run, and its held-out loss as a marker at its end.
 
-    N: the size column that names the lines. Raises InputError where no run has a curve.
+    table: run, N, D, loss and, where there are any, trunk and role. curves: by run, frames with
+    tokens, loss, learning_rate. Of the runs of one trunk the longest draws it, the others only
+    their cooldown: where the rate falls faster than 1/tokens to the end. N: the size column that
+    names the lines. Raises InputError where no run has a curve.
     """
     shown = table[table["run"].isin(list(curves))]
     if shown.empty:
         raise InputError("no run of the table has a loss curve")
-    figure, (axes,) = canvas(ax, width=WIDE, height=3.1)
-    sizes = sorted(shown[N].unique())
+    figure, (axes,) = canvas(ax, width=WIDE, height=3.2)
     first = _SHOWN * float(shown["D"].max())
-    ends, lowest, highest = [], np.inf, 0.0
+    sizes = sorted(shown[N].unique())
+    ends = []
     for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
-        group = shown[shown[N] == size].sort_values(["D", "run"])
-        for run, loss, tokens in zip(group["run"], group["loss"], group["D"], strict=True):
-            x, y = _binned(curves[str(run)], first)
-            (line,) = axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.85, zorder=2)
-            line.set_gid(gid("curve", run))
-            if len(y):
-                lowest, highest = min(lowest, float(y.min())), max(highest, float(y.max()))
-            if np.isfinite(loss):
-                axes.plot(
-                    [tokens], [loss], MARKERS[i % len(MARKERS)], color=colour, markersize=4,
-                    markeredgecolor="white", markeredgewidth=0.5, zorder=3,
-                )  # fmt: skip
-                lowest = min(lowest, float(loss))
-        best = float(group["loss"].iloc[-1])
-        role = " target" if "role" in group and (group["role"] == "target").all() else ""
-        ends.append((best, f"{quantity(float(size))}{role}", colour))
-    axes.set(xscale="log", yscale="log")
-    if np.isfinite(lowest) and highest > 0:
-        axes.set_ylim(lowest * 0.97, highest * 1.02)
-    axes.set_xlim(first, float(shown["D"].max()) * 1.15)
+        group = shown[shown[N] == size].sort_values(["D", "run"], ascending=False)
+        trunks = group["trunk"] if "trunk" in group else group["run"]
+        for run, longest in zip(group["run"], ~trunks.duplicated(), strict=True):
+            _draw(axes, str(run), curves[str(run)], first, colour, with_trunk=bool(longest))
+        target = "role" in group and bool((group["role"] == "target").all())
+        held_out = group[np.isfinite(group["loss"])]
+        (dots,) = axes.plot(
+            held_out["D"], held_out["loss"], "*" if target else MARKERS[i % len(MARKERS)],
+            color=colour, markersize=9 if target else 4.2, markeredgecolor="white",
+            markeredgewidth=0.5, zorder=4,
+        )  # fmt: skip
+        dots.set_gid(gid("held_out", size))
+        if len(held_out):
+            name = quantity(float(size)) + (" target" if target else "")
+            ends.append((float(held_out["loss"].iloc[0]), name, colour))
+    axes.set(xscale="log", yscale="log", xlim=(first, float(shown["D"].max()) * 1.15))
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
     kind = str(shown["L_kind"].iloc[0]) if "L_kind" in shown else "nats_per_token"
-    axes.set_xlabel("Tokens seen $D$")
+    axes.set_xlabel(axis_label("tokens"))
     axes.set_ylabel(loss_label(kind, "Loss"))
-    end_labels(axes, [e for e in ends if np.isfinite(e[0])], title=f"{SYMBOLS[N]}")
-    note(axes, "lines: training loss, averaged; markers: held-out loss at the end of a run")
-    axes.set_label(axis_label(N))
+    end_labels(axes, ends, title=SYMBOLS[N])
+    key = [
+        Line2D([], [], color=INK, linewidth=0.8, label="training loss, averaged"),
+        Line2D([], [], color=INK, linewidth=0.8, linestyle=_COOLDOWN, label="cooldown to a budget"),
+        Line2D([], [], color=INK, marker="o", linestyle="", label="held-out loss of the run"),
+    ]
+    axes.legend(handles=key, loc="upper right", borderaxespad=0.1)
     return figure
 
 
-def _binned(curve: pd.DataFrame, first: float) -> tuple[Array, Array]:
-    """Means of the curve in bins even in ln tokens, from `first` tokens on."""
+def _draw(
+    axes: Axes, run: str, curve: pd.DataFrame, first: float, colour: object, *, with_trunk: bool
+) -> None:
+    """One run's cooldown and, if it draws it, the trunk that leads there."""
+    curve = curve[(curve["tokens"] >= first) & np.isfinite(curve["loss"]) & (curve["loss"] > 0)]
     tokens, loss = curve["tokens"].to_numpy(float), curve["loss"].to_numpy(float)
-    keep = (tokens >= first) & np.isfinite(loss) & (loss > 0)
-    tokens, loss = tokens[keep], loss[keep]
-    if not len(tokens):
-        return tokens, loss
-    width = np.log(max(tokens[-1] / tokens[0], 1 + 1e-9)) / _BINS
-    which = np.unique((np.log(tokens[-1] / tokens) / width).astype(int), return_inverse=True)[1]
+    if len(tokens) < 2:
+        return
+    leaves = _cooldown_start(tokens, curve["learning_rate"].to_numpy(float))
+    trunk_end = (float("nan"), float("nan"))
+    if leaves > 0:
+        count = max(2, int(np.log10(tokens[leaves] / tokens[0]) * _TRUNK_BINS))
+        edges = np.geomspace(tokens[0], tokens[leaves], count + 1)
+        x, y = _means(tokens[: leaves + 1], loss[: leaves + 1], edges)
+        trunk_end = (x[-1], y[-1])
+        if with_trunk:
+            (line,) = axes.plot(x, y, color=colour, linewidth=0.8, zorder=2)
+            line.set_gid(gid("trunk", run))
+    if leaves < len(tokens) - 1:
+        edges = np.linspace(tokens[leaves], tokens[-1], _COOLDOWN_BINS + 1)
+        x, y = _means(tokens[leaves:], loss[leaves:], edges)
+        (line,) = axes.plot(
+            np.append(trunk_end[0], x), np.append(trunk_end[1], y), color=colour,
+            linewidth=0.8, linestyle=_COOLDOWN, zorder=2,
+        )  # fmt: skip
+        line.set_gid(gid("cooldown", run))
+
+
+def _cooldown_start(tokens: Array, rate: Array) -> int:
+    """Index of the last step before the learning rate falls faster than 1/tokens to the end."""
+    slope = np.diff(np.log(np.maximum(rate, 1e-300))) / np.diff(np.log(tokens))
+    slow = np.flatnonzero(slope >= -1.0)
+    return int(slow[-1]) + 1 if len(slow) else 0
+
+
+def _means(tokens: Array, loss: Array, edges: Array) -> tuple[Array, Array]:
+    """Mean tokens and loss of each bin that holds a step."""
+    where = np.clip(np.searchsorted(edges, tokens, side="right") - 1, 0, len(edges) - 2)
+    which = np.unique(where, return_inverse=True)[1]
     count = np.bincount(which)
-    x, y = np.bincount(which, np.log(tokens)) / count, np.bincount(which, loss) / count
-    return np.exp(x)[::-1], y[::-1]
+    return np.bincount(which, tokens) / count, np.bincount(which, loss) / count

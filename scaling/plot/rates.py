@@ -33,8 +33,9 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
     bad = table["status"] != "finished" if "status" in table else table["loss"].isna()
     widths = sorted(table["width"].dropna().unique())
     figure, axes = canvas(ax, 2, width=WIDE, height=2.9, sharey=True)
+    named = []
     for panel, (transfer, title) in zip(axes, _PANELS, strict=True):
-        ends = []
+        ends, best = [], []
         mine = table["transfer"] == transfer
         for i, (width, colour) in enumerate(zip(widths, ramp(len(widths)), strict=True)):
             own = table[mine & ~bad & (table["width"] == width)]
@@ -51,17 +52,21 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
                 [at], [low], "*", markersize=10, color=colour if inside else "white",
                 markeredgecolor=INK if inside else colour, markeredgewidth=0.7, zorder=5,
             )  # fmt: skip
+            best.append(at)
             ends.append((float(y[-1]), f"{int(width)}", colour))
         panel.set(xscale="log", yscale="log")
         log_ticks(panel.xaxis, "plain")
         log_ticks(panel.yaxis, "plain")
         panel.set_xlabel(axis_label("learning_rate"))
         panel.set_title(title)
-        end_labels(panel, ends, title="width")
+        named.append((panel, ends))
         lost = int((mine & bad).sum())
-        if lost:
-            note(panel, f"{lost} runs did not finish", y=0.98)
+        told = [f"optimum drifts {max(best) / min(best):.2g} × over the widths"] if best else []
+        note(panel, "\n".join([*told, *([f"{lost} runs did not finish"] if lost else [])]))
+        panel.margins(y=0.15)
     axes[0].set_ylabel(loss_label())
+    for panel, ends in named:  # last: the panels share an axis, which each may have stretched
+        end_labels(panel, ends, title="width")
     return figure
 
 

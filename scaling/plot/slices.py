@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,13 +27,17 @@ def slices(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     """
     N, D, _, loss = rows(fit)
     figure, axes = canvas(ax, 2, width=WIDE, height=3.0, sharey=True)
+    ends = []
     panels = (("N", fit.n_column, N, "D", "D", D), ("D", "D", D, "N", fit.n_column, N))
     for panel, (name, column, x, other, label, fixed) in zip(axes, panels, strict=True):
-        _panel(fit, panel, name, x, other, fixed, loss, SYMBOLS[label])
+        ends.append(_panel(fit, panel, name, x, other, fixed, loss))
         panel.set_xlabel(axis_label(column))
         at = "D" if name == "N" else SYMBOLS[label].strip("$")
         panel.set_title(f"$L({SYMBOLS[column].strip('$')})$ at fixed ${at}$")
     axes[0].set_ylabel(loss_label(loss_kind(fit)))
+    # labels come last: the panels share an axis, which each of them may have stretched
+    for panel, own, (*_, label, _) in zip(axes, ends, panels, strict=True):
+        end_labels(panel, own, title=SYMBOLS[label])
     return figure
 
 
@@ -44,8 +49,8 @@ def _panel(
     other: str,
     fixed: Array,
     loss: Array,
-    symbol: str,
-) -> None:
+) -> list[tuple[float, str, Any]]:
+    """Draw one panel; the names of its lines, with their heights and colours."""
     axes.set(xscale="log", yscale="log", xlim=(x.min() / 1.25, x.max() * _BEYOND))
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
@@ -53,7 +58,7 @@ def _panel(
     if not found:
         note(axes, f"no {other} is shared by runs of different {name}")
     grid = np.geomspace(*axes.get_xlim(), 120)
-    ends = []
+    ends: list[tuple[float, str, Any]] = []
     for i, (level, colour) in enumerate(zip(found, ramp(len(found)), strict=True)):
         answer = fit.loss(**{name: grid, other: np.full_like(grid, level.value)})
         own = x[level.rows]
@@ -68,4 +73,4 @@ def _panel(
         )  # fmt: skip
         ends.append((float(answer.point[-1]), quantity(level.value), colour))
     axes.autoscale(axis="y")
-    end_labels(axes, ends, title=symbol)
+    return ends

@@ -152,7 +152,7 @@ def end_labels(
     low, high = ax.get_ylim()
     to_axes = ax.transScale + ax.transLimits
     points = ax.get_window_extent().height * 72 / ax.figure.dpi
-    step = 8.2 / max(points, 1.0)
+    step = 9.2 / max(points, 1.0)
     ordered = sorted(labels, key=lambda item: item[0])
     wanted = [
         float(to_axes.transform((ax.get_xlim()[0], min(max(y, low), high)))[1])
