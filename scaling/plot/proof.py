@@ -43,7 +43,10 @@ def proof(
     seen: set[str] = set()
 
     def once(label: str) -> str | None:
-        return None if label in seen else seen.add(label) or label
+        if label in seen:
+            return None
+        seen.add(label)
+        return label
 
     for y, one in enumerate(outcomes):
         axes.plot(
