@@ -64,10 +64,10 @@ def frontier(
         symbol = SYMBOLS[column].strip("$")
         middle = len(grid) // 2
         right.annotate(
-            f"${symbol}^\\mathrm{{opt}}$" if side == "D" else rf"${symbol}$ at the optimum",
+            rf"${symbol}^\mathrm{{opt}}$",
             (float(grid[middle]), float(values.point[middle])),
-            xytext=(0, 12 if side == "D" else -14), textcoords="offset points", color=colour,
-            ha="center", fontsize=7.5,
+            xytext=(-16, 8) if side == "D" else (16, -14), textcoords="offset points",
+            color=colour, ha="center", fontsize=7.5,
         )  # fmt: skip
     right.set(xscale="log", yscale="log")
     right.set_ylabel("Parameters or tokens (count)")

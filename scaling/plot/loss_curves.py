@@ -17,8 +17,8 @@ from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
 Array = NDArray[np.float64]
 
-_BINS = 160  # of a curve, even in the logarithm of its tokens
-_SHOWN = 0.004  # share of the longest run after which curves are drawn: before it is warmup
+_BINS = 110  # of a curve, even in the logarithm of its tokens
+_SHOWN = 0.012  # share of the longest run after which curves are drawn: before it is warmup
 
 
 @styled

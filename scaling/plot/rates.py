@@ -33,6 +33,7 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
     bad = table["status"] != "finished" if "status" in table else table["loss"].isna()
     widths = sorted(table["width"].dropna().unique())
     figure, axes = canvas(ax, 2, width=WIDE, height=2.9, sharey=True)
+    named = []
     for panel, (transfer, title) in zip(axes, _PANELS, strict=True):
         ends = []
         mine = table["transfer"] == transfer
@@ -57,10 +58,12 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
         log_ticks(panel.yaxis, "plain")
         panel.set_xlabel(axis_label("learning_rate"))
         panel.set_title(title)
-        end_labels(panel, ends, title="width")
+        named.append((panel, ends))
         lost = int((mine & bad).sum())
         if lost:
             note(panel, f"{lost} runs did not finish", y=0.98)
+    for panel, ends in named:  # once both panels have settled their common range
+        end_labels(panel, ends, title="width")
     axes[0].set_ylabel(loss_label())
     return figure
 

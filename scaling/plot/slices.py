@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,11 +28,14 @@ def slices(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     N, D, _, loss = rows(fit)
     figure, axes = canvas(ax, 2, width=WIDE, height=3.0, sharey=True)
     panels = (("N", fit.n_column, N, "D", "D", D), ("D", "D", D, "N", fit.n_column, N))
+    named = []
     for panel, (name, column, x, other, label, fixed) in zip(axes, panels, strict=True):
-        _panel(fit, panel, name, x, other, fixed, loss, SYMBOLS[label])
+        named.append((panel, _panel(fit, panel, name, x, other, fixed, loss), SYMBOLS[label]))
         panel.set_xlabel(axis_label(column))
         at = "D" if name == "N" else SYMBOLS[label].strip("$")
         panel.set_title(f"$L({SYMBOLS[column].strip('$')})$ at fixed ${at}$")
+    for panel, ends, symbol in named:  # once both panels have settled their common range
+        end_labels(panel, ends, title=symbol)
     axes[0].set_ylabel(loss_label(loss_kind(fit)))
     return figure
 
@@ -44,8 +48,8 @@ def _panel(
     other: str,
     fixed: Array,
     loss: Array,
-    symbol: str,
-) -> None:
+) -> list[tuple[float, str, Any]]:
+    """Draw one panel; what its lines are called, for `end_labels`."""
     axes.set(xscale="log", yscale="log", xlim=(x.min() / 1.25, x.max() * _BEYOND))
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
@@ -67,5 +71,4 @@ def _panel(
             markeredgecolor="white", markeredgewidth=0.5, markersize=4.4, zorder=4,
         )  # fmt: skip
         ends.append((float(answer.point[-1]), quantity(level.value), colour))
-    axes.autoscale(axis="y")
-    end_labels(axes, ends, title=symbol)
+    return ends
