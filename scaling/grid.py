@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,7 +30,7 @@ RECIPE_VERSION = 1
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(_Section):
@@ -64,8 +64,8 @@ class Axes(_Section):
     sizes: list[float] = []
     widths: list[int] = []
     tokens: list[float] = Field(min_length=1)
-    seeds: list[int] = Field([0], min_length=1)
-    learning_rates: list[float] = []
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
+    learning_rates: list[Annotated[float, Field(gt=0)]] = []
     transfers: list[Literal["mup", "none"]] = []
 
     @model_validator(mode="after")
@@ -108,6 +108,8 @@ class Grid(_Section):
 
     def with_seed(self, shift: int) -> Grid:
         """The same study with every seed shifted: a repetition."""
+        if shift < 0:
+            raise InputError(f"a shift of {shift} of the seeds; valid is 0 or more")
         blocks = {
             part: [
                 block.model_copy(update={"seeds": [s + shift for s in block.seeds]})
@@ -208,11 +210,13 @@ def load_grid(path: Path | str) -> Grid:
 
 def parse_grid(text: str, where: str = "grid") -> Grid:
     try:
-        return Grid.model_validate(tomllib.loads(text))
+        grid = Grid.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from None
     except ValidationError as error:
         raise InputError("; ".join(_explain(e, text, where) for e in error.errors())) from None
+    _check_dials(grid.model, text, where)
+    return grid
 
 
 def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
@@ -228,6 +232,11 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
         raise InputError(
             f"data: {len(corpus.train):,} training tokens, unique_tokens = {unique:,}; needed are "
             f"more than {context + recipe.batch_tokens:,} and at most what there is"
+        )
+    if grid.data.eval_tokens < 2 * context or len(corpus.held_out) <= 2 * context:
+        raise InputError(
+            f"data.eval_tokens = {grid.data.eval_tokens:,} of {len(corpus.held_out):,} held-out "
+            f"tokens: an evaluation needs at least two windows of {context} tokens"
         )
     family = families.get(grid.model.family)
     dials = grid.model.model_extra or {}
@@ -288,7 +297,9 @@ def _digest(value: Any) -> str:
 def _explain(error: Any, text: str, where: str) -> str:
     """`file:line: key: what is wrong`, with the nearest valid key for an unknown one."""
     keys = [str(part) for part in error["loc"]]
-    line = _line_of([k for k in keys if not k.isdigit()], text)
+    # The first number counts the blocks of a table: [[pilots]] comes several times.
+    block = next((int(k) for k in keys[1:2] if k.isdigit()), 0)
+    line = _line_of([k for k in keys if not k.isdigit()], text, block)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(keys[:-1])
@@ -300,6 +311,24 @@ def _explain(error: Any, text: str, where: str) -> str:
     return f"{where}:{line}: {'.'.join(keys)}: {message}"
 
 
+def _check_dials(model: Model, text: str, where: str) -> None:
+    """The keys of [model] that only the family knows."""
+    try:
+        dials = families.get(model.family).DIALS
+    except InputError as error:
+        raise InputError(f"{where}:{_line_of(['model', 'family'], text)}: {error}") from None
+    # Widths are an axis of the blocks, and the context is a key of its own.
+    valid = [dial for dial in dials if dial not in ("width", "context")]
+    for key in model.model_extra or {}:
+        if key not in valid:
+            near = get_close_matches(key, valid, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise InputError(
+                f"{where}:{_line_of(['model', key], text)}: model.{key}: {model.family}: "
+                f"unknown dial {key!r}; {hint}valid: family, context, {', '.join(valid)}"
+            )
+
+
 def _valid_keys(path: list[str]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": Data, "model": Model, "train": Recipe,
@@ -308,18 +337,17 @@ def _valid_keys(path: list[str]) -> list[str]:
     return list(sections.get(path[0] if path else "", Grid).model_fields)
 
 
-def _line_of(keys: list[str], text: str) -> int:
-    """The line of a key: the last of `keys` that is found, within its table."""
-    line, table = 1, ""
+def _line_of(keys: list[str], text: str, block: int = 0) -> int:
+    """The line of a key: the last of `keys` that is found, within its table's block."""
+    line, table, seen = 1, "", -1
     for number, row in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+\s*([\w.-]+)", row):
             table = header[1]
-            if keys[0] == table:
+            seen += table == keys[0]
+            if table == keys[0] and seen == block:
                 line = number
-        elif (
-            keys
-            and re.match(rf"\s*\"?{re.escape(keys[-1])}\"?\s*=", row)
-            and (len(keys) == 1 or keys[0] == table)
+        elif re.match(rf"\s*\"?{re.escape(keys[-1])}\"?\s*=", row) and (
+            not table if len(keys) == 1 else table == keys[0] and seen == block
         ):
             return number
     return line

@@ -27,17 +27,16 @@ def slices(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     """
     N, D, _, loss = rows(fit)
     figure, axes = canvas(ax, 2, width=WIDE, height=3.0, sharey=True)
-    ends = []
     panels = (("N", fit.n_column, N, "D", "D", D), ("D", "D", D, "N", fit.n_column, N))
+    named = []
     for panel, (name, column, x, other, label, fixed) in zip(axes, panels, strict=True):
-        ends.append(_panel(fit, panel, name, x, other, fixed, loss))
+        named.append((panel, _panel(fit, panel, name, x, other, fixed, loss), SYMBOLS[label]))
         panel.set_xlabel(axis_label(column))
         at = "D" if name == "N" else SYMBOLS[label].strip("$")
         panel.set_title(f"$L({SYMBOLS[column].strip('$')})$ at fixed ${at}$")
+    for panel, ends, symbol in named:  # once both panels have settled their common range
+        end_labels(panel, ends, title=symbol)
     axes[0].set_ylabel(loss_label(loss_kind(fit)))
-    # labels come last: the panels share an axis, which each of them may have stretched
-    for panel, own, (*_, label, _) in zip(axes, ends, panels, strict=True):
-        end_labels(panel, own, title=SYMBOLS[label])
     return figure
 
 
@@ -50,7 +49,7 @@ def _panel(
     fixed: Array,
     loss: Array,
 ) -> list[tuple[float, str, Any]]:
-    """Draw one panel; the names of its lines, with their heights and colours."""
+    """Draw one panel; what its lines are called, for `end_labels`."""
     axes.set(xscale="log", yscale="log", xlim=(x.min() / 1.25, x.max() * _BEYOND))
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
@@ -58,7 +57,7 @@ def _panel(
     if not found:
         note(axes, f"no {other} is shared by runs of different {name}")
     grid = np.geomspace(*axes.get_xlim(), 120)
-    ends: list[tuple[float, str, Any]] = []
+    ends = []
     for i, (level, colour) in enumerate(zip(found, ramp(len(found)), strict=True)):
         answer = fit.loss(**{name: grid, other: np.full_like(grid, level.value)})
         own = x[level.rows]
@@ -72,5 +71,4 @@ def _panel(
             markeredgecolor="white", markeredgewidth=0.5, markersize=4.4, zorder=4,
         )  # fmt: skip
         ends.append((float(answer.point[-1]), quantity(level.value), colour))
-    axes.autoscale(axis="y")
     return ends

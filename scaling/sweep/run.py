@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scaling.data import Corpus
 from scaling.data.corpus import cache_folder, load
-from scaling.grid import Cell, Data
+from scaling.grid import CHUNK_STEPS, Cell, Data
 from scaling.sweep import local
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
@@ -112,11 +114,7 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "data": cell.data,
             "machine": machine(),
         }
-        steps = range(1, len(outcome.curve) + 1)
-        curve = pd.DataFrame(outcome.curve, columns=["loss", "grad_norm", "learning_rate"])
-        curve.insert(0, "step", steps)
-        curve.insert(1, "tokens", [s * tokens for s in steps])
-        store.save(cell, record, curve)
+        store.save(cell, record, curve_frame(outcome.curve, tokens))
         local.send(Trained(trunk, 0, outcome.loss, record))
 
     train_trunk(
@@ -126,6 +124,16 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
         on_cell=on_cell,
         on_progress=lambda steps, loss: local.send(Trained(trunk, steps, loss)),
     )
+
+
+def curve_frame(curve: NDArray[np.float32], batch_tokens: int) -> pd.DataFrame:
+    """A curve as it is stored: means over each chunk of steps, at the chunk's last step."""
+    chunks = curve.reshape(-1, CHUNK_STEPS, 3).mean(1)
+    frame = pd.DataFrame(chunks, columns=["loss", "grad_norm", "learning_rate"])
+    steps = CHUNK_STEPS * np.arange(1, len(chunks) + 1)
+    frame.insert(0, "step", steps)
+    frame.insert(1, "tokens", steps * batch_tokens)
+    return frame
 
 
 def prepare_jax() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,9 @@ class Store:
                     "choose another folder with --out"
                 )
             return
-        if self.folder.is_dir() and any(self.folder.iterdir()):
+        # A start that was killed may have left the grid alone: that is no foreign folder.
+        ours = {self.folder / "grid.toml"} | set(self.folder.glob("*.tmp"))
+        if self.folder.is_dir() and set(self.folder.iterdir()) - ours:
             raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
         write_text(self.folder / "grid.toml", grid_text)
         write_json(marker, {"name": grid.name, **facts})
@@ -55,9 +59,7 @@ class Store:
         """Store a finished cell; the record last, so that a torn write means unfinished."""
         folder = self.folder / "cells" / cell.id
         write_json(folder / "cell.json", cell.facts())
-        partial = folder / f"curve.{os.getpid()}.tmp"
-        curve.to_parquet(partial, index=False)
-        partial.replace(folder / "curve.parquet")
+        write_file(folder / "curve.parquet", lambda partial: curve.to_parquet(partial, index=False))
         write_json(folder / "record.json", {**record, "sha256": _digest(record)})
 
     def record(self, cell_id: str) -> dict[str, Any] | None:
@@ -86,7 +88,11 @@ class Store:
             dict.fromkeys(("N", "N_total", "D", "D_unique", "C", "C_6ND"), "float64")
         )
         for name in ("table.parquet", "table.csv"):
-            write_table(table, self.folder / name)
+            try:
+                write_table(table, self.folder / name)
+            except OSError as error:
+                raise _refused(self.folder / name, error) from None
+        self.clean()
         return table
 
     def clean(self) -> None:
@@ -115,18 +121,26 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    write_file(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def write_file(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a file all or nothing. Raises InputError where the disk refuses it."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
+        write(partial)
+        with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot write: {error.strerror}; nothing was lost") from None
+        with suppress(OSError):
+            partial.unlink()
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot write: {error.strerror or error}; nothing was lost")
 
 
 def _digest(value: Any) -> str:
@@ -134,7 +148,7 @@ def _digest(value: Any) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """NaN has no canonical JSON: a diverged cell's losses are hashed by name."""
+    """NaN and infinity have no canonical JSON: a diverged cell's losses are hashed by name."""
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
-    return str(value) if isinstance(value, float) and value != value else value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

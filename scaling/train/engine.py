@@ -89,66 +89,83 @@ class _Trunk:
         ).reshape(self.eval_starts.shape)[: max(1, len(self.eval_starts) // 4)]
         state = self.program.init(jax.random.key(cell.seed))
         stored = checkpoint.load(path, state)
-        self.state: State = stored[0] if stored else state
-        self.step = stored[1] if stored else 0
-        self.curve: Curve = stored[2] if stored else np.zeros((0, 3), np.float32)
-        # Time spent on a trunk before an interruption belongs to the next cell that needs it.
-        self.carried_seconds = stored[3] if stored else 0.0
+        branch_from = cell.steps - cell.cool_steps
+        if stored and stored.step > branch_from:
+            stored = None  # beyond the shortest cell that is left: a trunk can't go back
+        self.state: State = stored.state if stored else state
+        self.step = stored.step if stored else 0
+        self.curve: Curve = stored.curve if stored else np.zeros((0, 3), np.float32)
+        # What an interrupted run spent on this segment belongs to the cell that it was for.
+        unpaid = stored is not None and stored.step == branch_from
+        self.carried_seconds = stored.seconds if stored and unpaid else 0.0
+        self.carried_steps = stored.steps_trained if stored and unpaid else 0
         self.failure = ""
 
     def finish(self, cell: Cell) -> Outcome:
         branch_from = cell.steps - cell.cool_steps
-        trunk_steps = branch_from - self.step
-        self._advance_to(branch_from)
-        state, curve = self.state, self.curve
-        if not self.failure:
-            # The chunk donates its state: the branch works on a copy.
-            state, tail = self._run(
-                jax.tree.map(jnp.copy, state), branch_from, cell.steps, branch_from, cell.cool_steps
+        steps_trained = self._advance_to(branch_from)
+        curve, failure = self.curve, self.failure
+        loss, loss_se, train_loss = float("nan"), float("nan"), float("nan")
+        if not failure:
+            # The chunk donates its state: the branch works on a copy. What goes wrong in a
+            # branch is that cell's alone: the trunk goes on.
+            state, tail, failure = self._run(
+                jax.tree.map(jnp.copy, self.state),
+                branch_from,
+                cell.steps,
+                branch_from,
+                cell.cool_steps,
             )
             curve = np.concatenate([curve, tail])
-        loss, loss_se, train_loss = float("nan"), float("nan"), float("nan")
-        if not self.failure:
-            losses = np.asarray(
-                self.program.evaluate(state.params, self.held_out, self.eval_starts), np.float64
-            ).ravel()
-            loss, loss_se = float(losses.mean()), float(losses.std(ddof=1) / losses.size**0.5)
-            train_loss = float(
-                np.asarray(
-                    self.program.evaluate(state.params, self.tokens, self.train_starts), np.float64
-                ).mean()
-            )
+            steps_trained += cell.cool_steps
+        if not failure:
+            losses = self._losses(state, self.held_out, self.eval_starts)
+            if np.isfinite(losses).all():
+                loss, loss_se = float(losses.mean()), float(losses.std(ddof=1) / losses.size**0.5)
+                train_loss = float(self._losses(state, self.tokens, self.train_starts).mean())
+            else:
+                failure = f"held-out loss {losses.mean():.3g} after step {cell.steps}"
         now = time.perf_counter()
         seconds, self.clock = now - self.clock + self.carried_seconds, now
         self.carried_seconds = 0.0
         started_at, self.started_at = self.started_at, _now()
         return Outcome(
-            status="diverged" if self.failure else "finished",
-            reason=self.failure,
+            status="diverged" if failure else "finished",
+            reason=failure,
             loss=loss,
             loss_se=loss_se,
             train_loss=train_loss,
             curve=curve,
             seconds=seconds,
-            steps_trained=trunk_steps + cell.cool_steps,
+            steps_trained=steps_trained,
             started_at=started_at,
             trained_at=_now(),
         )
 
-    def _advance_to(self, step: int) -> None:
+    def _advance_to(self, step: int) -> int:
+        """Train the trunk up to `step`; how many steps this took since the last cell."""
+        trained, self.carried_steps = self.carried_steps, 0
         if self.failure or step <= self.step:
-            return
-        self.state, tail = self._run(self.state, self.step, step, None, 0)
+            return trained
+        trained += step - self.step
+        self.state, tail, self.failure = self._run(self.state, self.step, step, None, 0)
         self.curve, self.step = np.concatenate([self.curve, tail]), step
         if not self.failure:
             spent = time.perf_counter() - self.clock + self.carried_seconds
-            checkpoint.save(self.path, self.state, self.step, self.curve, spent)
+            checkpoint.save(
+                self.path, checkpoint.Stored(self.state, step, self.curve, spent, trained)
+            )
+        return trained
+
+    def _losses(self, state: State, tokens: Any, starts: NDArray[np.int32]) -> NDArray[np.float64]:
+        """The loss of each window."""
+        return np.asarray(self.program.evaluate(state.params, tokens, starts), np.float64).ravel()
 
     def _run(
         self, state: State, first: int, last: int, cool_from: int | None, cool_steps: int
-    ) -> tuple[State, Curve]:
+    ) -> tuple[State, Curve, str]:
         """Steps `first` ... `last` in chunks; each chunk's losses are read one chunk later,
-        so that the device never waits for the host."""
+        so that the device never waits for the host. Also says what went wrong, or nothing."""
         pieces: list[Curve] = []
         pending: tuple[Any, Any] | None = None
         for start in range(first, last, CHUNK_STEPS):
@@ -168,8 +185,7 @@ class _Trunk:
         if pending is not None:
             self._read(pending, pieces)
         curve = np.concatenate(pieces) if pieces else np.zeros((0, 3), np.float32)
-        self._check(curve, first)
-        return state, curve
+        return state, curve, self._failure(curve, first)
 
     def _read(self, pending: tuple[Any, Any], pieces: list[Curve]) -> None:
         (losses, norms), rates = pending
@@ -177,11 +193,12 @@ class _Trunk:
         pieces.append(piece)
         self.on_progress(len(piece), float(piece[-1, 0]))
 
-    def _check(self, curve: Curve, first: int) -> None:
+    def _failure(self, curve: Curve, first: int) -> str:
         bad = ~np.isfinite(curve[:, 0]) | (curve[:, 0] > np.log(self.vocab) + DIVERGED_NATS)
-        if bad.any():
-            at = int(np.argmax(bad))
-            self.failure = f"loss {curve[at, 0]:.3g} at step {first + at}"
+        if not bad.any():
+            return ""
+        at = int(np.argmax(bad))
+        return f"loss {curve[at, 0]:.3g} at step {first + at}"
 
 
 def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.int32]:

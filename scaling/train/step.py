@@ -71,7 +71,7 @@ class Program:
             params = jax.tree.map(
                 lambda p, u, m: p - rate * m * u, state.params, updates, multipliers
             )
-            return State(params, optimiser), (loss, optax.global_norm(grads))
+            return State(params, optimiser), (loss, optax.tree.norm(grads))
 
         def chunk(state: State, tokens: Array, starts: Array, rates: Array) -> tuple[State, Any]:
             return jax.lax.scan(lambda s, now: step(tokens, s, now), state, (starts, rates))

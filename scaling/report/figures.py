@@ -1,0 +1,104 @@
+"""A study's figures as SVG that can stand beside others in one page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from scaling import plot
+from scaling.errors import InputError
+from scaling.report.read import Study
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure in the page: its drawing, or the reason why there is none."""
+
+    svg: Markup | None
+    caption: str
+    reason: str = ""
+
+
+CAPTIONS = {
+    "loss_curves": "Training loss (averaged over bins of tokens) and held-out loss where a run "
+    "ended (markers). Runs of one size and seed share a trunk (solid) and leave it for a short "
+    "cooldown (dotted), where the loss drops.",
+    "isoflop": "Loss against size at equal compute. Filled markers are runs trained at that budget; "
+    "open ones are no runs but each size's loss, interpolated between its two runs on either side "
+    "of the budget. Curves are the fitted law, solid where size and tokens lie inside the data, "
+    "dashed beyond, with 90 % bands; stars are its optima, with the 90 % interval of their size.",
+    "slices": "Slices of the fitted surface: loss against size at fixed tokens (left), against "
+    "tokens at fixed size (right). Solid inside the data, dashed beyond; 90 % bands.",
+    "residuals": "Observed loss above the fitted law, in percent, for every run fitted. A trend "
+    "with size or tokens would be a fault of the law; the scatter at one point is the seeds'.",
+    "frontier": "The least loss that a budget buys (left), and the size and tokens that reach it "
+    "(right), with 90 % bands. Left of the dotted line lie the runs fitted; right of it all is "
+    "forecast. A run off the optimal split lies above the line, and so may a target.",
+    "envelope": "Held-out loss of the pilots against the compute of one full run, joined by size; "
+    "the wide line is the best that any of them reaches with at most so much compute, the thin one "
+    "the law's frontier with its 90 % band.",
+    "proof": "Each target's forecast with its 90 % interval, written before it was trained, and "
+    "the held-out loss that came out.",
+    "cost": "Seconds that the plan predicted against seconds measured, a marker a cell.",
+}
+
+
+def figures(study: Study) -> dict[str, Shown]:
+    """Every figure of the report by name."""
+    table, fit, rows = study.table, study.fit, study.records
+    draws: dict[str, Callable[[], Figure]] = {}
+    if table is not None:
+        column = fit.n_column if fit is not None else "N"
+        draws["loss_curves"] = lambda: plot.loss_curves(table, study.curves, N=column)
+    if rows:
+        draws["cost"] = lambda: plot.cost(rows)
+    if study.verdicts:
+        draws["proof"] = lambda: plot.proof(study.verdicts)
+    if fit is not None:
+        counted = fit.cost.kind == "counted"  # else a target's C is of another kind than the axis
+        targets = study.verdicts if counted else []
+        draws["isoflop"] = lambda: plot.isoflop(fit)
+        draws["slices"] = lambda: plot.slices(fit)
+        draws["residuals"] = lambda: plot.residuals(fit)
+        draws["frontier"] = lambda: plot.frontier(fit, targets)
+        draws["envelope"] = lambda: plot.envelope(fit)
+    why = dict.fromkeys(CAPTIONS, "there is no fitted law")
+    why |= {"loss_curves": "no run is finished", "cost": "no run is finished"}
+    why |= {"proof": "no forecast was written"}
+    return {
+        name: _shown(name, draws[name], caption) if name in draws else Shown(None, "", why[name])
+        for name, caption in CAPTIONS.items()
+    }
+
+
+def _shown(name: str, draw: Callable[[], Figure], caption: str) -> Shown:
+    try:
+        return Shown(inline(draw(), name, caption), caption)
+    except InputError as error:
+        return Shown(None, "", str(error))
+
+
+def inline(figure: Figure, prefix: str, alt: str) -> Markup:
+    """The figure as one `<svg>` element that needs nothing outside it: its ids carry the prefix."""
+    buffer = io.BytesIO()
+    plot.save(figure, buffer, ".svg")
+    head, body = buffer.getvalue().decode().split("<svg", 1)[1].split(">", 1)
+    box, width = re.search(r'viewBox="[^"]*"', head), re.search(r'width="([\d.]+)pt"', head)
+    assert box is not None  # matplotlib writes both
+    assert width is not None
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.S)
+    body = re.sub(r"<style\b.*?</style>\s*", "", body, flags=re.S)  # the page's style says it
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
+    body = re.sub(r'\bid="', f'id="{prefix}-', body)
+    body = body.replace('xlink:href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
+    # a hundredth of a point is finer than any screen or press
+    body = re.sub(r'\bd="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), body)
+    label = Markup.escape(alt)
+    style = f"--w:{float(width[1]):.0f}pt"
+    # safe: matplotlib escapes the text that it draws
+    return Markup(f'<svg {box[0]} style="{style}" role="img" aria-label="{label}">{body}')

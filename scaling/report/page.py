@@ -1,0 +1,182 @@
+"""The page: what a study found, in the order in which one asks for it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from scaling.plot.cost import WITHIN, timed
+from scaling.plot.words import quantity
+from scaling.report.figures import figures
+from scaling.report.read import Study, read_study
+from scaling.table import write_text
+
+
+def report(folder: Path) -> Path:
+    """Write DIR/report.html, one self-contained file; of an unfinished study what there is.
+
+    Raises InputError where there is no such folder.
+    """
+    page = Path(folder) / "report.html"
+    write_text(render(read_study(Path(folder))), page)
+    return page
+
+
+def render(study: Study) -> str:
+    """The page's HTML."""
+    environment = Environment(
+        loader=PackageLoader("scaling.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=lambda v: f"{v:,.0f}",
+        quantity=lambda v: quantity(float(v)),
+        flops=_flops,
+        clock=_clock,
+        when=lambda v: str(v).replace("T", " ").replace("+00:00", " UTC"),
+    )
+    return environment.get_template("page.html.j2").render(
+        study=study,
+        figures=figures(study),
+        answer=_answer(study),
+        ran=_ran(study),
+        law=_law(study),
+        costs=_costs(study),
+        again=_again(study),
+        targets={t["cell"]: t for t in (study.forecast or {}).get("targets", [])},
+    )
+
+
+def _answer(study: Study) -> dict[str, Any]:
+    """How far off the forecasts were, and how many truths lay inside their intervals."""
+    known = [v for v in study.verdicts if v.error_pct is not None]
+    errors = [abs(v.error_pct) for v in known if v.error_pct is not None]
+    times = [(v.forecast_written_at, v.trained_at) for v in known if v.trained_at]
+    return {
+        "forecast": len(study.verdicts),
+        "trained": len(known),
+        "mean_error": float(np.mean(errors)) if errors else None,
+        "inside": sum(bool(v.inside) for v in known),
+        "ratios": sorted(v.compute_ratio for v in study.verdicts),
+        "in_order": all(_time(written) <= _time(trained) for written, trained in times),
+    }
+
+
+def _ran(study: Study) -> dict[str, Any]:
+    rows = study.records
+    return {
+        "planned": len(study.facts.get("cells", [])),
+        "pilots": sum(r["role"] == "pilot" for r in rows),
+        "targets": sum(r["role"] == "target" for r in rows),
+        "bad": sum(r["status"] != "finished" for r in rows),
+        "sizes": sorted({float(r["N_total"]) for r in rows}),
+        "tokens": sorted({float(r["D"]) for r in rows}),
+        "trunks": len({r["trunk"] for r in rows}),
+        "seeds": sorted({int(r["seed"]) for r in rows}),
+        "loss_se": max((float(r["loss_se"]) for r in rows if r.get("loss_se")), default=None),
+    }
+
+
+def _law(study: Study) -> dict[str, Any] | None:
+    if study.fit is None:
+        return None
+    first = study.fit.members[0]
+    return {
+        "formula": first.law.formula,
+        "name": first.law.name,
+        "n_column": first.n_column,
+        "cost": "C, counted from the model" if first.cost.kind == "counted" else "C_6ND = 6 N D",
+        "rows": first.n_rows,
+        "clusters": first.n_clusters,
+        "cluster_by": first.cluster_by,
+        "left_out": first.left_out,
+        "objective": f"{first.objective.name} (delta {first.objective.delta:g}) "
+        f"on {first.on.replace('_', ' ')}",
+        "draws": sum(len(member.draws) for member in study.fit.members),
+        "discrepancy": study.fit.discrepancy,
+        "members": [
+            {
+                "params": [
+                    (name, value, None if name in member.fixed else member.interval(name))
+                    for name, value in member.params.items()
+                ],
+                "rms": float(np.sqrt(np.mean(member.residuals**2))),
+                "status": member.status,
+            }
+            for member in study.fit.members
+        ],
+    }
+
+
+def _costs(study: Study) -> dict[str, Any]:
+    predicted, measured = timed(study.records)
+    within = np.abs(measured / predicted - 1) <= WITHIN
+    starts = [_time(r["started_at"]) for r in study.records if r.get("started_at")]
+    ends = [_time(r["trained_at"]) for r in study.records if r.get("trained_at")]
+    return {
+        "cells": len(measured),
+        "predicted": float(predicted.sum()),
+        "measured": float(measured.sum()),
+        "within": int(within.sum()),
+        "spent": sum(float(r.get("flops_spent") or 0) for r in study.records),
+        "alone": sum(float(r["C"]) for r in study.records),
+        "wall": (max(ends) - min(starts)).total_seconds() if starts and ends else None,
+    }
+
+
+def _again(study: Study) -> dict[str, Any]:
+    """How to run it once more: the shift of its seeds, versions, data, hashes."""
+    try:
+        asked = tomllib.loads(study.grid_text)["pilots"][0].get("seeds", [0])[0]
+        shift = int(study.facts["grid"]["pilots"][0]["seeds"][0]) - int(asked)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        shift = 0  # an unreadable grid is told elsewhere
+    data = study.facts.get("data")
+    facts = dict(data) if isinstance(data, Mapping) else {}
+    facts.setdefault("fingerprint", next((r["data"] for r in study.records), "unknown"))
+    return {
+        "shift": shift,
+        "versions": study.facts.get("versions") or {},
+        "data": _flat(facts),
+        "machines": sorted({str(r["machine"]) for r in study.records if r.get("machine")}),
+        "grid_sha256": study.facts.get("grid_sha256"),
+    }
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = before + str(key).replace("_", " ")
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{name}, ")
+        else:
+            rows.append((name, f"{value:,}" if isinstance(value, int) else str(value)))
+    return rows
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _flops(value: float) -> str:
+    """FLOPs as they are set in print: 1.75 × 10¹²."""
+    digits, exponent = f"{value:.2e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits} × 10{power}"
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

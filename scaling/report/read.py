@@ -1,0 +1,133 @@
+"""A study's folder as a report needs it: whatever is there, and an account of what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from scaling.errors import InputError
+from scaling.forecast import proof
+from scaling.grid import Proof
+from scaling.report.pooled import Pooled
+from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
+from scaling.table import read_table
+
+_Told = Callable[[Exception], str]
+
+
+@dataclass
+class Study:
+    """What a folder holds; `missing` says in sentences what it does not.
+
+    records: finished cells in the plan's order. curves: by run. table: the run table, None where
+    nothing ran. fit: the forecast's rule (chinchilla on N_total without one) fitted to the pilots.
+    """
+
+    name: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    grid_text: str = ""
+    records: list[dict[str, Any]] = field(default_factory=list)
+    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
+    table: pd.DataFrame | None = None
+    forecast: dict[str, Any] | None = None
+    verdicts: list[proof.Verdict] = field(default_factory=list)
+    rule: Proof = field(default_factory=Proof)
+    fit: Pooled | None = None
+    missing: list[str] = field(default_factory=list)
+
+
+def read_study(folder: Path) -> Study:
+    """Read what is in the folder. Damaged and absent parts are told in `missing`.
+
+    Raises InputError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; a study's folder is needed")
+
+    def told(error: Exception) -> str:  # no machine's paths in a page that is passed on
+        return str(error).replace(f"{folder}/", "").replace(str(folder), "the folder")
+
+    study = Study(folder.resolve().name)
+    try:
+        study.facts = read_json(folder / "study.json")
+        study.name = str(study.facts.get("name", study.name))
+    except InputError as error:
+        study.missing.append(f"Facts of the study: {told(error)}.")
+    try:
+        study.grid_text = (folder / "grid.toml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        study.missing.append("The grid: grid.toml is absent or cannot be read.")
+    _read_cells(folder, study, told)
+    _read_forecast(folder, study, told)
+    if study.table is not None:
+        _fit(study, told)
+    return study
+
+
+def _read_cells(folder: Path, study: Study, told: _Told) -> None:
+    store = Store(folder)
+    planned = [str(cell) for cell in study.facts.get("cells", [])]
+    cells = folder / "cells"
+    there = sorted(p.name for p in cells.iterdir() if p.is_dir()) if cells.is_dir() else []
+    for cell in [*planned, *(run for run in there if run not in planned)]:
+        try:
+            record = store.record(cell)
+        except InputError as error:
+            study.missing.append(f"Cell {cell}: {told(error)}.")
+            continue
+        if record is None:
+            continue
+        study.records.append(record)
+        curve = cells / cell / "curve.parquet"
+        if curve.is_file():
+            try:
+                study.curves[cell] = pd.read_parquet(
+                    curve, columns=["tokens", "loss", "learning_rate"]
+                )
+            except (OSError, ValueError) as error:
+                study.missing.append(f"Curve of cell {cell}: {told(error)}.")
+    left = len(set(planned) - {r["run"] for r in study.records})
+    if left:
+        study.missing.append(f"{left} of {len(planned)} planned cells are not trained yet.")
+    if study.records:  # newer than the table's file while a study runs
+        rows = [{name: record.get(name) for name in TABLE_COLUMNS} for record in study.records]
+        study.table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+    else:
+        try:
+            study.table = read_table(folder / "table.parquet")
+        except InputError as error:
+            study.missing.append(f"No run is finished: {told(error)}.")
+    if study.table is not None:
+        study.table.attrs["source"] = "table.parquet"
+    if study.records and not study.curves:
+        study.missing.append("No loss curves are kept with the records.")
+
+
+def _read_forecast(folder: Path, study: Study, told: _Told) -> None:
+    if not (folder / "forecast.json").is_file():
+        study.missing.append("No forecast was written (forecast.json is absent).")
+        return
+    try:
+        study.forecast = proof.read(folder / "forecast.json")
+        study.rule = Proof(**study.forecast["rule"])
+        study.verdicts = proof.verdicts(study.forecast, {r["run"]: r for r in study.records})
+    except (InputError, ValidationError, KeyError, TypeError) as error:
+        study.forecast, study.verdicts, study.rule = None, [], Proof()
+        study.missing.append(f"The forecast cannot be used: {told(error)}.")
+
+
+def _fit(study: Study, told: _Told) -> None:
+    assert study.table is not None  # the caller looked
+    if study.forecast is None and study.rule.N not in study.table:
+        study.rule = study.rule.model_copy(update={"N": "N"})
+    try:
+        members = proof.fits(study.table, study.rule)
+    except InputError as error:
+        study.missing.append(f"No law could be fitted: {told(error)}.")
+    else:
+        study.fit = Pooled(members, study.rule.discrepancy)

@@ -1,0 +1,260 @@
+"""A branch is the dedicated run, a resumed run the undisturbed one: bit for bit."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scaling.data import Corpus, load
+from scaling.errors import InputError
+from scaling.families.transformer import from_width
+from scaling.grid import CHUNK_STEPS, Cell, Recipe
+from scaling.sweep.plan import CellCost, costs
+from scaling.train import checkpoint
+from scaling.train.engine import Outcome, evaluation_windows, train_trunk
+from scaling.train.schedule import rates
+from scaling.train.step import Program
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("text")
+    for i in range(12):
+        rng = random.Random(i)
+        words = [rng.choice(["loss", "falls", "as", "a", "power", "law"]) for _ in range(900)]
+        (folder / f"{i}.txt").write_text(" ".join(words))
+    return load(f"{folder}/*.txt", held_out=0.2, cache=folder / "cache")
+
+
+@pytest.fixture
+def cell(corpus: Corpus) -> Cell:
+    return Cell(
+        role="pilot",
+        family="transformer",
+        shape=from_width(8, vocab=corpus.vocab, context=16, depth=1),
+        context=16,
+        recipe=Recipe(batch_tokens=128, warmup_steps=4, base_width=8),
+        steps=10 * CHUNK_STEPS,
+        seed=3,
+        data=corpus.fingerprint,
+        D_unique=len(corpus.train),
+        eval_tokens=2048,
+    )
+
+
+def train(cells: list[Cell], corpus: Corpus, path: Path) -> dict[int, Outcome]:
+    outcomes: dict[int, Outcome] = {}
+    train_trunk(
+        cells,
+        corpus,
+        checkpoint_path=path,
+        on_cell=lambda cell, outcome: outcomes.update({cell.steps: outcome}),
+    )
+    return outcomes
+
+
+def test_a_branch_equals_a_dedicated_run(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
+    short = replace(cell, steps=5 * CHUNK_STEPS)
+    together = train([cell, short], corpus, tmp_path / "a.npz")
+    apart = train([short], corpus, tmp_path / "b.npz") | train([cell], corpus, tmp_path / "c.npz")
+    for steps, outcome in together.items():
+        assert outcome.loss == apart[steps].loss
+        np.testing.assert_array_equal(outcome.curve, apart[steps].curve)
+        assert len(outcome.curve) == steps
+    spent = sum(outcome.steps_trained for outcome in together.values())
+    assert spent < cell.steps + short.steps
+    assert not (tmp_path / "a.npz").exists()
+
+
+def test_a_resumed_trunk_equals_an_undisturbed_one(
+    cell: Cell, corpus: Corpus, tmp_path: Path
+) -> None:
+    short = replace(cell, steps=5 * CHUNK_STEPS)
+    whole = train([short, cell], corpus, tmp_path / "whole.npz")
+    path = tmp_path / "torn.npz"
+
+    def stop(_: Cell, outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_trunk([short, cell], corpus, checkpoint_path=path, on_cell=stop)
+    assert path.exists()
+    resumed = train([cell], corpus, path)[cell.steps]
+    assert resumed.loss == whole[cell.steps].loss
+    assert resumed.steps_trained == whole[cell.steps].steps_trained
+    np.testing.assert_array_equal(resumed.curve, whole[cell.steps].curve)
+
+
+def test_a_damaged_checkpoint_only_costs_time(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    path.write_bytes(b"PK\x03\x04 not a checkpoint")
+    assert train([cell], corpus, path)[cell.steps].status == "finished"
+
+
+def test_training_learns_and_says_how_sure(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
+    outcome = train([cell], corpus, tmp_path / "a.npz")[cell.steps]
+    assert outcome.loss < 0.8 * np.log(corpus.vocab)
+    assert 0 < outcome.loss_se < 0.1
+    assert outcome.curve[-1, 2] < 0.2 * outcome.curve[:, 2].max()  # cooled down
+
+
+def test_divergence_is_a_status_with_a_reason(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
+    wild = replace(cell, recipe=cell.recipe.model_copy(update={"learning_rate": 1e4}))
+    outcome = train([wild], corpus, tmp_path / "a.npz")[cell.steps]
+    assert outcome.status == "diverged"
+    assert "at step" in outcome.reason
+    assert np.isnan(outcome.loss)
+
+
+def test_the_trunk_rate_does_not_depend_on_the_budget() -> None:
+    trunk = rates(0, 64, peak=0.1, warmup=8, cool_from=None, cool_steps=0)
+    branch = rates(0, 64, peak=0.1, warmup=8, cool_from=48, cool_steps=16)
+    np.testing.assert_array_equal(trunk[:48], branch[:48])
+    assert trunk[:8].tolist() == sorted(trunk[:8].tolist())
+    assert (np.diff(branch[48:]) < 0).all()
+    assert branch[-1] > 0
+
+
+def test_evaluation_reads_distinct_windows_of_the_whole_part() -> None:
+    starts = evaluation_windows(100_000, 16, 32_000)
+    assert starts.shape[1] == 64
+    assert len(np.unique(starts)) == starts.size
+    assert starts.max() > 95_000
+
+
+def test_a_cell_shorter_than_the_checkpoint_starts_anew(
+    cell: Cell, corpus: Corpus, tmp_path: Path
+) -> None:
+    # A record was moved away, or the grid got a shorter budget, after the trunk had gone on.
+    path = tmp_path / "trunk.npz"
+
+    def stop(_: Cell, outcome: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_trunk([cell], corpus, checkpoint_path=path, on_cell=stop)
+    short = replace(cell, steps=4 * CHUNK_STEPS)
+    found = train([short, cell], corpus, path)
+    expected = train([short, cell], corpus, tmp_path / "other.npz")
+    for steps, outcome in expected.items():
+        assert found[steps].loss == outcome.loss
+        assert len(found[steps].curve) == steps
+
+
+def test_steps_and_seconds_are_paid_once(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
+    lengths = [replace(cell, steps=n * CHUNK_STEPS) for n in (4, 7, 10)]
+    path, paid = tmp_path / "trunk.npz", {}
+
+    def stop_after(first: int) -> None:
+        def on_cell(cell: Cell, outcome: Outcome) -> None:
+            if cell.steps == first:
+                raise KeyboardInterrupt  # trained, but its record is not stored
+            paid[cell.steps] = outcome.steps_trained
+
+        with pytest.raises(KeyboardInterrupt):
+            train_trunk(
+                [c for c in lengths if c.steps not in paid],
+                corpus,
+                checkpoint_path=path,
+                on_cell=on_cell,
+            )
+
+    stop_after(lengths[0].steps)
+    stop_after(lengths[1].steps)
+    left = [c for c in lengths if c.steps not in paid]
+    paid |= {n: o.steps_trained for n, o in train(left, corpus, path).items()}
+    whole = train(lengths, corpus, tmp_path / "whole.npz")
+    assert paid == {n: o.steps_trained for n, o in whole.items()}
+    assert paid == {n: c.own_steps for n, c in _planned(lengths).items()}
+
+
+def _planned(cells: list[Cell]) -> dict[int, CellCost]:
+    return {cost.cell.steps: cost for cost in costs(cells, {}).values()}
+
+
+def test_a_diverged_trunk_is_a_status_of_all_its_longer_cells(
+    cell: Cell, corpus: Corpus, tmp_path: Path
+) -> None:
+    wild = cell.recipe.model_copy(update={"learning_rate": 1e4})
+    lengths = [replace(cell, recipe=wild, steps=n * CHUNK_STEPS) for n in (4, 10)]
+    short, long = train(lengths, corpus, tmp_path / "a.npz").values()
+    assert short.status == long.status == "diverged"
+    assert short.reason == long.reason
+    # The trunk was trained once, and no cooldown.
+    assert (short.steps_trained, long.steps_trained) == (3 * CHUNK_STEPS, 0)
+
+
+def test_a_diverged_branch_leaves_its_trunk_alone(
+    cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = [replace(cell, steps=n * CHUNK_STEPS) for n in (4, 10)]
+    good = train(lengths, corpus, tmp_path / "good.npz")
+
+    def wild(first: int, count: int, **facts: Any) -> np.ndarray[Any, Any]:
+        return rates(first, count, **facts) * (1e6 if facts["cool_from"] == 48 else 1)
+
+    monkeypatch.setattr("scaling.train.schedule.rates", wild)
+    short, long = train(lengths, corpus, tmp_path / "bad.npz").values()
+    assert (short.status, long.status) == ("diverged", "finished")
+    assert long.loss == good[long.curve.shape[0]].loss
+
+
+def test_a_model_that_breaks_in_its_last_step_is_no_result(
+    cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(first: int, count: int, **facts: Any) -> np.ndarray[Any, Any]:
+        found = rates(first, count, **facts)
+        if facts["cool_from"] is not None and first + count == cell.steps:
+            found[-1] = np.nan
+        return found
+
+    monkeypatch.setattr("scaling.train.schedule.rates", broken)
+    (outcome,) = train([cell], corpus, tmp_path / "a.npz").values()
+    assert outcome.status == "diverged"
+    assert f"after step {cell.steps}" in outcome.reason
+
+
+def test_one_program_serves_trunk_and_branches(
+    cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs: list[Program] = []
+
+    class Spied(Program):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            programs.append(self)
+
+    monkeypatch.setattr("scaling.train.engine.Program", Spied)
+    train([replace(cell, steps=n * CHUNK_STEPS) for n in (2, 5, 10)], corpus, tmp_path / "a.npz")
+    (program,) = programs
+    assert program.chunk._cache_size() == 1  # type: ignore[attr-defined]
+    assert program.evaluate._cache_size() <= 2  # type: ignore[attr-defined]
+
+
+def test_a_checkpoint_comes_back_to_the_bit_or_not_at_all(tmp_path: Path) -> None:
+    state = {"a": np.array([1.5, np.nan], np.float32), "b": np.int32(3)}
+    path = tmp_path / "trunks" / "t.npz"
+    checkpoint.save(path, checkpoint.Stored(state, 32, np.ones((32, 3), np.float32), 1.5, 32))
+    found = checkpoint.load(path, state)
+    assert found is not None
+    np.testing.assert_array_equal(found.state["a"], state["a"])
+    assert (found.step, found.seconds, found.steps_trained) == (32, 1.5, 32)
+    assert [p.name for p in path.parent.iterdir()] == ["t.npz"]
+    assert checkpoint.load(path, {"a": np.zeros(3, np.float32), "b": state["b"]}) is None
+    assert checkpoint.load(path, {**state, "c": np.int32(3)}) is None
+    raw = path.read_bytes()
+    for damaged in (raw[:-30], raw[:200], b"", raw[:90] + bytes([raw[90] ^ 255]) + raw[91:]):
+        path.write_bytes(damaged)
+        assert checkpoint.load(path, state) is None
+
+
+def test_a_disk_that_refuses_a_checkpoint_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    stored = checkpoint.Stored({"a": np.zeros(2)}, 0, np.zeros((0, 3), np.float32), 0.0, 0)
+    with pytest.raises(InputError, match=r"t\.npz: cannot write: Not a directory"):
+        checkpoint.save(tmp_path / "file" / "t.npz", stored)
