@@ -51,7 +51,7 @@ def load(path: Path, like: Any) -> Stored | None:
     that the trunk starts again.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             leaves, tree = jax.tree.flatten(like)
             loaded = [stored[f"leaf_{i}"] for i in range(len(leaves))]
             step, seconds = int(stored["step"]), float(stored["seconds"])

@@ -256,5 +256,5 @@ def test_a_checkpoint_comes_back_to_the_bit_or_not_at_all(tmp_path: Path) -> Non
 def test_a_disk_that_refuses_a_checkpoint_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     stored = checkpoint.Stored({"a": np.zeros(2)}, 0, np.zeros((0, 3), np.float32), 0.0, 0)
-    with pytest.raises(InputError, match=r"t\.npz: cannot write: Not a directory"):
+    with pytest.raises(InputError, match=r"t\.npz: cannot write: "):
         checkpoint.save(tmp_path / "file" / "t.npz", stored)

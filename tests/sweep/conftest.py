@@ -1,0 +1,54 @@
+"""A tiny study: two trunks with two budgets each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from batteries.sources import prose
+
+from scaling.data import load
+from scaling.grid import Cell, Grid, parse_grid, plan
+
+TEXT = """
+name = "tiny"
+[data]
+source = "{folder}/*.txt"
+held_out = 0.2
+eval_tokens = 4096
+[model]
+context = 16
+depth = 1
+[train]
+batch_tokens = 128
+base_width = 8
+warmup_steps = 4
+[[pilots]]
+widths = [8, 16]
+tokens = [8192, 16384]
+seeds = [0, 1]
+"""
+
+
+@pytest.fixture(scope="package")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="package")
+def grid_text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("text")
+    for n in range(16):
+        (folder / f"{n}.txt").write_text(prose(n))
+    return TEXT.format(folder=folder)
+
+
+@pytest.fixture(scope="package")
+def grid(grid_text: str) -> Grid:
+    return parse_grid(grid_text)
+
+
+@pytest.fixture(scope="package")
+def cells(grid: Grid, cache: Path) -> list[Cell]:
+    corpus = load(grid.data.source, held_out=grid.data.held_out, cache=cache / "data")
+    return plan(grid, corpus)
