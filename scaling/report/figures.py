@@ -28,10 +28,11 @@ CAPTIONS = {
     "loss_curves": "Training loss (averaged over bins of tokens) and held-out loss where a run "
     "ended (markers). Runs of one size and seed share a trunk (solid) and leave it for a short "
     "cooldown (dotted), where the loss drops.",
-    "isoflop": "Loss against size at equal compute. Filled markers are runs trained at that budget; "
-    "open ones are no runs but each size's loss, interpolated between its two runs on either side "
-    "of the budget. Curves are the fitted law, solid where size and tokens lie inside the data, "
-    "dashed beyond, with 90 % bands; stars are its optima, with the 90 % interval of their size.",
+    "isoflop": "Loss against size at equal compute. Filled markers are runs trained at that "
+    "budget; open ones are no runs but each size's loss, interpolated between its two runs on "
+    "either side of the budget. Curves are the fitted law, solid where size and tokens lie inside "
+    "the data, dashed beyond, with 90 % bands; stars are its optima, with the 90 % interval of "
+    "their size.",
     "slices": "Slices of the fitted surface: loss against size at fixed tokens (left), against "
     "tokens at fixed size (right). Solid inside the data, dashed beyond; 90 % bands.",
     "residuals": "Observed loss above the fitted law, in percent, for every run fitted. A trend "

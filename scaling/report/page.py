@@ -17,6 +17,8 @@ from scaling.report.figures import figures
 from scaling.report.read import Study, read_study
 from scaling.table import write_text
 
+_AHEAD = 10.0  # times the largest pilot's compute, for the answer's advice
+
 
 def report(folder: Path) -> Path:
     """Write DIR/report.html, one self-contained file; of an unfinished study what there is.
@@ -48,6 +50,7 @@ def render(study: Study) -> str:
         study=study,
         figures=figures(study),
         answer=_answer(study),
+        advice=_advice(study),
         ran=_ran(study),
         law=_law(study),
         costs=_costs(study),
@@ -69,6 +72,20 @@ def _answer(study: Study) -> dict[str, Any]:
         "ratios": sorted(v.compute_ratio for v in study.verdicts),
         "in_order": all(_time(written) <= _time(trained) for written, trained in times),
     }
+
+
+def _advice(study: Study) -> dict[str, Any] | None:
+    """What the law would train with ten times the largest pilot's compute, and expect of it."""
+    fit = study.fit
+    if fit is None or not {"N", "D"} <= set(fit.law.variables):
+        return None
+    C = _AHEAD * fit.c_max
+    best = fit.optimum(C)
+    told = {
+        name: (float(value.point), *(float(end) for end in value.interval()))
+        for name, value in (("N", best.N), ("D", best.D), ("loss", best.loss))
+    }
+    return {"C": C, "ratio": _AHEAD, "n_column": fit.n_column, **told}
 
 
 def _ran(study: Study) -> dict[str, Any]:

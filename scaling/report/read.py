@@ -17,6 +17,7 @@ from scaling.report.pooled import Pooled
 from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
 from scaling.table import read_table
 
+_CURVE = ["tokens", "loss", "learning_rate"]  # of its columns, what is drawn
 _Told = Callable[[Exception], str]
 
 
@@ -86,9 +87,7 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
         curve = cells / cell / "curve.parquet"
         if curve.is_file():
             try:
-                study.curves[cell] = pd.read_parquet(
-                    curve, columns=["tokens", "loss", "learning_rate"]
-                )
+                study.curves[cell] = pd.read_parquet(curve, columns=_CURVE)
             except (OSError, ValueError) as error:
                 study.missing.append(f"Curve of cell {cell}: {told(error)}.")
     left = len(set(planned) - {r["run"] for r in study.records})
