@@ -64,7 +64,9 @@ def isoflop(
             fmt="*", color=INK, markersize=8, markerfacecolor=colour, markeredgewidth=0.7,
             elinewidth=0.9, capsize=2, zorder=5,
         )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(lowest * 0.965, highest * 1.05))
+    # a steep end of the smallest budget's curve may leave the frame, the runs may not
+    top = min(max(highest * 1.05, 1.01 * max(y for y, _, _ in ends)), highest * 1.15)
+    axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(lowest * 0.965, top))
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
     axes.set_xlabel(axis_label(fit.n_column))

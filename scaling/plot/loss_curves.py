@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.plot.style import MARKERS, WIDE, canvas, end_labels, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
+from scaling.plot.words import SYMBOLS, loss_label, quantity
 
 Array = NDArray[np.float64]
 
-_BINS = 110  # of a curve, even in the logarithm of its tokens
+_BINS = 70  # of a curve, even in the logarithm of its tokens
 _SHOWN = 0.012  # share of the longest run after which curves are drawn: before it is warmup
 
 
@@ -67,9 +67,8 @@ def loss_curves(
     kind = str(shown["L_kind"].iloc[0]) if "L_kind" in shown else "nats_per_token"
     axes.set_xlabel("Tokens seen $D$")
     axes.set_ylabel(loss_label(kind, "Loss"))
-    end_labels(axes, [e for e in ends if np.isfinite(e[0])], title=f"{SYMBOLS[N]}")
+    end_labels(axes, [e for e in ends if np.isfinite(e[0])], title=SYMBOLS[N])
     note(axes, "lines: training loss, averaged; markers: held-out loss at the end of a run")
-    axes.set_label(axis_label(N))
     return figure
 
 

@@ -45,7 +45,8 @@ def finished(table: pd.DataFrame, role: str | None = None) -> pd.DataFrame:
     if role is not None:
         keep &= (table["role"] if "role" in table else pd.Series("pilot", table.index)) == role
     loss = pd.to_numeric(table["loss"], errors="coerce")
-    return table.loc[keep & np.isfinite(loss) & (loss > 0)]
+    rows: pd.DataFrame = table[keep & np.isfinite(loss) & (loss > 0)]
+    return rows
 
 
 def points(table: pd.DataFrame, predictor: Predictor, role: str = "pilot") -> Points:
