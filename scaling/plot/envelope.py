@@ -24,8 +24,8 @@ from scaling.plot.style import (
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
-_GRID = 401  # values of C at which sizes are compared
-_STRIDE = 16  # the law's frontier is nearly straight: every 16th of them is enough
+_GRID = 400  # values of C at which sizes are compared, beside the runs' own
+_COARSE = 26  # for the law's frontier, which is nearly straight
 
 
 @styled
@@ -40,8 +40,8 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     N, _, C, loss = rows(fit)
     figure, (axes,) = canvas(ax, width=WIDE, height=3.1)
     sizes = np.unique(N)
-    grid = np.geomspace(C.min(), C.max(), _GRID)
-    lowest = np.full(_GRID, np.inf)
+    grid = np.union1d(np.geomspace(C.min(), C.max(), _GRID), C)
+    lowest = np.full(len(grid), np.inf)
     ends = []
     for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
         own = np.equal(N, size)
@@ -59,7 +59,7 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     if not np.isfinite(lowest).any():
         raise InputError("no envelope: no size was trained to two token counts")
     lowest = np.minimum.accumulate(lowest)  # the best that at most C reaches
-    coarse = grid[::_STRIDE]
+    coarse = np.geomspace(C.min(), C.max(), _COARSE)
     best = fit.optimum(coarse)
     law_line(
         axes, coarse, best.loss.point, np.full(len(coarse), True), colour=FIT, name="frontier",

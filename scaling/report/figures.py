@@ -79,7 +79,8 @@ def figures(study: Study) -> dict[str, Shown]:
 
 def _shown(name: str, draw: Callable[[], Figure], caption: str) -> Shown:
     try:
-        return Shown(inline(draw(), name, caption), caption)
+        # the caption stands below: what a reader who cannot see it needs first is what it shows
+        return Shown(inline(draw(), name, "Chart. " + caption.split(". ")[0]), caption)
     except InputError as error:
         return Shown(None, "", str(error))
 

@@ -176,7 +176,8 @@ def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             rows += _flat(value, f"{name}, ")
         else:
-            rows.append((name, f"{value:,}" if isinstance(value, int) else str(value)))
+            form = "," if isinstance(value, int) else ".4g" if isinstance(value, float) else ""
+            rows.append((name, format(value, form) if form else str(value)))
     return rows
 
 

@@ -1,0 +1,109 @@
+"""The report: self-contained, escaped, in order, and never in the way of an unfinished study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from scaling.errors import InputError
+from scaling.report import page as page_module
+from scaling.report import report
+from scaling.report.figures import CAPTIONS, Shown
+
+Study = Callable[..., Path]
+FIGURES = ("loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "cost")
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that look at words only need not wait for figures."""
+    nothing = {name: Shown(None, "", "not drawn here") for name in CAPTIONS}
+    monkeypatch.setattr(page_module, "figures", lambda study: nothing)
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def values(self, name: str) -> list[str]:
+        return [str(attrs[name]) for _, attrs in self.tags if name in attrs]
+
+
+def test_a_whole_study(study: Study) -> None:
+    folder = study()
+    path = report(folder)
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert path.name == "report.html"
+    assert len(text) < 3e6
+    at = [text.index(f'id="figure-{name}"') for name in FIGURES]
+    assert at == sorted(at)
+    assert text.index("Mean absolute error") < text.index("What was run") < at[0]
+    assert "1 of 1 trained target came out inside" in text
+    assert "Missing here" not in text
+    assert "10 times the largest pilot, the law would train" in text
+    images = [attrs for tag, attrs in page.tags if tag == "svg"]
+    assert len(images) == len(FIGURES)
+    assert all(image["role"] == "img" and image["aria-label"] for image in images)
+    # it needs nothing outside itself
+    assert not re.search(r"https?:|//[a-z]|@import|data:", re.sub(r"data: [a-z]", "", text))
+    assert not {"script", "img", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    assert all(link.startswith("#") for link in page.values("href"))
+    assert "default-src 'none'" in page.values("content")[0]
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    wanted = re.findall(r"url\(#([^)]+)\)", text) + [v[1:] for v in page.values("href")]
+    assert set(wanted) <= set(ids)
+    assert report(folder).read_text(encoding="utf-8") == text  # same study, same bytes
+
+
+def test_names_are_text_never_markup(study: Study, no_drawing: None) -> None:
+    text = report(study("<script>alert(1)</script>")).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    text = report(tmp_path).read_text(encoding="utf-8")
+    for said in ("There is no result yet", "study.json", "grid.toml", "No run is finished"):
+        assert said in text
+    assert "<svg" not in text
+    assert str(tmp_path) not in text
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        report(tmp_path / "nowhere")
+
+
+def test_targets_not_yet_trained(study: Study, no_drawing: None) -> None:
+    text = report(study(targets=False)).read_text(encoding="utf-8")
+    assert "none is trained yet" in text
+    assert "1 of 33 planned cells are not trained yet" in text
+
+
+def test_no_forecast_fits_chinchilla_on_all_parameters(study: Study, no_drawing: None) -> None:
+    text = report(study(forecast=False)).read_text(encoding="utf-8")
+    assert "No forecast was written" in text
+    assert "<code>chinchilla</code>" in text
+    assert "N = N_total" in text
+
+
+def test_damage_is_told_not_fatal(study: Study, no_drawing: None) -> None:
+    folder = study()
+    (folder / "cells" / "00000cell" / "record.json").write_text('{"run": "00000cell"}')
+    forecast = folder / "forecast.json"
+    forecast.write_text(forecast.read_text().replace('"largest_pilot": ', '"largest_pilot": 1'))
+    text = report(folder).read_text(encoding="utf-8")
+    assert "Cell 00000cell: " in text
+    assert "sha256 does not match" in text
+    assert str(folder) not in text
