@@ -63,14 +63,14 @@ def _answer(study: Study) -> dict[str, Any]:
     """How far off the forecasts were, and how many truths lay inside their intervals."""
     known = [v for v in study.verdicts if v.error_pct is not None]
     errors = [abs(v.error_pct) for v in known if v.error_pct is not None]
-    times = [(v.forecast_written_at, v.trained_at) for v in known if v.trained_at]
+    starts = {r["run"]: r.get("started_at") or r["trained_at"] for r in study.records}
     return {
         "forecast": len(study.verdicts),
         "trained": len(known),
         "mean_error": float(np.mean(errors)) if errors else None,
         "inside": sum(bool(v.inside) for v in known),
         "ratios": sorted(v.compute_ratio for v in study.verdicts),
-        "in_order": all(_time(written) <= _time(trained) for written, trained in times),
+        "in_order": all(_time(v.forecast_written_at) <= _time(starts[v.cell]) for v in known),
     }
 
 

@@ -48,7 +48,9 @@ def store(folder: Path, row: dict[str, object]) -> None:
 def study(tmp_path: Path) -> Callable[..., Path]:
     """Make a study: `study(name=..., forecast=..., targets=...)`."""
 
-    def make(name: str = "made-up", *, forecast: bool = True, targets: bool = True) -> Path:
+    def make(
+        name: str = "made-up", *, forecast: bool = True, targets: bool = True, late: bool = True
+    ) -> Path:
         folder = tmp_path / "study"
         folder.mkdir()
         pilots = [
@@ -67,8 +69,9 @@ def study(tmp_path: Path) -> Callable[..., Path]:
             made = proof.forecast_targets(pd.DataFrame(pilots), goals, RULE)
             proof.write_once(folder / "forecast.json", made)
         if forecast and targets:
-            late = {**goals[0], "trained_at": "2999-01-01T00:00:00+00:00"}
-            store(folder, late)
+            year = "2999" if late else "1999"
+            at = dict.fromkeys(("started_at", "trained_at"), f"{year}-01-01T00:00:00+00:00")
+            store(folder, {**goals[0], **at})
         return folder
 
     return make

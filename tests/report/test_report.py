@@ -91,6 +91,12 @@ def test_targets_not_yet_trained(study: Study, no_drawing: None) -> None:
     assert "1 of 33 planned cells are not trained yet" in text
 
 
+def test_a_target_begun_before_its_forecast_is_no_proof(study: Study, no_drawing: None) -> None:
+    text = report(study(late=False)).read_text(encoding="utf-8")
+    assert "this is no proof" in text
+    assert "before being trained" not in text
+
+
 def test_no_forecast_fits_chinchilla_on_all_parameters(study: Study, no_drawing: None) -> None:
     text = report(study(forecast=False)).read_text(encoding="utf-8")
     assert "No forecast was written" in text
