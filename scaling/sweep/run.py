@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from scaling.data import Corpus
 from scaling.data.corpus import cache_folder, load
+from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell, Data
 from scaling.sweep import local
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -49,6 +51,7 @@ def train(
     left = [group for group in left if group]
     if not left:
         return
+    _need_jax()
     local.execute(
         _train_group,
         [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left],
@@ -60,6 +63,7 @@ def train(
 
 def calibrate(cells: list[Cell], data: Data, *, workers: int) -> dict[str, dict[str, float]]:
     """Timings of every shape in `cells`: cached ones, and the missing ones measured now."""
+    _need_jax()
     from scaling.train import calibrate as stopwatch
 
     timings = stopwatch.known(cells)
@@ -75,6 +79,15 @@ def calibrate(cells: list[Cell], data: Data, *, workers: int) -> dict[str, dict[
         stopwatch.remember(measured)
         timings |= measured
     return timings
+
+
+def _need_jax() -> None:
+    """Raise InputError on a light install: plans are made there, but nothing is measured."""
+    if find_spec("jax") is None:
+        raise InputError(
+            "to measure and train, JAX is needed: pip install 'scaling-laws[train]' "
+            "(without it, `scaling plan --no-calibrate` counts FLOPs and memory)"
+        )
 
 
 def _corpus(data: Data) -> Corpus:

@@ -10,12 +10,19 @@ import jax.numpy as jnp
 from scaling import models
 from scaling.families import Shape
 
+# Which group of `parameters()` a leaf of the real tree belongs to, by its own or its module's name.
+GROUPS = {"embedding": "embedding", "head": "head", "gain": "norm"}
 
-def real_parameters(family: str, shape: Shape, context: int) -> int:
-    """Parameters of the real tree."""
+
+def real_parameters(family: str, shape: Shape, context: int) -> dict[str, int]:
+    """Parameters of the real tree by group."""
     model = models.get(family).build(shape)
     tree = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, context), jnp.int32))
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+    groups = dict.fromkeys(shape.parameters(), 0)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        module, name = (key.key for key in path[-2:])
+        groups[GROUPS.get(name) or module.split("_")[0]] += leaf.size
+    return groups
 
 
 def matmul_flops(function: Any, *arguments: Any) -> int:

@@ -1,0 +1,193 @@
+"""A sweep in processes of its own: killed at any moment, it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scaling.grid import CHUNK_STEPS, Cell, Grid
+from scaling.sweep.plan import costs
+from scaling.sweep.store import Store
+
+DRIVER = """
+import sys
+from pathlib import Path
+from scaling.data import load
+from scaling.grid import load_grid, plan
+from scaling.sweep.run import train
+from scaling.sweep.store import Store
+
+if __name__ == "__main__":
+    grid = load_grid(sys.argv[1])
+    cells = plan(grid, load(grid.data.source, held_out=grid.data.held_out))
+    store = Store(sys.argv[2])
+    store.open(grid, Path(sys.argv[1]).read_text(), {})
+    on_event = lambda e: print(e.steps, e.record["run"] if e.record else "", flush=True)
+    print("ready", flush=True)
+    train(cells, grid.data, store, workers=2, timings={}, on_event=on_event)
+    store.write_table(cells)
+"""
+
+
+@pytest.fixture(scope="module")
+def start(
+    tmp_path_factory: pytest.TempPathFactory, grid_text: str, cache: Path
+) -> Callable[[Path], subprocess.Popen[str]]:
+    """Start the sweep in a process group of its own."""
+    home = tmp_path_factory.mktemp("driver")
+    (home / "driver.py").write_text(DRIVER)
+    (home / "grid.toml").write_text(grid_text)
+    command = [sys.executable, "-W", "error", str(home / "driver.py"), str(home / "grid.toml")]
+
+    def run(folder: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*command, str(folder)],
+            env={**os.environ, "SCALING_CACHE": str(cache)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return run
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out.splitlines()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    start: Callable[[Path], subprocess.Popen[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("out") / "undisturbed"
+    finish(start(folder))
+    return folder
+
+
+def stored(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.glob("cells/*/record.json")}
+
+
+def same_tables(one: Path, other: Path) -> None:
+    for name in ("table.parquet", "table.csv"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_every_cell_is_a_finished_row(undisturbed: Path, cells: list[Cell]) -> None:
+    table = pd.read_parquet(undisturbed / "table.parquet")
+    assert table["run"].tolist() == [c.id for c in cells]
+    assert set(table["status"]) == {"finished"}
+    assert table["D"].tolist() == [c.D for c in cells]
+    assert not (undisturbed / "trunks").exists()
+    for cell in cells:
+        curve = pd.read_parquet(undisturbed / "cells" / cell.id / "curve.parquet")
+        assert curve["step"].tolist() == list(range(CHUNK_STEPS, cell.steps + 1, CHUNK_STEPS))
+        assert curve["tokens"].iloc[-1] == cell.D
+
+
+def test_planned_costs_are_those_really_spent(undisturbed: Path, cells: list[Cell]) -> None:
+    records = Store(undisturbed).finished(cells)
+    known = costs(cells, {})
+    for run, record in records.items():
+        assert record["flops_spent"] == known[run].flops
+        assert record["predicted_memory_bytes"] == known[run].memory_bytes
+        assert record["seconds"] > 0
+        assert record["started_at"] <= record["trained_at"]
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_table(
+    start: Callable[[Path], subprocess.Popen[str]], undisturbed: Path, tmp_path: Path
+) -> None:
+    folder, rng = tmp_path / "killed", random.Random(time.time_ns())
+    before: dict[Path, tuple[int, bytes]] = {}
+    for _ in range(3):
+        process = start(folder)
+        assert process.stdout is not None
+        # Let some events pass (all of a sweep are fifty or so), then a moment more.
+        for _ in range(rng.randrange(25)):
+            process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.1))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert before.items() <= stored(folder).items()
+        before = stored(folder)
+    finish(start(folder))
+    assert before.items() <= stored(folder).items()
+    same_tables(folder, undisturbed)
+    assert not list(folder.rglob("*.tmp"))
+    assert not (folder / "trunks").exists()
+
+
+def test_a_worker_that_the_system_kills_is_replaced(
+    start: Callable[[Path], subprocess.Popen[str]], undisturbed: Path, tmp_path: Path
+) -> None:
+    process = start(tmp_path / "oom")
+    assert process.stdout is not None
+    for _ in range(4):
+        process.stdout.readline()
+    os.kill(_workers(process.pid)[0], signal.SIGKILL)
+    finish(process)
+    same_tables(tmp_path / "oom", undisturbed)
+
+
+def test_workers_die_with_their_driver(
+    start: Callable[[Path], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = start(tmp_path / "alone")
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    workers = _workers(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _workers(driver: int) -> list[int]:
+    """The driver's children that train (the resource tracker is one too)."""
+    children = Path(f"/proc/{driver}/task/{driver}/children")
+    if not children.exists():
+        pytest.skip("finding worker processes needs Linux's /proc")
+    pids = [int(pid) for pid in children.read_text().split()]
+    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    return [pid for pid, line in lines.items() if b"spawn_main" in line]
+
+
+def test_nothing_is_trained_twice(
+    start: Callable[[Path], subprocess.Popen[str]], undisturbed: Path, cells: list[Cell]
+) -> None:
+    before = stored(undisturbed)
+    assert finish(start(undisturbed)) == ["ready"]
+    assert stored(undisturbed) == before
+
+
+def test_a_cell_moved_away_is_trained_again_to_the_same_bits(
+    start: Callable[[Path], subprocess.Popen[str]], undisturbed: Path, cells: list[Cell], grid: Grid
+) -> None:
+    table = (undisturbed / "table.csv").read_bytes()
+    cell = cells[0]
+    path = undisturbed / "cells" / cell.id / "record.json"
+    path.write_text(path.read_text()[:100])
+    process = start(undisturbed)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"{cell.id}/record.json: not valid JSON" in err
+    path.parent.rename(undisturbed.parent / "aside")
+    finish(start(undisturbed))
+    assert (undisturbed / "table.csv").read_bytes() == table
