@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,41 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaling.data import Corpus, load
+from scaling.data import Corpus
 from scaling.errors import InputError
-from scaling.families.transformer import from_width
-from scaling.grid import CHUNK_STEPS, Cell, Recipe
+from scaling.grid import CHUNK_STEPS, Cell
 from scaling.sweep.plan import CellCost, costs
 from scaling.train import checkpoint
 from scaling.train.engine import Outcome, evaluation_windows, train_trunk
 from scaling.train.schedule import rates
 from scaling.train.step import Program
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(12):
-        rng = random.Random(i)
-        words = [rng.choice(["loss", "falls", "as", "a", "power", "law"]) for _ in range(900)]
-        (folder / f"{i}.txt").write_text(" ".join(words))
-    return load(f"{folder}/*.txt", held_out=0.2, cache=folder / "cache")
-
-
-@pytest.fixture
-def cell(corpus: Corpus) -> Cell:
-    return Cell(
-        role="pilot",
-        family="transformer",
-        shape=from_width(8, vocab=corpus.vocab, context=16, depth=1),
-        context=16,
-        recipe=Recipe(batch_tokens=128, warmup_steps=4, base_width=8),
-        steps=10 * CHUNK_STEPS,
-        seed=3,
-        data=corpus.fingerprint,
-        D_unique=len(corpus.train),
-        eval_tokens=2048,
-    )
 
 
 def train(cells: list[Cell], corpus: Corpus, path: Path) -> dict[int, Outcome]:
