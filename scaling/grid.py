@@ -136,11 +136,11 @@ class Cell:
     eval_tokens: int
 
     @property
-    def D(self) -> int:  # noqa: N802
+    def D(self) -> int:
         return self.steps * self.recipe.batch_tokens
 
     @property
-    def C(self) -> int:  # noqa: N802
+    def C(self) -> int:
         """Training FLOPs of this run alone, counted from the model."""
         return self.D * self.shape.flops_per_token()
 
@@ -241,7 +241,11 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
     family = families.get(grid.model.family)
     dials = grid.model.model_extra or {}
     cells = []
-    for role, blocks in (("pilot", grid.pilots), ("target", grid.targets)):
+    parts: list[tuple[Literal["pilot", "target"], list[Axes]]] = [
+        ("pilot", grid.pilots),
+        ("target", grid.targets),
+    ]
+    for role, blocks in parts:
         for block in blocks:
             by_width: list[dict[str, Any]] = [{"width": w, "size": 0.0} for w in block.widths]
             sizes = by_width or [{"size": s} for s in block.sizes]
@@ -255,7 +259,7 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
                 shape = family.from_size(**size, vocab=corpus.vocab, context=context, **dials)
                 cells.append(
                     Cell(
-                        role=role,  # type: ignore[arg-type]
+                        role=role,
                         family=grid.model.family,
                         shape=shape,
                         context=context,

@@ -81,13 +81,13 @@ class Transformer:
         }
 
     @property
-    def N(self) -> int:  # noqa: N802 - the field's name
+    def N(self) -> int:
         """Non-embedding parameters: neither the embedding nor the unembedding matrix."""
         groups = self.parameters()
         return groups["attention"] + groups["mlp"] + groups["norm"]
 
     @property
-    def N_total(self) -> int:  # noqa: N802
+    def N_total(self) -> int:
         return sum(self.parameters().values())
 
     def forward_flops(self) -> dict[str, int]:

@@ -41,7 +41,7 @@ def fit(
     law: Law | str,
     table: pd.DataFrame,
     *,
-    objective: Objective = Objective(),  # noqa: B008 - frozen
+    objective: Objective = Objective(),
     on: Scale = "log_loss",
     N: str = "N",
     draws: int = 1000,

@@ -6,37 +6,25 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from scaling.cost import Cost
 from scaling.errors import InputError
-from scaling.fit import Draws, Optimum
+from scaling.forecast import Predictor
 from scaling.laws.law import Law
 from scaling.plot.words import compute_column
 
 Array = NDArray[np.float64]
 
 
-class Fitted(Protocol):
-    """Points that were fitted, and the law's answers with their draws."""
+class Fitted(Predictor, Protocol):
+    """A predictor that also shows its law and the points that it was fitted to."""
 
     @property
     def law(self) -> Law: ...
     @property
     def points(self) -> Mapping[str, Array]: ...
     @property
-    def n_column(self) -> str: ...
-    @property
-    def cost(self) -> Cost: ...
-    @property
-    def c_min(self) -> float: ...
-    @property
-    def c_max(self) -> float: ...
-    @property
     def conventions(self) -> Mapping[str, str]: ...
-
-    def loss(self, N: ArrayLike, D: ArrayLike) -> Draws: ...
-    def optimum(self, C: ArrayLike) -> Optimum: ...
 
 
 def rows(fit: Fitted) -> tuple[Array, Array, Array, Array]:

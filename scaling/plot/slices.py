@@ -59,7 +59,8 @@ def _panel(
     grid = np.geomspace(*axes.get_xlim(), 120)
     ends = []
     for i, (level, colour) in enumerate(zip(found, ramp(len(found)), strict=True)):
-        answer = fit.loss(**{name: grid, other: np.full_like(grid, level.value)})
+        held = np.full_like(grid, level.value)
+        answer = fit.loss(grid, held) if name == "N" else fit.loss(held, grid)
         own = x[level.rows]
         inside = (grid >= own.min() / 1.02) & (grid <= own.max() * 1.02)
         law_line(
