@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,11 +34,17 @@ def plan_command(
     seed: Seed = 0,
     workers: Workers = None,
     calibrate: Annotated[
-        bool, typer.Option(help="Time each shape on this machine first (seconds, cached).")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="Time each shape on this machine first (seconds, cached); by default with JAX.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print every cell of a grid with its cost, before anything is trained."""
+    if calibrate is None:
+        calibrate = find_spec("jax") is not None
     planned, workers = _planned(grid, seed, workers, measure=calibrate)
     columns = ("run", "trunk", "role", "N", "N_total", "D", "C", "seed")
     cells = []
@@ -189,7 +196,7 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
         f"{len(cells)} cells; C is one full run's training FLOPs, counted from the model; to "
         f"spend: {totals['flops_spent']:.3g} FLOPs in all, {shared:.0%} of training each cell "
         f"apart, since cells of one trunk share it; training time with {totals['workers']} "
-        f"workers: {'not calibrated' if wall is None else clock(wall)}",
+        f"workers: {'not timed here' if wall is None else clock(wall)}",
         soft_wrap=True,
     )
 

@@ -73,27 +73,9 @@ def run_study(
 
     Safe to interrupt and to call again: finished cells and a written forecast stay as they are.
     """
-    grid, cells = planned.grid, planned.cells
     store = Store(folder)
-    store.open(grid, grid_path.read_text(encoding="utf-8"), _facts(planned))
-    pilots, targets = planned.part("pilot"), planned.part("target")
-    _train(planned, pilots, "pilots", store, workers, show)
-    table = store.write_table(pilots)
-    if targets:
-        written = folder / "forecast.json"
-        if not written.exists():
-            trained = store.finished(targets)
-            if trained:
-                raise InputError(
-                    f"{folder}: target {next(iter(trained))} was trained before any forecast was "
-                    "written; choose another folder"
-                )
-            table.attrs["source"] = str(folder / "table.parquet")
-            forecast = proof.forecast_targets(table, [t.facts() for t in targets], grid.proof)
-            proof.write_once(written, forecast)
-        _train(planned, targets, "targets", store, workers, show)
-        table = store.write_table(cells)
-    return table
+    with store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)):
+        return _run(planned, store, workers, show)
 
 
 def prove(folder: Path) -> list[proof.Verdict]:
@@ -111,6 +93,27 @@ def study_table(folder: Path) -> pd.DataFrame:
     """The run table of a study's folder."""
     read_json(folder / "study.json")
     return read_table(folder / "table.parquet")
+
+
+def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFrame:
+    pilots, targets = planned.part("pilot"), planned.part("target")
+    _train(planned, pilots, "pilots", store, workers, show)
+    table = store.write_table(pilots)
+    if not targets:
+        return table
+    written = store.folder / "forecast.json"
+    if not written.exists():
+        if trained := store.finished(targets):
+            raise InputError(
+                f"{store.folder}: target {next(iter(trained))} was trained before any forecast was "
+                "written; choose another folder"
+            )
+        table.attrs["source"] = str(store.folder / "table.parquet")
+        rule = planned.grid.proof
+        forecast = proof.forecast_targets(table, [t.facts() for t in targets], rule)
+        proof.write_once(written, forecast)
+    _train(planned, targets, "targets", store, workers, show)
+    return store.write_table(planned.cells)
 
 
 def _train(

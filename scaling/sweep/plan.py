@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from scaling.grid import Cell
 
-# Starting a worker: interpreter, imports, the corpus on the device.
-WORKER_START_SECONDS = 3.0
-
 
 @dataclass(frozen=True)
 class CellCost:

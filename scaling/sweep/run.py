@@ -86,7 +86,7 @@ def _need_jax() -> None:
     if find_spec("jax") is None:
         raise InputError(
             "to measure and train, JAX is needed: pip install 'scaling-laws[train]' "
-            "(without it, `scaling plan --no-calibrate` counts FLOPs and memory)"
+            "(without it, `scaling plan` counts FLOPs and memory)"
         )
 
 

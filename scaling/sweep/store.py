@@ -7,17 +7,19 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, canonical_json
 from scaling.table import write_table
 
+LOCK = ".lock"
 TABLE_COLUMNS = [
     "run", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
     "train_loss", "seed", "status", "reason", "trunk", "role", "learning_rate", "transfer",
@@ -31,26 +33,52 @@ class Store:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
 
-    def open(self, grid: Grid, grid_text: str, facts: dict[str, Any]) -> None:
-        """Make the folder, or take up the study in it.
+    @contextmanager
+    def open(self, grid: Grid, grid_text: str, facts: dict[str, Any]) -> Iterator[None]:
+        """Make the folder or take up the study in it, and hold it against a second driver.
 
-        Raises InputError if the folder belongs to another study or to something else.
+        A grid may grow or change between calls, since what is trained is kept by cell; once a
+        forecast is written, its grid is fixed. Raises InputError if the folder belongs to another
+        study, to something else, or to a driver at work.
         """
+        # A start that was killed may have left the grid alone: that is no foreign folder.
+        ours = {self.folder / "grid.toml", self.folder / LOCK} | set(self.folder.glob("*.tmp"))
         marker = self.folder / "study.json"
-        if marker.exists():
-            known = read_json(marker)
-            if known.get("name") != grid.name:
+        if self.folder.is_dir() and not marker.exists() and set(self.folder.iterdir()) - ours:
+            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
+        with self._held():
+            known = read_json(marker) if marker.exists() else {}
+            if known and known.get("name") != grid.name:
                 raise InputError(
                     f"{self.folder}: holds the study {known.get('name')!r}, not {grid.name!r}; "
                     "choose another folder with --out"
                 )
-            return
-        # A start that was killed may have left the grid alone: that is no foreign folder.
-        ours = {self.folder / "grid.toml"} | set(self.folder.glob("*.tmp"))
-        if self.folder.is_dir() and set(self.folder.iterdir()) - ours:
-            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
-        write_text(self.folder / "grid.toml", grid_text)
-        write_json(marker, {"name": grid.name, **facts})
+            now = {"name": grid.name, **facts}
+            if any(known.get(key) != now.get(key) for key in ("name", "grid_sha256", "cells")):
+                if (self.folder / "forecast.json").exists():
+                    raise InputError(
+                        f"{self.folder}: its forecast was written for another version of this "
+                        "grid, other data or another --seed; choose another folder with --out"
+                    )
+                write_text(self.folder / "grid.toml", grid_text)
+                write_json(marker, now)
+            yield
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The folder's lock; the system lets go of it however the process ends."""
+        lock = FileLock(self.folder / LOCK)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(f"{self.folder}: another process is at work on this study") from None
+        except OSError as error:
+            raise _refused(self.folder, error) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def checkpoint(self, trunk: str) -> Path:
         return self.folder / "trunks" / f"{trunk}.npz"

@@ -27,10 +27,15 @@ def record_of(cell: Cell, **changes: Any) -> dict[str, Any]:
     return {**cell.facts(), **measured, **changes}
 
 
+def take_up(store: Store, grid: Grid, text: str = "text", facts: Any = None) -> None:
+    with store.open(grid, text, facts or {}):
+        pass
+
+
 @pytest.fixture
 def store(tmp_path: Path, grid: Grid, grid_text: str) -> Store:
     store = Store(tmp_path / "study")
-    store.open(grid, grid_text, {"note": 1})
+    take_up(store, grid, grid_text, {"note": 1})
     return store
 
 
@@ -130,7 +135,7 @@ def test_a_full_disk_is_one_error_and_nothing_is_lost(
             lambda: store.save(cells[0], record_of(cells[0], loss=9.0), CURVE),
             lambda: store.save(cells[1], record_of(cells[1]), CURVE),
             lambda: store.write_table(cells),
-            lambda: Store(tmp_path / "new").open(grid, "text", {}),
+            lambda: take_up(Store(tmp_path / "new"), grid),
         ):
             with pytest.raises(InputError, match=r"cannot write: No space left on device"):
                 write()
@@ -141,10 +146,10 @@ def test_a_full_disk_is_one_error_and_nothing_is_lost(
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, grid: Grid) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"file/study/grid\.toml: cannot write"):
-        Store(tmp_path / "file" / "study").open(grid, "text", {})
-    with pytest.raises(InputError, match=r"file/grid\.toml: cannot write"):
-        Store(tmp_path / "file").open(grid, "text", {})
+    with pytest.raises(InputError, match=r"file/study: cannot write"):
+        take_up(Store(tmp_path / "file" / "study"), grid)
+    with pytest.raises(InputError, match=r"file: cannot write"):
+        take_up(Store(tmp_path / "file"), grid)
     assert (tmp_path / "file").read_text() == "in the way"
 
 
@@ -152,15 +157,38 @@ def test_another_studys_folder_is_refused_and_left_alone(store: Store, grid: Gri
     before = {p: p.read_bytes() for p in store.folder.iterdir()}
     other = grid.model_copy(update={"name": "other"})
     with pytest.raises(InputError, match=r"holds the study 'tiny', not 'other'; choose another"):
-        store.open(other, "text", {})
-    store.open(grid, "other text", {"note": 2})
+        take_up(store, other)
+    take_up(store, grid, "other text", {"note": 2})
     assert {p: p.read_bytes() for p in store.folder.iterdir()} == before
+
+
+def test_a_grid_may_grow_until_a_forecast_is_written(
+    store: Store, grid: Grid, grid_text: str
+) -> None:
+    take_up(store, grid, "grown", {"grid_sha256": "2", "cells": ["a", "b"]})
+    assert (store.folder / "grid.toml").read_text() == "grown"
+    (store.folder / "forecast.json").write_text("{}")
+    before = {p: p.read_bytes() for p in store.folder.iterdir()}
+    take_up(store, grid, "grown", {"grid_sha256": "2", "cells": ["a", "b"]})
+    for facts in ({"grid_sha256": "3", "cells": ["a", "b"]}, {"grid_sha256": "2", "cells": ["a"]}):
+        with pytest.raises(InputError, match="its forecast was written for another version"):
+            take_up(store, grid, "again", facts)
+    assert {p: p.read_bytes() for p in store.folder.iterdir()} == before
+
+
+def test_a_second_driver_is_refused(store: Store, grid: Grid, grid_text: str) -> None:
+    with (
+        store.open(grid, grid_text, {"note": 1}),
+        pytest.raises(InputError, match="another process is at work on this study"),
+    ):
+        take_up(Store(store.folder), grid, grid_text, {"note": 1})
+    take_up(store, grid, grid_text, {"note": 1})
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path, grid: Grid) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="not empty and not a study"):
-        Store(tmp_path).open(grid, "text", {})
+        take_up(Store(tmp_path), grid)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -168,7 +196,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path, grid: Grid) 
 def test_a_damaged_marker_is_named(store: Store, grid: Grid, damage: str) -> None:
     (store.folder / "study.json").write_text(damage)
     with pytest.raises(InputError, match=r"study\.json: (not valid JSON|a JSON object)"):
-        store.open(grid, "text", {})
+        take_up(store, grid)
 
 
 def test_an_empty_folder_and_a_start_that_was_killed_are_taken_up(
@@ -176,7 +204,7 @@ def test_an_empty_folder_and_a_start_that_was_killed_are_taken_up(
 ) -> None:
     (tmp_path / "grid.toml").write_text(grid_text)
     (tmp_path / "study.json.123.tmp").write_text('{"na')
-    Store(tmp_path).open(grid, grid_text, {})
+    take_up(Store(tmp_path), grid, grid_text)
     assert json.loads((tmp_path / "study.json").read_text()) == {"name": "tiny"}
 
 
