@@ -107,10 +107,17 @@ def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def check_table(df: pd.DataFrame, needs: Sequence[str] = ("N", "D", "loss")) -> None:
+def check_table(
+    df: pd.DataFrame,
+    needs: Sequence[str] = ("N", "D", "loss"),
+    *,
+    zero: Sequence[str] = (),
+    signed: Sequence[str] = (),
+) -> None:
     """Raise InputError unless every column of `needs` is there, numeric, finite and positive.
 
-    The message names the file and the rows (counted from 1, the header not counted) at fault.
+    Columns of `zero` may be 0, those of `signed` any finite number. The message names the file and
+    the rows (counted from 1, the header not counted) at fault.
     """
     source = _source(df)
     for name in needs:
@@ -118,16 +125,18 @@ def check_table(df: pd.DataFrame, needs: Sequence[str] = ("N", "D", "loss")) -> 
             raise InputError(f"{source}: {_missing(name, df.columns)}")
         numbers = pd.to_numeric(df[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         text = np.isnan(numbers) & df[name].notna().to_numpy()
+        range_ = " of at least 0" if name in zero else "" if name in signed else " above 0"
         for bad, what in (
             (text, "not a number"),
             (np.isnan(numbers), "NaN or empty"),
             (np.isinf(numbers), "infinite"),
-            (numbers <= 0, "zero or negative"),
+            ((numbers < 0) & (name in zero), "negative"),
+            ((numbers <= 0) & (name not in zero) & (name not in signed), "zero or negative"),
         ):
             if bad.any():
                 raise InputError(
                     f"{source}: column {name} is {what} in {_rows(df.index[bad])}; "
-                    f"every {name} must be a finite number above 0"
+                    f"every {name} must be a finite number{range_}"
                 )
 
 

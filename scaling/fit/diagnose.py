@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from scaling.fit.build import Coordinates
+from scaling.fit.draws import Sampled
 from scaling.fit.engine_newton import held
 from scaling.fit.problem import Array, Problem, Solutions
+from scaling.fit.stages import fitted_scale
 from scaling.laws.law import Law
 
 _AGREE = 1e-9  # relative difference in objective within which two starts found the same minimum
@@ -27,7 +29,7 @@ class Diagnostics:
     gradient_norm: largest component of the objective's gradient over free coordinates. multipliers:
     gradient at each coordinate held at its bound. condition: condition number of the Hessian,
     coordinates scaled to unit curvature. other_minima: objective values of other basins that starts
-    ended in.
+    ended in. scale: of the residuals, where the objective fits one.
     """
 
     gradient_norm: float
@@ -38,6 +40,7 @@ class Diagnostics:
     other_minima: tuple[float, ...]
     draws_converged: float
     weak: tuple[str, ...]
+    scale: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,7 +56,7 @@ def diagnose(
     problem: Problem, polished: Solutions, u: Array, draws_converged: float, weak: tuple[str, ...]
 ) -> Diagnostics:
     """Diagnostics at the estimate u [p], given every start's end."""
-    here = problem.local(u[None], np.ones((1, problem.rows)))
+    here = problem.local(u[None], problem.weights[None])
     frozen = held(problem, u[None], here.gradient)[0]
     gradient = here.gradient[0]
     best = float(here.value[0])
@@ -71,6 +74,7 @@ def diagnose(
         other_minima=tuple(sorted(float(v) for v in others)),
         draws_converged=draws_converged,
         weak=weak,
+        scale=fitted_scale(problem, u),
     )
 
 
@@ -82,13 +86,15 @@ def _condition(hessian: Array) -> float:
     return float(min(values.max() / max(values.min(), 1e-300), 1e300))
 
 
-def design_warnings(x: Mapping[str, Array]) -> list[str]:
+def design_warnings(x: Mapping[str, Array], loss: Array) -> list[str]:
     """What the choice of runs alone makes impossible to learn."""
     found = [
         f"{name} is the same on all rows: its exponent is not identified"
         for name, values in x.items()
-        if np.ptp(np.log(values)) < 1e-9
+        if np.ptp(values) < 1e-9 * np.abs(values).max()
     ]
+    if np.ptp(loss) == 0:
+        found.append("the loss is the same on all rows: no exponent is identified")
     if not found and {"N", "D"} <= set(x) and np.ptp(np.log(x["D"] / x["N"])) < _ONE_RAY:
         found.append(
             "D is proportional to N on all rows (one ray): the exponents and amplitudes of N and D "
@@ -97,19 +103,33 @@ def design_warnings(x: Mapping[str, Array]) -> list[str]:
     return found
 
 
+def draw_warnings(sampled: Sampled, n_clusters: int, cluster_by: str, size: int) -> list[str]:
+    """What makes intervals from these draws rough."""
+    found = []
+    if len(sampled.u) and sampled.kind in ("cluster", "wild") and n_clusters < 2 * size:
+        found.append(
+            f"{n_clusters} clusters (by {cluster_by}) are few for {size} parameters: "
+            "bootstrap intervals are rough"
+        )
+    if sampled.converged < 0.99:
+        found.append(f"{100 * (1 - sampled.converged):.1f} % of bootstrap refits did not converge")
+    return found
+
+
 def bound_warnings(problem: Problem, coordinates: Coordinates, u: Array) -> list[str]:
     """Coordinates that ended at the edge of their box, in words."""
     found = []
-    for i, name in enumerate(problem.names):
+    for i, full in enumerate(problem.names):
+        name = full.partition("[")[0]
         edge = u[i] <= problem.lower[i] or u[i] >= problem.upper[i]
         if not edge:
             continue
         if name in coordinates.intercepts():
             size = "nothing" if u[i] <= problem.lower[i] else "everything"
-            found.append(f"the term of {name} went to {size}: the data do not determine it")
+            found.append(f"the term of {full} went to {size}: the data do not determine it")
         else:
             bound = problem.lower[i] if u[i] <= problem.lower[i] else problem.upper[i]
-            found.append(f"{name} ended at its bound {_natural(coordinates, name, bound):g}")
+            found.append(f"{full} ended at its bound {_natural(coordinates, name, bound):g}")
     return found
 
 

@@ -1,22 +1,24 @@
-"""Bootstrap over clusters: how far the estimate would move with other runs.
+"""Draws around an estimate: how far it would move with other runs.
 
-Points of one trunk are not independent, so whole clusters are drawn. A replicate is a vector of
-integer row weights on the shared rows, not a copy of the table, and starts at the full fit.
+Points of one trunk are not independent, so whole clusters are drawn by default. A replicate is a
+vector of integer row weights on the shared rows (or of shifted targets, where residuals are drawn),
+not a copy of the table, and starts at the full fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.fit.problem import Array, Problem, Solutions
+from scaling.fit import stages
+from scaling.fit.problem import Array, Index, Problem, Solutions
 
-Index = NDArray[np.intp]
-Solver = Callable[[Problem, Array, Array], Solutions]
+Kind = Literal["cluster", "row", "residual", "wild", "laplace"]
 
 _REDRAWS = 100
 _BLOCK = 4_000_000  # replicates x rows whose weights exist at once: 32 MB
@@ -65,13 +67,83 @@ def cluster_weights(clusters: Index, points: Index, need: int, draws: int, seed:
     )
 
 
-def bootstrap(
-    problem: Problem, clusters: Index, weights: Array, start: Array, solve_many: Solver
-) -> Solutions:
-    """Refit each replicate: weights [draws, n_clusters] over clusters, from the start u [p]."""
+@dataclass(frozen=True)
+class Sampled:
+    """Draws u [draws, p] in a problem's coordinates, and which part of them converged."""
+
+    u: Array
+    converged: float
+    kind: Kind
+
+
+def check_kind(kind: str) -> None:
+    if kind not in get_args(Kind):
+        raise InputError(f"draws of kind {kind!r}; valid: {', '.join(get_args(Kind))}")
+
+
+def sample(
+    problem: Problem,
+    u: Array,
+    engine: ModuleType,
+    clusters: Index,
+    points: Index,
+    kind: Kind,
+    draws: int,
+    seed: int,
+) -> Sampled:
+    """Draws around the estimate u [p], from the objective that it minimises.
+
+    cluster, row: refits to resampled runs or rows (Efron 1979). residual: refits to fitted
+    values plus residuals drawn with replacement. wild: residuals keep their rows and change sign
+    by cluster (Rademacher weights; Cameron, Gelbach & Miller 2008). laplace: normal, with the
+    cluster-robust sandwich covariance at u.
+    """
+    if draws == 0:
+        return Sampled(np.zeros((0, problem.size)), 1.0, kind)
+    if kind == "laplace":
+        return Sampled(_laplace(problem, u, clusters, draws, seed), 1.0, kind)
+    if kind in ("cluster", "row"):
+        units = clusters if kind == "cluster" else np.arange(problem.rows)
+        counts = cluster_weights(units, points, problem.size, draws, seed)
     step = max(1, _BLOCK // problem.rows)
-    parts = [
-        solve_many(problem, weights[i : i + step][:, clusters], start)
-        for i in range(0, len(weights), step)
-    ]
-    return Solutions.join(parts)
+    parts = []
+    for i in range(0, draws, step):
+        size = min(step, draws - i)
+        if kind in ("cluster", "row"):
+            weights, shifts = counts[i : i + step][:, units], None
+        else:
+            weights = np.ones((size, problem.rows))
+            shifts = _shifts(problem, u, clusters, kind, size, [seed, i])
+        parts.append(stages.solve_many(problem, weights, u, engine, shifts))
+    solved = Solutions.join(parts)
+    return Sampled(solved.u, float(solved.converged.mean()), kind)
+
+
+def _shifts(
+    problem: Problem, u: Array, clusters: Index, kind: Kind, draws: int, seed: list[int]
+) -> Array:
+    """What targets move by in each replicate: from observed to fitted plus other noise."""
+    generator = np.random.default_rng(seed)
+    fitted = problem.residuals(u)  # fitted - observed
+    noise = -fitted * np.sqrt(problem.rows / max(problem.rows - problem.size, 1))
+    if kind == "wild":
+        signs = generator.choice([-1.0, 1.0], size=(draws, int(clusters.max()) + 1))
+        return np.asarray(fitted + signs[:, clusters] * noise)
+    noise = noise - noise.mean()
+    return np.asarray(fitted + noise[generator.integers(problem.rows, size=(draws, problem.rows))])
+
+
+def _laplace(problem: Problem, u: Array, clusters: Index, draws: int, seed: int) -> Array:
+    """Normal draws with covariance H^-1 (sum over clusters of g g') H^-1; coordinates at a bound
+    stay there."""
+    free = (u > problem.lower) & (u < problem.upper)
+    here = problem.local(u[None], problem.weights[None])
+    slopes = problem.weights * problem.objective(problem.residuals(u)).slope
+    scores = np.zeros((int(clusters.max()) + 1, problem.size))
+    np.add.at(scores, clusters, slopes[:, None] * problem.jacobian(u))
+    half = np.linalg.pinv(here.hessian[0][np.ix_(free, free)], hermitian=True) @ scores[:, free].T
+    count = max(len(scores) - 1, 1)
+    normal = np.random.default_rng(seed).normal(size=(draws, half.shape[1]))
+    moved = np.broadcast_to(u, (draws, problem.size)).copy()
+    moved[:, free] += np.sqrt(len(scores) / count) * normal @ half.T
+    return np.clip(moved, problem.lower, problem.upper)

@@ -16,33 +16,40 @@ from scaling.fit.problem import Array, Local, Problem, Solutions
 NAME = "newton"
 _MAX_ITERATIONS = 500
 _TOLERANCE = 1e-13  # of the predicted decrease, relative to the objective
+_SHARPENING = 6
 _CHUNK = 60_000  # points x rows that are worked on at once: they stay in cache
 
 
 def solve(problem: Problem, starts: Array) -> Solutions:
-    """Minimise from each start [b, p]; all rows weigh 1."""
-    return _chunked(problem, starts, np.ones((1, problem.rows)))
+    """Minimise from each start [b, p], rows weighing as the problem says."""
+    return _chunked(problem, starts, problem.weights[None])
 
 
-def solve_many(problem: Problem, weights: Array, start: Array) -> Solutions:
-    """Minimise under each row of weights [b, rows] from one start [p]."""
-    return _chunked(problem, np.broadcast_to(start, (len(weights), problem.size)), weights)
+def solve_many(
+    problem: Problem, weights: Array, starts: Array, shifts: Array | None = None
+) -> Solutions:
+    """Minimise under each row of weights [b, rows], on top of the problem's own, with targets moved
+    by shifts [b, rows], from starts [p] or [b, p]."""
+    starts = np.broadcast_to(starts, (len(weights), problem.size))
+    return _chunked(problem, starts, weights * problem.weights, shifts)
 
 
-def _chunked(problem: Problem, starts: Array, weights: Array) -> Solutions:
-    size = max(1, _CHUNK // problem.rows)
+def _chunked(
+    problem: Problem, starts: Array, weights: Array, shifts: Array | None = None
+) -> Solutions:
+    count, size = len(starts), max(1, _CHUNK // problem.rows)
+    weights = np.broadcast_to(weights, (count, problem.rows))
+    shifts = np.zeros((count, 1)) if shifts is None else shifts
     parts = [
         _minimise(
-            problem,
-            np.array(starts[i : i + size]),
-            weights if len(weights) == 1 else weights[i : i + size],
+            problem, np.array(starts[i : i + size]), weights[i : i + size], shifts[i : i + size]
         )
-        for i in range(0, len(starts), size)
+        for i in range(0, count, size)
     ]
     return Solutions.join(parts)
 
 
-def _minimise(problem: Problem, starts: Array, weights: Array) -> Solutions:
+def _minimise(problem: Problem, starts: Array, weights: Array, shifts: Array) -> Solutions:
     count = len(starts)
     done = Solutions(
         np.clip(starts, problem.lower, problem.upper),
@@ -51,15 +58,14 @@ def _minimise(problem: Problem, starts: Array, weights: Array) -> Solutions:
         np.full(count, float(_MAX_ITERATIONS)),
     )
     index = np.arange(count)  # of the problems still at work
-    weights = np.broadcast_to(weights, (count, problem.rows))
     u = done.u.copy()
     damping = np.full(count, 1e-2)
     with np.errstate(all="ignore"):  # a step may overflow: it is refused, as its value isn't finite
-        here = problem.local(u, weights)
+        here = problem.local(u, weights, shifts)
         for iteration in range(_MAX_ITERATIONS):
             step, predicted = _step(problem, u, here, damping)
             there_u = np.clip(u + step, problem.lower, problem.upper)
-            there = problem.local(there_u, weights)
+            there = problem.local(there_u, weights, shifts)
             actual = here.value - there.value
             tiny = np.abs(predicted) <= _TOLERANCE * here.value
             better = np.isfinite(there.value) & (actual > 0)
@@ -85,11 +91,35 @@ def _minimise(problem: Problem, starts: Array, weights: Array) -> Solutions:
                 done.converged[out] = (solved | _at_rest(problem, u, here))[leave]
                 done.iterations[out] = iteration + 1
                 keep = ~leave
-                index, u, damping, weights = index[keep], u[keep], damping[keep], weights[keep]
+                index, u, damping = index[keep], u[keep], damping[keep]
+                weights, shifts = weights[keep], shifts[keep]
                 here = here.at(keep)
             if index.size == 0:
                 break
     return done
+
+
+def sharpen(problem: Problem, u: Array) -> Array:
+    """The last digits of a minimum u [p]: Newton's steps while the gradient falls.
+
+    Near a minimum the objective is flat to rounding long before its gradient is.
+    """
+    weights = problem.weights[None]
+    for _ in range(_SHARPENING):
+        here = problem.local(u[None], weights)
+        still = held(problem, u[None], here.gradient)
+        step, _ = _step(problem, u[None], here, np.zeros(1))
+        moved = np.clip(u + step[0], problem.lower, problem.upper)
+        there = problem.local(moved[None], weights)
+        before = np.abs(np.where(still, 0.0, here.gradient)).max()
+        after = np.abs(
+            np.where(held(problem, moved[None], there.gradient), 0, there.gradient)
+        ).max()
+        higher = there.value[0] > here.value[0] * (1 + 1e-14)
+        if higher or not after < before:
+            break
+        u = moved
+    return u
 
 
 def held(problem: Problem, u: Array, gradient: Array) -> NDArray[np.bool_]:

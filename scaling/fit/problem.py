@@ -22,7 +22,10 @@ from scaling.laws.law import Jet
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-Scale = Literal["log_loss", "loss"]
+Scale = Literal["log_loss", "loss", "log_reducible"]
+Pair = tuple[int, int]
+
+_NONE: Array = np.zeros((1, 1))
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,12 @@ class Local:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Minimise sum_rows weight * penalty(model(u) - target) over u in [lower, upper].
+    """Minimise sum_rows weight * penalty(residual(u)) over u in [lower, upper].
 
-    names: the coordinates, for messages. target: ln loss, or loss where `on` is "loss".
+    names: the coordinates, for messages. core: ln L, or L where `plain`, by inner variables. loss:
+    what was observed. on: what residuals are of; log_reducible is ln(L - E), E being the inner
+    variable `irreducible`. weights: of the rows. linear: coordinates in which L is linear given the
+    others, `logs` those that are logarithms of a parameter.
     """
 
     names: tuple[str, ...]
@@ -59,34 +65,56 @@ class Problem:
     upper: Array  # [p]
     columns: tuple[Column, ...]
     core: Callable[[tuple[Array, ...]], Jet]
-    target: Array  # [rows]
+    loss: Array  # [rows]
     objective: Objective
-    on: Scale = "log_loss"
+    on: Scale
+    weights: Array  # [rows]
+    plain: bool = False
+    irreducible: int = -1
+    linear: tuple[int, ...] = ()
+    logs: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
-        return len(self.target)
+        return len(self.loss)
 
     @property
     def size(self) -> int:
         return len(self.names)
 
+    @cached_property
+    def target(self) -> Array:
+        """What `jet` is compared with, [rows]."""
+        if self.on == "log_loss":
+            return np.log(self.loss)
+        return self.loss if self.on == "loss" else np.zeros(self.rows)
+
     @property
     def floor(self) -> float:
         """Objective values below this are rounding of an exact fit."""
-        return self.rows * float(4e-16 * (1.0 + np.abs(self.target).max())) ** 2
+        rounding = 4e-16 * (1.0 + np.abs(self.target).max())
+        return float((self.weights * self.objective(np.full(self.rows, rounding)).value).sum())
 
     def jet(self, u: Array) -> Jet:
         """Model and its derivatives by inner variables, on the target's scale; u [b, p]."""
         y = tuple(c.offset + u[:, c.coordinates] @ c.matrix.T for c in self.columns)
         jet = self.core(y)
         if self.on == "log_loss":
-            return jet
-        loss = np.exp(jet.value)
-        g = jet.gradient
-        pairs = [(j, k) for k in range(len(g)) for j in range(k + 1)]
-        hessian = {jk: loss * (jet.hessian.get(jk, 0.0) + g[jk[0]] * g[jk[1]]) for jk in pairs}
-        return Jet(loss, tuple(loss * d for d in g), hessian)
+            return _log(jet) if self.plain else jet
+        loss = jet if self.plain else _exp(jet)
+        return loss if self.on == "loss" else self._reducible(loss, y)
+
+    def _reducible(self, loss: Jet, y: tuple[Array, ...]) -> Jet:
+        """ln(model - E) - ln(loss - E) from the jet of the model."""
+        e = self.irreducible
+        own = list(loss.gradient)
+        own[e] = own[e] - 1.0
+        jet = _log(Jet(loss.value - y[e], tuple(own), loss.hessian))
+        seen = 1.0 / (self.loss - y[e])
+        gradient = list(jet.gradient)
+        gradient[e] = gradient[e] + seen
+        hessian = {**jet.hessian, (e, e): jet.hessian.get((e, e), 0.0) + seen**2}
+        return Jet(jet.value + np.log(seen), tuple(gradient), hessian)
 
     def residuals(self, u: Array) -> Array:
         """Fitted minus target; u [p] -> [rows], u [b, p] -> [b, rows]."""
@@ -101,15 +129,19 @@ class Problem:
             jacobian[:, column.coordinates] += gradient[0][:, None] * column.matrix
         return jacobian
 
-    def value(self, u: Array, weights: Array) -> Array:
-        """Objective at u [b, p] under row weights [b or 1, rows] -> [b]."""
-        return np.asarray((weights * self.objective(self.residuals(u)).value).sum(axis=-1))
+    def value(self, u: Array, weights: Array, shifts: Array = _NONE) -> Array:
+        """Objective at u [b, p] under row weights [b or 1, rows] -> [b].
 
-    def local(self, u: Array, weights: Array) -> Local:
-        """Objective, gradient, Hessian and metric at u [b, p] under weights [b or 1, rows]."""
+        shifts [b or 1, rows] are added to the targets: replicates with other noise.
+        """
+        residuals = self.residuals(u) - shifts
+        return np.asarray((weights * self.objective(residuals).value).sum(axis=-1))
+
+    def local(self, u: Array, weights: Array, shifts: Array = _NONE) -> Local:
+        """Objective, gradient, Hessian and metric at u [b, p]; weights and shifts as in `value`."""
         b, p = u.shape
         jet = self.jet(u)
-        penalty = self.objective(jet.value - self.target)
+        penalty = self.objective(jet.value - self.target - shifts)
         slope = weights * penalty.slope
         curvature = weights * penalty.curvature
         reweighted = weights * penalty.weight
@@ -139,6 +171,26 @@ class Problem:
             for k, right in enumerate(self.columns)
             for j, left in enumerate(self.columns[: k + 1])
         }
+
+
+def _pairs(jet: Jet) -> list[Pair]:
+    return [(j, k) for k in range(len(jet.gradient)) for j in range(k + 1)]
+
+
+def _exp(jet: Jet) -> Jet:
+    """The jet of e^f from that of f."""
+    value, g = np.exp(jet.value), jet.gradient
+    hessian = {(j, k): value * (jet.hessian.get((j, k), 0.0) + g[j] * g[k]) for j, k in _pairs(jet)}
+    return Jet(value, tuple(value * d for d in g), hessian)
+
+
+def _log(jet: Jet) -> Jet:
+    """The jet of ln f from that of f."""
+    g = tuple(d / jet.value for d in jet.gradient)
+    hessian = {
+        (j, k): jet.hessian.get((j, k), 0.0) / jet.value - g[j] * g[k] for j, k in _pairs(jet)
+    }
+    return Jet(np.log(jet.value), g, hessian)
 
 
 @dataclass(frozen=True)

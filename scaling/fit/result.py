@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from scaling import laws
 from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit.diagnose import Diagnostics
+from scaling.fit.draws import Kind
 from scaling.fit.objective import Objective
 from scaling.fit.prediction import Draws, Optimum, optimal_n
 from scaling.fit.problem import Array, Scale
@@ -42,6 +43,7 @@ class Fit:
     status: str
     engine: str
     seed: int
+    kind: Kind
     fixed: dict[str, float]
     n_clusters: int
     cluster_by: str
@@ -152,15 +154,12 @@ class Fit:
             "intervals": {name: list(self.interval(name)) for name in (*self.params, *exponents)},
             "exponents": {name: float(d.point) for name, d in exponents.items()},
             "objective": self.value,
-            "penalty": {
-                "name": self.objective.name,
-                "delta": self.objective.delta,
-                "on": self.on,
-            },
+            "penalty": {**asdict(self.objective), "on": self.on},
             "status": self.status,
             "converged": self.converged,
             "engine": self.engine,
             "seed": self.seed,
+            "draws_kind": self.kind,
             "fixed": self.fixed,
             "n_rows": self.n_rows,
             "n_clusters": self.n_clusters,
@@ -192,8 +191,9 @@ class Fit:
             return cls(
                 law=law or laws.get(data["law"]),
                 params=dict(data["params"]),
-                objective=Objective(penalty["name"], penalty["delta"]),
+                objective=Objective(**{k: v for k, v in penalty.items() if k != "on"}),
                 on=penalty["on"],
+                kind=data.get("draws_kind", "cluster"),
                 value=data["objective"],
                 draws=np.array(data["draws"], dtype=float).reshape(-1, len(names)),
                 points={name: np.array(v, dtype=float) for name, v in data["points"].items()},
@@ -226,6 +226,40 @@ class Fit:
         from scaling.fit.summary import summary  # it reads a Fit, so it comes after it
 
         return summary(self)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupFit:
+    """One law over several groups of rows: a Fit of each, from one joint problem.
+
+    by: the column that groups. share: the parameters that all groups have in common.
+    """
+
+    by: str
+    share: tuple[str, ...]
+    fits: dict[str, Fit]
+
+    def __getitem__(self, group: str) -> Fit:
+        return self.fits[group]
+
+    @property
+    def value(self) -> float:
+        """The joint objective."""
+        return next(iter(self.fits.values())).value
+
+    @property
+    def status(self) -> str:
+        return next(iter(self.fits.values())).status
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "by": self.by,
+            "share": list(self.share),
+            "groups": {name: fit.to_dict() for name, fit in self.fits.items()},
+        }
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{self.by} = {name}\n{fit}" for name, fit in self.fits.items())
 
 
 _PLAIN = (

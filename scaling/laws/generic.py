@@ -23,18 +23,18 @@ def form_of(law: Law, x: Values) -> Form:
         return law.form
     names = tuple(law.params)
 
-    def log_loss(y: tuple[Any, ...]) -> Any:
+    def loss(y: tuple[Any, ...]) -> Any:
         values = {
             name: np.exp(v) if law.params[name].scale == "log" else v
             for name, v in zip(names, y, strict=True)
         }
-        return np.log(law.predict(**x, **values))
+        return law.predict(**x, **values)
 
     def gradient(y: tuple[Array, ...]) -> list[Array]:
-        return [log_loss(_moved(y, j, 1j * _TINY)).imag / _TINY for j in range(len(y))]
+        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(len(y))]
 
     def core(y: tuple[Array, ...]) -> Jet:
-        value = log_loss(y)
+        value = np.asarray(loss(y), dtype=float)
         shape = np.shape(value)
         hessian: dict[tuple[int, int], Array] = {}
         for k in range(len(y)):
@@ -44,7 +44,7 @@ def form_of(law: Law, x: Values) -> Form:
                 hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
         return Jet(value, tuple(np.broadcast_to(g, shape) for g in gradient(y)), hessian)
 
-    return Form(tuple(Feature(name) for name in names), core)
+    return Form(tuple(Feature(name) for name in names), core, plain=True)
 
 
 def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:

@@ -62,7 +62,11 @@ def _line_law(variable: str, scale: str, slope: str, equation: str) -> Law:
         variables=(variable,),
         reference=f"Kaplan et al. 2020, arXiv:2001.08361, eq. {equation}",
         form=Form(
-            (Feature("height", slope, variable),), _line_core, {"height": free()}, encode, decode
+            (Feature("height", slope, variable),),
+            _line_core,
+            coordinates={"height": free()},
+            encode=encode,
+            decode=decode,
         ),
         seeds=Seeds(lambda loss: {slope: np.array(kind.grid)}, linearise, assemble),
     )
@@ -134,9 +138,9 @@ kaplan = Law(
     form=Form(
         (Feature("height", "ratio", "N"), Feature("Dc", None, "D"), Feature("aD")),
         _surface_core,
-        {"height": free(), "ratio": Param(0.1, 10.0)},
-        _surface_encode,
-        _surface_decode,
+        coordinates={"height": free(), "ratio": Param(0.1, 10.0)},
+        encode=_surface_encode,
+        decode=_surface_decode,
     ),
     seeds=Seeds(lambda loss: {"aN": _GRID, "aD": _GRID}, _surface_linear, _surface_assemble),
     exponents=_surface_exponents,

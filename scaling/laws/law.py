@@ -64,7 +64,7 @@ def free(grid: tuple[float, ...] = (0.0,)) -> Param:
 
 @dataclass(frozen=True)
 class Jet:
-    """ln L and its first and second derivatives by a form's inner variables.
+    """ln L (or L) and its first and second derivatives by a form's inner variables.
 
     Arrays share one shape; `hessian[j, k]` is given for j <= k, and absent where it is zero.
     """
@@ -89,7 +89,8 @@ class Feature:
 
 @dataclass(frozen=True)
 class Form:
-    """ln L as a smooth function of a few inner variables that are affine in the coordinates.
+    """ln L (or L, where `plain`) as a smooth function of a few inner variables that are affine in
+    the coordinates.
 
     Most laws of the field are of this kind (sums of power laws, maxima and powers of them), and it
     makes exact second derivatives cheap: `core` differentiates by its inner variables only.
@@ -99,6 +100,7 @@ class Form:
 
     features: tuple[Feature, ...]
     core: Callable[[tuple[Array, ...]], Jet]
+    plain: bool = False
     coordinates: Mapping[str, Param] = field(default_factory=dict)
     encode: Callable[[Values], dict[str, Any]] = dict
     decode: Callable[[Values], dict[str, Any]] = dict
@@ -138,6 +140,8 @@ class Law:
     so that complex steps differentiate it. linear: parameters in which it is linear given the
     others. exponents: params -> (a, b) with N_opt ~ C^a, D_opt ~ C^b under C = 6ND. optimum: (C,
     params) -> N_opt under C = 6ND, where a closed form exists. reference: the paper, and equation.
+    meaning: what symbols stand for, where it isn't the field's usual (`laws.symbols`). response:
+    the column that is predicted, "loss" for most. zero: variables that may be 0.
     """
 
     name: str
@@ -147,6 +151,9 @@ class Law:
     variables: tuple[str, ...] = ("N", "D")
     linear: tuple[str, ...] = ()
     reference: str = ""
+    meaning: Mapping[str, str] = field(default_factory=dict)
+    response: str = "loss"
+    zero: tuple[str, ...] = ()
     form: Form | None = None
     seeds: Seeds | None = None
     exponents: Callable[[Values], tuple[Any, Any]] | None = None
