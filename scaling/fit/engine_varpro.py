@@ -62,7 +62,7 @@ def sharpen(problem: Problem, u: Array) -> Array:
         step = _damped(gram, gradient, np.zeros(1), np.zeros_like(gradient, dtype=bool))
         u = best.copy()
         u[outer] = np.clip(u[outer] + step[0], problem.lower[outer], problem.upper[outer])
-    return best
+    return np.asarray(best)
 
 
 def applies(problem: Problem) -> bool:
