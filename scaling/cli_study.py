@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from scaling.terminal import console, show_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +67,7 @@ def plan_command(
         "wall_seconds": planned.wall_seconds(workers),
     }
     if as_json:
-        print(json.dumps({"cells": cells, **totals}))
+        show_json({"cells": cells, **totals})
     else:
         _print_plan(cells, totals)
 
@@ -92,9 +93,9 @@ def proof_command(folder: Folder, as_json: Json = False) -> None:
 
     verdicts = prove(folder)
     if as_json:
-        print(json.dumps([asdict(verdict) for verdict in verdicts]))
+        show_json([asdict(verdict) for verdict in verdicts])
     else:
-        _print_proof(_console(), verdicts)
+        _print_proof(console(), verdicts)
 
 
 @app.command("report")
@@ -102,7 +103,7 @@ def report_command(folder: Folder) -> None:
     """Write one self-contained HTML page of a study."""
     from scaling.report import report
 
-    _console().print(f"report: {report(folder)}", soft_wrap=True)
+    console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
 @app.command("plot")
@@ -121,13 +122,6 @@ def plot_command(
     save(rates(read_table(table)), out)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=140)
-
-
 def _planned(grid: Path, seed: int, workers: int | None, *, measure: bool) -> tuple[Planned, int]:
     from scaling.study import plan_study
     from scaling.sweep.local import cores
@@ -140,11 +134,11 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
     from scaling.study import prove, run_study
     from scaling.sweep.live import clock, display
 
-    console = _console()
-    console.print(f"planning {grid}: shapes new to this machine are timed first")
+    screen = console()
+    screen.print(f"planning {grid}: shapes new to this machine are timed first")
     planned, workers = _planned(grid, seed, workers, measure=True)
     folder = out or Path("out") / planned.grid.name
-    console.print(
+    screen.print(
         f"{len(planned.cells)} cells, {workers} workers, predicted training time "
         f"{clock(planned.wall_seconds(workers) or 0)}, folder {folder}",
         soft_wrap=True,
@@ -154,11 +148,11 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
         grid,
         folder,
         workers=workers,
-        show=lambda title, cells, known: display(console, title, cells, known),
+        show=lambda title, cells, known: display(screen, title, cells, known),
     )
-    console.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
+    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
-        _print_proof(console, prove(folder))
+        _print_proof(screen, prove(folder))
     return folder
 
 
@@ -190,9 +184,9 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
         )
     wall = totals["wall_seconds"]
     shared = totals["flops_spent"] / totals["flops_if_trained_apart"]
-    console = _console()
-    console.print(table)
-    console.print(
+    out = console()
+    out.print(table)
+    out.print(
         f"{len(cells)} cells; C is one full run's training FLOPs, counted from the model; to "
         f"spend: {totals['flops_spent']:.3g} FLOPs in all, {shared:.0%} of training each cell "
         f"apart, since cells of one trunk share it; training time with {totals['workers']} "
@@ -201,13 +195,13 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
     )
 
 
-def _print_proof(console: Console, verdicts: list[Any]) -> None:
+def _print_proof(out: Console, verdicts: list[Any]) -> None:
     for v in verdicts:
         outcome = "not yet trained"
         if v.truth is not None:
             inside = "inside" if v.inside else "OUTSIDE"
             outcome = f"came out {v.truth:.4f}: error {v.error_pct:+.2f} %, {inside} the interval"
-        console.print(
+        out.print(
             f"target {v.cell}, {v.compute_ratio:.3g}x the compute of the largest pilot: forecast "
             f"{v.forecast:.4f} nats/token, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
             soft_wrap=True,

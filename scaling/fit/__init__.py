@@ -1,8 +1,19 @@
 """Fit laws to run tables: `fit(law, table) -> Fit`."""
 
-from scaling.fit.fit import ENGINES, fit
+from scaling.fit.fit import ENGINES, fit, fit_groups
 from scaling.fit.objective import Objective, huber, squared
 from scaling.fit.prediction import Draws, Optimum
-from scaling.fit.result import Fit
+from scaling.fit.result import Fit, GroupFit
 
-__all__ = ["ENGINES", "Draws", "Fit", "Objective", "Optimum", "fit", "huber", "squared"]
+__all__ = [
+    "ENGINES",
+    "Draws",
+    "Fit",
+    "GroupFit",
+    "Objective",
+    "Optimum",
+    "fit",
+    "fit_groups",
+    "huber",
+    "squared",
+]

@@ -28,6 +28,7 @@ from scaling.fit.objective import Objective
 from scaling.fit.problem import Array, Index, Problem, Scale, Solutions
 from scaling.fit.result import Fit, GroupFit
 from scaling.fit.starts import Data, starts
+from scaling.laws.formula import law_of
 from scaling.laws.law import Law
 from scaling.table import LeftOut, check_table, conventions, select_rows
 
@@ -38,6 +39,7 @@ SCALES: tuple[Scale, ...] = ("log_loss", "loss", "log_reducible")
 _SAMPLE = 2_000  # starts are found on a sample of so many rows, then polished on all
 _SURVIVORS = 3  # of the sample's minima that are polished on all rows
 _ALL = "all"
+_FORMULA = "+-*/^(="  # no name of a law holds one
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def fit(
     Source: Hoffmann et al. 2022 (arXiv:2203.15556), section 3.3; Besiroglu et al. 2024
     (arXiv:2404.10102).
     """
-    law = laws.get(law) if isinstance(law, str) else law
+    law = law_for(law, table, N)
     how = How(law, objective, on, engine, fixed or {}, bounds or {}, draws, kind, seed)
     return _solve(how, prepare(law, table, how, N=N, weight=weight, where=where), None)[_ALL]
 
@@ -154,7 +156,7 @@ def fit_groups(
     such as the exponents. Every group's Fit is a predictor like any other; its draws come from the
     joint refits. The rest is as in `fit`.
     """
-    law = laws.get(law) if isinstance(law, str) else law
+    law = law_for(law, table, N)
     how = How(law, objective, on, engine, fixed or {}, bounds or {}, draws, kind, seed)
     if by not in table.columns:
         raise InputError(f"no column {by} to group by; it has {', '.join(map(str, table.columns))}")
@@ -167,6 +169,17 @@ def fit_groups(
     names, number = np.unique(rows.frame[by].astype(str).to_numpy(), return_inverse=True)
     groups = Groups(tuple(names.tolist()), number.astype(np.intp), frozenset(share))
     return GroupFit(by, tuple(share), _solve(how, rows, groups))
+
+
+def law_for(law: Law | str, table: pd.DataFrame, N: str = "N") -> Law:
+    """A law by its name, or by a formula in the table's columns (and N)."""
+    if isinstance(law, Law):
+        return law
+    if not any(sign in law for sign in _FORMULA):
+        return laws.get(law)
+    numeric = table.select_dtypes("number")
+    named = numeric.assign(N=numeric[N]) if N in numeric else numeric
+    return law_of(law, {str(name): v.to_numpy(dtype=float) for name, v in named.items()})
 
 
 def prepare(

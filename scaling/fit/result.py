@@ -18,6 +18,7 @@ from scaling.fit.draws import Kind
 from scaling.fit.objective import Objective
 from scaling.fit.prediction import Draws, Optimum, optimal_n
 from scaling.fit.problem import Array, Scale
+from scaling.laws.formula import law_of
 from scaling.laws.law import Law
 
 _FORMAT = 1
@@ -189,7 +190,7 @@ class Fit:
             penalty = data["penalty"]
             names = list(data["params"])
             return cls(
-                law=law or laws.get(data["law"]),
+                law=law or _law(data),
                 params=dict(data["params"]),
                 objective=Objective(**{k: v for k, v in penalty.items() if k != "on"}),
                 on=penalty["on"],
@@ -276,6 +277,13 @@ _PLAIN = (
     "c_max",
     "source",
 )
+
+
+def _law(data: Mapping[str, Any]) -> Law:
+    """A law by its name, or by its formula where that is its name."""
+    if data["law"] != data["formula"]:
+        return laws.get(data["law"])
+    return law_of(data["formula"], {k: np.array(v) for k, v in data["points"].items()})
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

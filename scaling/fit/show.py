@@ -11,7 +11,7 @@ from rich.table import Table
 
 from scaling.fit.approaches import Allocation
 from scaling.fit.prediction import Draws
-from scaling.fit.result import Fit
+from scaling.fit.result import Fit, GroupFit
 from scaling.fit.summary import heading, notes
 
 
@@ -26,6 +26,16 @@ def tables(
         yield _allocations(fit, exponents, others)
     yield from refused
     yield "\n".join(notes(fit))
+
+
+def group_tables(found: GroupFit) -> Iterator[RenderableType]:
+    """Each group's parameters, then what holds for all of them."""
+    first = next(iter(found.fits.values()))
+    yield f"{first.law.name}: L = {first.law.formula}; shared: {', '.join(found.share)}"
+    for name, fit in found.fits.items():
+        yield f"{found.by} = {name}: {fit.n_rows} rows"
+        yield _parameters(fit)
+    yield "\n".join(notes(first))
 
 
 def _parameters(fit: Fit) -> Table:

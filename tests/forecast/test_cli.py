@@ -11,7 +11,7 @@ import pytest
 from batteries import laws as battery
 from typer import BadParameter
 
-from scaling import cli, laws
+from scaling import cli, laws, terminal
 from scaling.table import write_table
 
 LAW = laws.get("chinchilla")
@@ -163,13 +163,13 @@ def test_usage_errors_exit_with_2(
     [("1e15", 1e15), ("12M", 12e6), ("1.2B", 1.2e9), ("1,000", 1e3), ("3k", 3e3), ("1_000", 1e3)],
 )
 def test_numbers_as_people_write_them(text: str, value: float) -> None:
-    assert cli.number(text) == value
+    assert terminal.number(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "M", "1Q", "x"])
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(BadParameter):
-        cli.number(text)
+        terminal.number(text)
 
 
 def test_a_process_of_its_own_without_heavy_imports() -> None:

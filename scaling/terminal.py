@@ -1,0 +1,59 @@
+"""What the commands share: numbers as people write them, lists of pairs, and printing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from scaling.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNITS = {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_PLAIN_WIDTH = 140  # columns of output that goes to a file or a pipe
+
+
+def number(text: str | float) -> float:
+    """A number as people write it: 1e15, 12M, 1.2B (k, M, B or G, T, P, E)."""
+    stripped = str(text).strip().replace("_", "").replace(",", "")
+    unit = _UNITS.get(stripped[-1:], 1.0)
+    digits = stripped[:-1] if stripped[-1:] in _UNITS else stripped
+    try:
+        return float(digits) * unit
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a number; write 1e15, 12M or 1.2B (k, M, B, G, T, P, E)"
+        ) from None
+
+
+def pairs(text: str, option: str) -> dict[str, str]:
+    """`N=params,D=tokens` as a dict."""
+    found = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and value):
+            raise InputError(f"{option} {text!r}: {part!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def console() -> Console:
+    """A terminal's width on a terminal, a fixed one through a pipe."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
+
+
+def show(*items: Any) -> None:
+    """Print with rich: tables on a terminal, plain text of a fixed width through a pipe."""
+    out = console()
+    for item in items:
+        out.print(item, soft_wrap=isinstance(item, str), markup=False)
+
+
+def show_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, allow_nan=False))
