@@ -1,8 +1,8 @@
-"""The laws that `scaling fit --law` knows.
+"""The laws that `scaling fit --law` knows, and the parameters that papers printed for them.
 
-The folder is the registry: each file declares `Law` values at its top level and they are found.
-Other packages add theirs through the entry-point group `scaling.laws`; an entry point names a
-module that holds laws, or one law.
+The folder is the registry: each file declares `Law` and `Published` values at its top level and
+they are found. Other packages add theirs through the entry-point group `scaling.laws`; an entry
+point names a module that holds them, or one of them.
 """
 
 from __future__ import annotations
@@ -10,37 +10,54 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from typing import TypeVar
 
 from scaling.errors import InputError
-from scaling.laws.law import Law, Param, exponent, free, log, positive, unit
+from scaling.laws.law import Law, Param, Published, exponent, free, log, positive, unit
 
-__all__ = ["Law", "Param", "exponent", "free", "get", "log", "names", "positive", "unit"]
+__all__ = [
+    "Law", "Param", "Published", "exponent", "free", "get", "log", "names", "positive", "published",
+    "unit",
+]  # fmt: skip
+
+
+T = TypeVar("T")
+Named = TypeVar("Named", Law, Published)
 
 
 @cache
 def _registry() -> dict[str, Law]:
-    found: dict[str, Law] = {}
-    for law in _declared():
-        if found.setdefault(law.name, law) is not law:
-            raise ValueError(f"two laws are called {law.name}")
+    return _by_name(item for item in _declared() if isinstance(item, Law))
+
+
+@cache
+def _published() -> dict[str, Published]:
+    return _by_name(item for item in _declared() if isinstance(item, Published))
+
+
+def _by_name(items: Iterator[Named]) -> dict[str, Named]:
+    found: dict[str, Named] = {}
+    for item in items:
+        if found.setdefault(item.name, item) is not item:
+            raise ValueError(f"two laws are called {item.name}")
     return found
 
 
-def _declared() -> Iterator[Law]:
+def _declared() -> Iterator[Law | Published]:
     for module in pkgutil.iter_modules(__path__):
-        yield from _laws_in(importlib.import_module(f"{__name__}.{module.name}"))
+        yield from _values_in(importlib.import_module(f"{__name__}.{module.name}"))
     for entry in entry_points(group="scaling.laws"):
-        yield from _laws_in(entry.load())
+        yield from _values_in(entry.load())
 
 
-def _laws_in(item: object) -> Iterator[Law]:
-    if isinstance(item, Law):
+def _values_in(item: object) -> Iterator[Law | Published]:
+    if isinstance(item, Law | Published):
         yield item
     else:
-        yield from (value for value in vars(item).values() if isinstance(value, Law))
+        yield from (value for value in vars(item).values() if isinstance(value, Law | Published))
 
 
 def names() -> tuple[str, ...]:
@@ -50,9 +67,31 @@ def names() -> tuple[str, ...]:
 
 def get(name: str) -> Law:
     """The law of that name. Raises InputError that lists the names known and the nearest."""
-    law = _registry().get(name)
-    if law is None:
-        near = difflib.get_close_matches(name.lower(), names(), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"no law called {name!r}; known: {', '.join(names())}{hint}")
-    return law
+    return _find(name, _registry(), "law")
+
+
+class _PublishedParameters(Mapping[str, Published]):
+    """`published["hoffmann2022"]`: found when first asked, so that importing stays light."""
+
+    def __getitem__(self, name: str) -> Published:
+        return _find(name, _published(), "published parameters")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(_published()))
+
+    def __len__(self) -> int:
+        return len(_published())
+
+    def __contains__(self, name: object) -> bool:
+        return name in _published()
+
+
+published: Mapping[str, Published] = _PublishedParameters()
+
+
+def _find(name: str, known: Mapping[str, T], what: str) -> T:
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"no {what} called {name!r}; known: {', '.join(sorted(known))}{hint}")

@@ -19,6 +19,7 @@ from scaling.laws.law import (
     Law,
     Linear,
     Param,
+    Published,
     Seeds,
     Values,
     exponent,
@@ -196,4 +197,13 @@ pnorm_tied = Law(
     seeds=_mean_seeds("alpha"),
     exponents=lambda p: _exponents(_tied(p)),
     optimum=lambda C, p: _optimum(C, _tied(p)),
+)
+
+hoffmann2022 = Published(
+    name="hoffmann2022",
+    law="chinchilla",
+    params={"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28},
+    reference="Hoffmann et al. 2022, arXiv:2203.15556, eq. 10",
+    read="data of the replication, epoch-research/analyzing-chinchilla",
+    note="N counts all parameters, C is 6ND; as printed: rounding moves the optimum",
 )

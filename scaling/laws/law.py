@@ -141,7 +141,8 @@ class Law:
     others. exponents: params -> (a, b) with N_opt ~ C^a, D_opt ~ C^b under C = 6ND. optimum: (C,
     params) -> N_opt under C = 6ND, where a closed form exists. reference: the paper, and equation.
     meaning: what symbols stand for, where it isn't the field's usual (`laws.symbols`). response:
-    the column that is predicted, "loss" for most. zero: variables that may be 0.
+    the column that is predicted, "loss" for most. zero: variables that may be 0. ranges: where a
+    variable usually lies, in the law's units, where it isn't the usual of its name.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Law:
     meaning: Mapping[str, str] = field(default_factory=dict)
     response: str = "loss"
     zero: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     form: Form | None = None
     seeds: Seeds | None = None
     exponents: Callable[[Values], tuple[Any, Any]] | None = None
@@ -166,3 +168,21 @@ class Law:
 
     def __str__(self) -> str:
         return f"{self.name}: L = {self.formula}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Parameters that a paper printed: a law that forecasts without data.
+
+    name: author and year, with what tells several apart ("gadre2024_c4"). law: the Law's name.
+    params: every parameter, in the law's units and names. reference: paper and table, equation or
+    file. read: where these digits were read ("arXiv:2203.15556, eq. 10" or "released code, FILE");
+    values that nobody read are not shipped. note: conventions of N, C and L, and known faults.
+    """
+
+    name: str
+    law: str
+    params: Mapping[str, float]
+    reference: str
+    read: str
+    note: str = ""
