@@ -141,7 +141,7 @@ def _mean_assemble(o: Values, c: Array) -> dict[str, Any]:
 def _mean_seeds(*names: str) -> Seeds:
     tied = "beta" not in names
     return Seeds(
-        lambda loss: _mean_outer(loss, *names),
+        lambda x, loss: _mean_outer(loss, *names),
         lambda x, loss, o: _mean_linear(x, loss, _tied(o) if tied else o),
         _mean_assemble,
     )

@@ -57,7 +57,7 @@ def seeds_of(law: Law) -> Seeds:
         return law.seeds
     outer_names = [name for name in law.params if name not in law.linear]
 
-    def outer(loss: Array) -> dict[str, Array]:
+    def outer(x: Values, loss: Array) -> dict[str, Array]:
         return {name: np.array(law.params[name].grid or (1.0,)) for name in outer_names}
 
     def linearise(x: Values, loss: Array, values: Values) -> Linear:

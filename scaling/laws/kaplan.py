@@ -68,7 +68,7 @@ def _line_law(variable: str, scale: str, slope: str, equation: str) -> Law:
             encode=encode,
             decode=decode,
         ),
-        seeds=Seeds(lambda loss: {slope: np.array(kind.grid)}, linearise, assemble),
+        seeds=Seeds(lambda x, loss: {slope: np.array(kind.grid)}, linearise, assemble),
     )
 
 
@@ -142,7 +142,7 @@ kaplan = Law(
         encode=_surface_encode,
         decode=_surface_decode,
     ),
-    seeds=Seeds(lambda loss: {"aN": _GRID, "aD": _GRID}, _surface_linear, _surface_assemble),
+    seeds=Seeds(lambda x, loss: {"aN": _GRID, "aD": _GRID}, _surface_linear, _surface_assemble),
     exponents=_surface_exponents,
     optimum=_surface_optimum,
 )

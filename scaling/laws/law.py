@@ -123,11 +123,11 @@ class Linear:
 class Seeds:
     """How to start a fit: a grid over a few outer parameters, the rest linear given them.
 
-    `outer(loss)` gives the grid; `linearise(x, loss, outer)` the inner problem at outer values
+    `outer(x, loss)` gives the grid; `linearise(x, loss, outer)` the inner problem at outer values
     of shape [..., 1]; `assemble(outer, coefficients[..., m])` the parameters.
     """
 
-    outer: Callable[[Array], dict[str, Array]]
+    outer: Callable[[Values, Array], dict[str, Array]]
     linearise: Callable[[Values, Array, Values], Linear]
     assemble: Callable[[Values, Array], dict[str, Any]]
 
@@ -142,7 +142,10 @@ class Law:
     params) -> N_opt under C = 6ND, where a closed form exists. reference: the paper, and equation.
     meaning: what symbols stand for, where it isn't the field's usual (`laws.symbols`). response:
     the column that is predicted, "loss" for most. zero: variables that may be 0. ranges: where a
-    variable usually lies, in the law's units, where it isn't the usual of its name.
+    variable usually lies, in the law's units, where it isn't the usual of its name
+    (`laws.symbols`). own_units: variables whose unit the law fixes; the parameters take up a
+    change of unit of any other. open_directions: why runs over `ranges` leave some parameters open
+    though they settle every prediction; empty where they settle both.
     """
 
     name: str
@@ -156,6 +159,8 @@ class Law:
     response: str = "loss"
     zero: tuple[str, ...] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    own_units: tuple[str, ...] = ()
+    open_directions: str = ""
     form: Form | None = None
     seeds: Seeds | None = None
     exponents: Callable[[Values], tuple[Any, Any]] | None = None
