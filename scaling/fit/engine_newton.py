@@ -105,20 +105,20 @@ def sharpen(problem: Problem, u: Array) -> Array:
     Near a minimum the objective is flat to rounding long before its gradient is.
     """
     weights = problem.weights[None]
-    for _ in range(_SHARPENING):
-        here = problem.local(u[None], weights)
-        still = held(problem, u[None], here.gradient)
-        step, _ = _step(problem, u[None], here, np.zeros(1))
-        moved = np.clip(u + step[0], problem.lower, problem.upper)
-        there = problem.local(moved[None], weights)
-        before = np.abs(np.where(still, 0.0, here.gradient)).max()
-        after = np.abs(
-            np.where(held(problem, moved[None], there.gradient), 0, there.gradient)
-        ).max()
-        higher = there.value[0] > here.value[0] * (1 + 1e-14)
-        if higher or not after < before:
-            break
-        u = moved
+    with np.errstate(all="ignore"):  # a step may leave the law's domain: it is refused
+        for _ in range(_SHARPENING):
+            here = problem.local(u[None], weights)
+            still = held(problem, u[None], here.gradient)
+            step, _ = _step(problem, u[None], here, np.zeros(1))
+            moved = np.clip(u + step[0], problem.lower, problem.upper)
+            there = problem.local(moved[None], weights)
+            before = np.abs(np.where(still, 0.0, here.gradient)).max()
+            left = held(problem, moved[None], there.gradient)
+            after = np.abs(np.where(left, 0, there.gradient)).max()
+            higher = there.value[0] > here.value[0] * (1 + 1e-14)
+            if higher or not after < before:
+                break
+            u = moved
     return u
 
 
