@@ -87,7 +87,8 @@ def _minimise(problem: Problem, starts: Array, weights: Array, shifts: Array) ->
             leave = solved | stalled | (iteration == _MAX_ITERATIONS - 1)
             if leave.any():
                 out = index[leave]
-                done.u[out], done.value[out] = u[leave], here.value[leave]
+                value = np.where(np.isfinite(here.value), here.value, np.inf)
+                done.u[out], done.value[out] = u[leave], value[leave]
                 done.converged[out] = (solved | _at_rest(problem, u, here))[leave]
                 done.iterations[out] = iteration + 1
                 keep = ~leave
@@ -164,7 +165,8 @@ def _solve(matrix: Array, right: Array, scale: Array) -> Array:
     try:
         return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
     except np.linalg.LinAlgError:
-        scaled = scaled + 1e-10 * np.eye(right.shape[1])
+        largest = np.abs(scaled).max(axis=(1, 2), keepdims=True)
+        scaled = scaled + 1e-10 * largest * np.eye(right.shape[1])
         return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
 
 

@@ -86,11 +86,11 @@ def _outer(n: int, x: Values) -> dict[str, Array]:
     """Breaks that share the data's range among them; fewer values each where there are more."""
     low, high = np.log(x["x"]).min(), np.log(x["x"]).max()
     axes = {"c0": np.geomspace(0.03, 0.8, 8 if n == 1 else 5)}
-    per_break = {1: 9, 2: 4}.get(n, 2)
+    per_break = {1: 9, 2: 4}.get(n, 3)
     for i in range(n):
         ends = low + (high - low) * np.array([i, i + 1]) / n
         inside = np.linspace(*ends, per_break + 2)[1:-1]
-        changes = _CHANGE if n < 3 else _CHANGE[1:4]
+        changes = _CHANGE if n < 3 else _CHANGE[1:]
         widths = _WIDTHS if n == 1 else _WIDTHS[1:2]
         values = (np.exp(inside), np.array(changes), np.array(widths))
         axes |= dict(zip(_names(i + 1), values, strict=True))

@@ -110,6 +110,7 @@ gadre_error = Law(
     },
     response="error",
     ranges={"x": (2.0, 6.0)},
+    own_units=("x",),
 )
 
 
