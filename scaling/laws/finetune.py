@@ -40,7 +40,7 @@ finetune = Law(
     linear=("E", "A"),
     reference="Zhang et al. 2024, arXiv:2402.17193, eq. 1",
     meaning={
-        "N": "parameters of the model, or pre-training tokens, or tuned parameters (X in the paper)",
+        "N": "parameters of the model, or those tuned, or pre-training tokens (X in the paper)",
         "D": "fine-tuning tokens",
         "A": "amplitude",
     },
