@@ -19,7 +19,7 @@ from scaling.errors import InputError
 from scaling.laws.law import Law, Param, Published, exponent, free, log, place, positive, unit
 
 __all__ = [
-    "Law", "Param", "Published", "exponent", "families", "free", "get", "log", "names", "place",
+    "Law", "Param", "Published", "exponent", "families", "find", "free", "get", "log", "names", "place",
     "positive", "published", "unit",
 ]  # fmt: skip
 
@@ -100,6 +100,20 @@ class _PublishedParameters(Mapping[str, Published]):
 
 
 published: Mapping[str, Published] = _PublishedParameters()
+
+
+def find(name: str) -> tuple[Law, Published | None]:
+    """A law by its own name, or by that of parameters published for it, which come along.
+
+    Raises InputError with the nearest names for a name that is neither.
+    """
+    if name in _published():
+        item = published[name]
+        return get(item.law), item
+    if name in _registry():
+        return get(name), None
+    everything = {**_registry(), **_published()}
+    return get(_find(name, everything, "law or published parameters").name), None
 
 
 def _find(name: str, known: Mapping[str, T], what: str) -> T:
