@@ -8,11 +8,11 @@ References: DeepSeek-AI 2024 (arXiv:2401.02954, eq. 4); Llama team 2024 (arXiv:2
 from __future__ import annotations
 
 from scaling.laws.law import Published
-from scaling.laws.power import power_law
+from scaling.laws.products import product_law
 
 _NOTES = "as quoted in notes on the paper (yigitokar/scaling-laws-as-production-functions)"
 
-model_flops_of_compute = power_law(
+model_flops_of_compute = product_law(
     "model_flops_of_compute",
     "M",
     {"C": "a"},
@@ -20,7 +20,7 @@ model_flops_of_compute = power_law(
     meaning={"M": "best size of a model: non-embedding FLOPs per token, C = M D"},
 )
 
-tokens_of_compute = power_law(
+tokens_of_compute = product_law(
     "tokens_of_compute",
     "D",
     {"C": "a"},

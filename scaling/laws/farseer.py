@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.law import Array, Law, Linear, Seeds, Values, free
-from scaling.laws.power import slope
+from scaling.laws.products import slope
 
 _BEND = 0.1  # exponents of the starts: nearly straight in ln N
 

@@ -9,14 +9,14 @@ to fit has one row a (N, D) or C, with the best value found there.
 from __future__ import annotations
 
 from scaling.laws.law import Published
-from scaling.laws.power import power_law
+from scaling.laws.products import product_law
 
 _NOTES = "as quoted in notes on the paper (yigitokar/scaling-laws-as-production-functions)"
 
 _RATE = {"learning_rate": "best peak learning rate of AdamW"}
 _BATCH = {"batch_tokens": "best batch, tokens"}
 
-lr_of_compute = power_law(
+lr_of_compute = product_law(
     "lr_of_compute",
     "learning_rate",
     {"C": "a"},
@@ -24,7 +24,7 @@ lr_of_compute = power_law(
     meaning=_RATE,
 )
 
-batch_of_compute = power_law(
+batch_of_compute = product_law(
     "batch_of_compute",
     "batch_tokens",
     {"C": "a"},
@@ -32,7 +32,7 @@ batch_of_compute = power_law(
     meaning=_BATCH,
 )
 
-lr_of_size_and_tokens = power_law(
+lr_of_size_and_tokens = product_law(
     "lr_of_size_and_tokens",
     "learning_rate",
     {"N": "a", "D": "b"},
@@ -40,7 +40,7 @@ lr_of_size_and_tokens = power_law(
     meaning={**_RATE, "N": "parameters without those of the vocabulary"},
 )
 
-batch_of_tokens = power_law(
+batch_of_tokens = product_law(
     "batch_of_tokens",
     "batch_tokens",
     {"D": "a"},

@@ -6,12 +6,12 @@ Reference: Hernandez et al. 2021 (arXiv:2102.01293, eq. 1.1 and table 1).
 from __future__ import annotations
 
 from scaling.laws.law import Published
-from scaling.laws.power import power_law
+from scaling.laws.products import product_law
 
 _NOTES = "as quoted in notes on the paper (yigitokar/scaling-laws-as-production-functions)"
 _UNITS = "D_F and D_T in characters of Python, N without embeddings"
 
-transfer = power_law(
+transfer = product_law(
     "transfer",
     "D_T",
     {"D_F": "alpha", "N": "beta"},

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.law import Array, Law, Linear, Param, Seeds, Values, exponent, log, positive
-from scaling.laws.power import power_law
+from scaling.laws.products import product_law
 
 _EXPONENT = Param(1e-4, 3.0, "linear", tuple(np.geomspace(0.05, 1.5, 9).tolist()))
 
@@ -102,7 +102,7 @@ vit_shape = Law(
     ranges={"x": (64.0, 4096.0), "C": (1.0, 1e4)},
 )
 
-error_of_compute = power_law(
+error_of_compute = product_law(
     "error_of_compute",
     "error",
     {"C": "a"},

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.law import Law, Param, Published, free, log
-from scaling.laws.power import power_law, slope
+from scaling.laws.products import product_law, slope
 
 _CODE = "released code, sail-sg/scaling-with-vocab, optimal_Nv_predict.py"
 _EXPONENT = Param(1e-4, 3.0, "linear", tuple(np.geomspace(0.05, 1.5, 12).tolist()))
@@ -59,7 +59,7 @@ vocabulary = Law(
     ranges={"N_nv": (33.0, 3e3), "N_v": (2.0, 100.0), "D": (0.05, 130.0)},
 )
 
-vocabulary_of_compute = power_law(
+vocabulary_of_compute = product_law(
     "vocabulary_of_compute",
     "N_v",
     {"C": "a"},

@@ -19,7 +19,7 @@ def slope(limit: float = 3.0) -> Param:
     return Param(-limit, limit, "linear", (*(-steps[::-1]).tolist(), *steps.tolist()))
 
 
-def power_law(
+def product_law(
     name: str,
     response: str,
     exponents: Mapping[str, str],
