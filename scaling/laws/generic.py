@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Seeds, Values
+from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Param, Seeds, Values
 
 _TINY = 1e-30  # complex step: no cancellation, so as small as you like
 _STEP = 1e-5  # real step, about the cube root of machine precision
@@ -51,6 +51,15 @@ def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:
     return (*y[:j], y[j] + step, *y[j + 1 :])
 
 
+def grid_of(param: Param, x: Values) -> Array:
+    """Values of a parameter to start from, given the variables x."""
+    grid = np.array(param.grid or (1.0,))
+    if not param.along:
+        return grid
+    logs = np.log(x[param.along])
+    return np.asarray(np.exp(logs.mean() + grid * max(float(logs.std()), 1e-3)))
+
+
 def seeds_of(law: Law) -> Seeds:
     """The law's own seeds, or a grid over every parameter that is not linear."""
     if law.seeds is not None:
@@ -58,7 +67,7 @@ def seeds_of(law: Law) -> Seeds:
     outer_names = [name for name in law.params if name not in law.linear]
 
     def outer(x: Values, loss: Array) -> dict[str, Array]:
-        return {name: np.array(law.params[name].grid or (1.0,)) for name in outer_names}
+        return {name: grid_of(law.params[name], x) for name in outer_names}
 
     def linearise(x: Values, loss: Array, values: Values) -> Linear:
         zero = dict.fromkeys(law.linear, 0.0)

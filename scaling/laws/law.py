@@ -28,12 +28,17 @@ Values = Mapping[str, Any]  # parameter or variable name -> number or array
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter's natural bounds, the scale it is fitted on, and values to start from."""
+    """A parameter's natural bounds, the scale it is fitted on, and values to start from.
+
+    along: the variable on which the parameter is a place, such as a break; the grid is then in
+    standard deviations of the variable's logarithm, from its mean.
+    """
 
     lower: float
     upper: float
     scale: Literal["linear", "log"] = "linear"
     grid: tuple[float, ...] = ()
+    along: str = ""
 
 
 def positive(upper: float = np.inf) -> Param:
@@ -55,6 +60,11 @@ def exponent(upper: float = 2.0, lower: float = 1e-4) -> Param:
 def unit() -> Param:
     """A number in [0, 1]."""
     return Param(0.0, 1.0, "linear", tuple(np.linspace(0.05, 0.95, 10).tolist()))
+
+
+def place(variable: str) -> Param:
+    """A place on a variable, in its units: where a curve bends."""
+    return Param(0.0, np.inf, "log", (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5), variable)
 
 
 def free(grid: tuple[float, ...] = (0.0,)) -> Param:
