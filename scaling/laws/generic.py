@@ -30,21 +30,25 @@ def form_of(law: Law, x: Values) -> Form:
         }
         return law.predict(**x, **values)
 
-    def gradient(y: tuple[Array, ...]) -> list[Array]:
-        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(len(y))]
+    def value(y: tuple[Array, ...]) -> Array:
+        return np.asarray(loss(y), dtype=float)
+
+    def gradient(y: tuple[Array, ...], size: int) -> list[Array]:
+        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(size)]
 
     def core(y: tuple[Array, ...]) -> Jet:
-        value = np.asarray(loss(y), dtype=float)
-        shape = np.shape(value)
+        here = value(y)
+        shape = np.shape(here)
         hessian: dict[tuple[int, int], Array] = {}
         for k in range(len(y)):
             step = _STEP * (1.0 + np.abs(y[k]))
-            up, down = gradient(_moved(y, k, step)), gradient(_moved(y, k, -step))
+            up, down = (gradient(_moved(y, k, s), k + 1) for s in (step, -step))
             for j in range(k + 1):
                 hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
-        return Jet(value, tuple(np.broadcast_to(g, shape) for g in gradient(y)), hessian)
+        slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
+        return Jet(here, slopes, hessian)
 
-    return Form(tuple(Feature(name) for name in names), core, plain=True)
+    return Form(tuple(Feature(name) for name in names), core, plain=True, value=value)
 
 
 def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:
