@@ -63,6 +63,7 @@ def starts(
         points = coordinates.join(np.stack(own))
         values = np.sum([v for _, v in found], axis=0)
     chosen = _minima(grid, values, count) if grid.whole else _spread(grid, values, count)
+    chosen = [i for i in chosen if np.isfinite(values[i])] or chosen
     return np.clip(points[chosen], problem.lower, problem.upper)
 
 

@@ -180,3 +180,42 @@ hoffmann2022 = Published(
     read="data of the replication, epoch-research/analyzing-chinchilla",
     note="N counts all parameters, C is 6ND; as printed: rounding moves the optimum",
 )
+
+hoffmann2022_unrounded = Published(
+    name="hoffmann2022_unrounded",
+    law="chinchilla",
+    params={
+        "E": float(np.exp(0.5267228)),
+        "A": float(np.exp(6.0073404)),
+        "B": float(np.exp(6.0179186)),
+        "alpha": 0.33917084,
+        "beta": 0.2849083,
+    },
+    reference="Hoffmann et al. 2022, arXiv:2203.15556: ln E, ln A, ln B before rounding",
+    read="notebook of the replication, epoch-research/analyzing-chinchilla",
+    note="N counts all parameters, C is 6ND",
+)
+
+besiroglu2024 = Published(
+    name="besiroglu2024",
+    law="chinchilla",
+    params={"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+    reference="Besiroglu et al. 2024, arXiv:2404.10102",
+    read="released notebook, epoch-research/analyzing-chinchilla",
+    note="N counts all parameters, C is 6ND; A, B and exponents are the optimum of absolute log "
+    "residuals, E that of Huber 1e-3: the row mixes two fits",
+)
+
+muennighoff2023_tied = Published(
+    name="muennighoff2023_tied",
+    law="chinchilla_tied",
+    params={
+        "E": float(np.exp(0.6254804)),
+        "A": float(np.exp(6.255414)),
+        "B": float(np.exp(7.3049974)),
+        "alpha": 0.3526596,
+    },
+    reference="Muennighoff et al. 2023, arXiv:2305.16264, appendix A: ln E, ln A, ln B",
+    read="released notebook, huggingface/datablations, utils/parametric_fit.ipynb",
+    note="fitted to C4 runs of one epoch",
+)

@@ -79,8 +79,10 @@ def seeds_of(law: Law) -> Seeds:
         columns = [
             law.predict(**x, **values, **{**zero, name: 1.0}) - offset for name in law.linear
         ]
-        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(loss))
-        basis = np.stack([np.broadcast_to(c, shape) for c in columns], axis=-1)
+        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(offset), loss.shape)
+        basis = np.empty((*shape, len(columns)))
+        for j, column in enumerate(columns):
+            basis[..., j] = column
         return Linear(basis, loss - offset, loss)
 
     def assemble(values: Values, coefficients: Array) -> dict[str, Any]:

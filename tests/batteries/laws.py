@@ -69,12 +69,18 @@ def truth(law: Law) -> dict[str, float]:
 
 
 def _balanced(law: Law) -> dict[str, float]:
-    """Parameters at which each term of the law's form matters in the middle of the design."""
+    """Parameters at which each term of the law's form matters in the middle of the design, and
+    places, such as breaks, divide it evenly."""
     x = {name: design(law)[name] for name in law.variables}
     _, coordinates = build(law, x, np.ones(len(x[law.variables[0]])), squared(), "log_loss")
+    places = [name for name in coordinates.names if coordinates.kind(name).along]
     u, slope = [], 0.29
     for name in coordinates.names:
-        if name in coordinates.intercepts():
+        if name in places:
+            logs = np.log(x[coordinates.kind(name).along])
+            part = (places.index(name) + 1) / (len(places) + 1)
+            u.append(logs.min() + part * np.ptp(logs) - logs.mean())
+        elif name in coordinates.intercepts():
             u.append(-0.3 + 0.2 * len(u))
         elif name == "E":
             u.append(1.6)
@@ -97,7 +103,7 @@ def _middling(law: Law) -> dict[str, float]:
         for i, (name, grid) in enumerate(seeds.outer(x, ones).items())
     }
     basis = np.asarray(seeds.linearise(x, ones, outer).basis)
-    sizes = np.abs(basis.reshape(-1, basis.shape[-1])).mean(axis=0)
+    sizes = np.abs(basis).mean(axis=tuple(range(basis.ndim - 1)))
     amplitudes = (1.0 + 0.3 * np.arange(len(sizes))) / sizes
     found = seeds.assemble({name: v[0, 0] for name, v in outer.items()}, amplitudes)
     return {name: float(found[name]) for name in law.params}
@@ -191,13 +197,18 @@ def local_model_is_exact(law: Law) -> None:
         here = problem.local(u[None], weights)
         for i in range(problem.size):
             step = np.zeros(problem.size)
-            step[i] = 1e-5
-            pair = problem.local(np.stack([u + step, u - step]), weights)
-            slope = (pair.value[0] - pair.value[1]) / 2e-5
+            step[i] = 1e-4
+            near = problem.local(u + np.array([[1], [-1], [2], [-2]]) * step, weights)
+            slope = _fourth_order(near.value) / 1e-4
             np.testing.assert_allclose(here.gradient[0, i], slope, rtol=1e-6)
-            bend = (pair.gradient[0] - pair.gradient[1]) / 2e-5
+            bend = _fourth_order(near.gradient) / 1e-4
             scale = np.abs(here.hessian[0]).max()
             np.testing.assert_allclose(here.hessian[0, i], bend, rtol=1e-5, atol=1e-7 * scale)
+
+
+def _fourth_order(values: Array) -> Array:
+    """Difference quotient times the step, from values at +1, -1, +2 and -2 steps."""
+    return np.asarray((8 * (values[0] - values[1]) - (values[2] - values[3])) / 12)
 
 
 def closed_form_is_the_optimum(law: Law) -> None:
