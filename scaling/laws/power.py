@@ -111,7 +111,7 @@ henighan = Law(
     params={"Linf": positive(), "x0": log(), "ax": _FALL},
     variables=("x",),
     linear=("Linf",),
-    reference="Henighan et al. 2020, arXiv:2010.14701, eq. 1.1",
+    reference="Henighan et al. 2020, arXiv:2010.14701",
     meaning={
         "x": "N, D or C",
         "Linf": "irreducible loss",
@@ -168,52 +168,6 @@ kaplan2020_allocation = Published(
     params={"k": 1.3e9 / PF_DAY**0.73, "p": 0.73},
     reference="Kaplan et al. 2020, arXiv:2001.08361, table 6",
     read="transcription of the paper's text",
-    note="printed as 1.3e9 (C_min / PF-day)^0.73; N is non-embedding",
-)
-
-m1 = Law(
-    name="m1",
-    formula="b*x^-c",
-    predict=lambda x, *, b, c: b * x**-c,
-    params={"b": log(), "c": exponent()},
-    variables=("x",),
-    linear=("b",),
-    reference="Alabdulmohsin et al. 2022, arXiv:2209.06640, M1",
-    meaning={"b": "amplitude", "c": "exponent; the paper's with its sign turned"},
-)
-
-m2 = Law(
-    name="m2",
-    formula="b*x^-c + e",
-    predict=lambda x, *, b, c, e: b * x**-c + e,
-    params={"e": positive(), "b": log(), "c": exponent()},
-    variables=("x",),
-    linear=("b", "e"),
-    reference="Alabdulmohsin et al. 2022, arXiv:2209.06640, M2",
-    meaning={
-        "b": "amplitude",
-        "c": "exponent; the paper's with its sign turned",
-        "e": "irreducible loss",
-    },
-    form=sum_form(Feature("b", "c", "x"), offset="e"),
-)
-
-coverage = Law(
-    name="coverage",
-    formula="exp(a*k^b)",
-    predict=lambda k, *, a, b: np.exp(a * k**b),
-    params={
-        "a": Param(-np.inf, 0.0, "linear", tuple((-np.geomspace(0.01, 30, 30)).tolist())),
-        "b": Param(-3.0, 0.0, "linear", tuple((-np.geomspace(0.03, 2, 16)).tolist())),
-    },
-    variables=("k",),
-    reference="Brown et al. 2024, arXiv:2407.21787 (repeated samples)",
-    meaning={
-        "k": "samples drawn for each problem",
-        "coverage": "problems that one sample at least solves",
-        "a": "log coverage of one sample",
-        "b": "exponent of the samples",
-    },
-    response="coverage",
-    ranges={"k": (1.0, 1e4)},
+    note="printed as 1.3e9 (C_min / PF-day)^0.73",
+    n_kind="non_embedding",
 )
