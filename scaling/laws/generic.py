@@ -33,7 +33,7 @@ def form_of(law: Law, x: Values) -> Form:
         }
         return law.predict(**x, **values)
 
-    def value(y: tuple[Array, ...]) -> Array:
+    def level(y: tuple[Array, ...]) -> Array:
         return np.asarray(loss(y), dtype=float)
 
     def core(y: tuple[Array, ...]) -> Jet:
@@ -42,7 +42,7 @@ def form_of(law: Law, x: Values) -> Form:
         except TypeError:
             return _stepped(loss, y)
 
-    return Form(tuple(Feature(name) for name in names), core, plain=True, value=value)
+    return Form(tuple(Feature(name) for name in names), core, plain=True, level=level)
 
 
 def _carried(loss: Callable[[tuple[Any, ...]], Any], y: tuple[Array, ...]) -> Jet:

@@ -21,7 +21,7 @@ from scaling.laws.law import Array, Law, Linear, Param, Seeds, Values, exponent,
 
 _SHARE = (0.02, 0.95)
 _EXPONENT = Param(1e-4, 2.0, "linear", tuple(np.geomspace(0.08, 1.2, 8).tolist()))
-_WEIGHT = Param(0.0, np.inf, "log", (0.1, 1.0, 10.0))
+_WEIGHT = Param(0.0, np.inf, "log", (0.1, 0.4, 1.6))
 _POWER = Param(1e-3, 5.0, "linear", (0.2, 0.6, 1.5))
 
 
@@ -51,8 +51,8 @@ def exponential(domains: int) -> Law:
 
     return Law(
         name=f"mixture_exponential_{domains}",
-        formula="c + k exp("
-        + " + ".join(f"{t} {h}" for t, h in zip(slopes, columns, strict=True))
+        formula="c + k*exp("
+        + " + ".join(f"{t}*{h}" for t, h in zip(slopes, columns, strict=True))
         + ")",
         predict=predict,
         params={
