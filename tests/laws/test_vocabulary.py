@@ -53,7 +53,7 @@ def test_released_data_lead_below_the_published_objective(shared_data) -> None: 
     assert found.params == pytest.approx(
         {
             "E": -5.53494260, "A1": 1.82887946, "A2": 0.19066848, "B": 2.12197321,
-            "beta": 0.44531702, "alpha2": 0.66367136,
+            "beta": 0.44531700, "alpha2": 0.66367136,
         },
         abs=1e-8,
     )  # fmt: skip
