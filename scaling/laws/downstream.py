@@ -62,6 +62,7 @@ task_accuracy = Law(
     },
     response="accuracy",
     ranges={"task_loss": (0.3, 2.5)},
+    own_units=("task_loss",),
 )
 
 task_loss_of_compute = Law(
