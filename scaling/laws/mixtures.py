@@ -94,14 +94,16 @@ def _domain_params(domains: int) -> dict[str, Param]:
     }
 
 
-def _shared_meaning(domains: int) -> dict[str, str]:
-    """Of the shares, and of what the mixture alone adds: 1 / sum_i C_i h_i^g_i."""
-    found = {"loss": "loss on one domain"}
-    found |= {h: f"share of domain {h[1:]} in training" for h in _columns(domains)}
-    for i in range(1, domains + 1):
-        found[f"C{i}"] = f"weight of domain {i} in what the mixture alone adds"
-        found[f"g{i}"] = f"power of the share of domain {i} there"
-    return found
+def _meaning(domains: int, *amplitudes: str) -> dict[str, str]:
+    numbers = range(1, domains + 1)
+    return {
+        "loss": "loss on one domain",
+        **{f"C{i}": f"what a share of domain {i} counts for" for i in numbers},
+        **{f"g{i}": f"power of the share of domain {i}" for i in numbers},
+        **{f"{x}{i}": f"what domain {i} adds to {x}" for x in amplitudes for i in numbers},
+        **{f"g{x}": f"power of what the domains add up to in {x}" for x in amplitudes},
+        **{h: f"share of domain {h[1:]} in training" for h in _columns(domains)},
+    }
 
 
 def additive(domains: int) -> Law:
@@ -127,7 +129,7 @@ def additive(domains: int) -> Law:
         variables=("N", "D", *columns),
         linear=("E", "A", "B"),
         reference="Shukor et al. 2025, arXiv:2507.09404, eq. 2.4",
-        meaning=_shared_meaning(domains),
+        meaning=_meaning(domains),
         ranges=_ranges(domains),
         own_units=columns,
     )
@@ -179,16 +181,7 @@ def joint(domains: int) -> Law:
         variables=("N", "D", *columns),
         linear=("E",),
         reference="Shukor et al. 2025, arXiv:2507.09404, eq. 2.5",
-        meaning=_shared_meaning(domains)
-        | {
-            f"{x}{i}": f"weight of domain {i} in the term of {v}"
-            for x, v in (("A", "N"), ("B", "D"))
-            for i in range(1, domains + 1)
-        }
-        | {
-            "gA": "power of the weighted shares in the term of N",
-            "gB": "power of the weighted shares in the term of D",
-        },
+        meaning=_meaning(domains, "A", "B"),
         ranges=_ranges(domains),
         own_units=columns,
         seeds=Seeds(outer, linear, assemble),

@@ -44,7 +44,7 @@ def product_law(
         reference=reference,
         meaning={
             "k": f"{response} where every variable is 1",
-            **{power: f"exponent of {v}" for v, power in exponents.items()},
+            **{power: f"power of {variable}" for variable, power in exponents.items()},
             **meaning,
         },
         response=response,
