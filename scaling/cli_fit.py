@@ -72,6 +72,8 @@ EngineOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
 
+_BULKY = ("draws", "points", "weights", "clusters", "residuals")  # in a saved fit, not on a screen
+
 # What a published way sets: penalty, scale of the residuals, engine.
 _METHODS = {
     "hoffmann": ("huber", "log_loss", "newton"),
@@ -216,7 +218,7 @@ def _fit_groups(
 
 
 def _brief(fit: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in fit.items() if k not in ("draws", "points", "residuals")}
+    return {k: v for k, v in fit.items() if k not in _BULKY}
 
 
 def _side_by_side(
