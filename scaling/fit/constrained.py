@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from scaling.fit.engine_newton import scaled_solve
 from scaling.fit.problem import Array, Local, Problem, Solutions
 
-Gap = Callable[
-    [NDArray[np.complexfloating] | Array, Array], Array
-]  # (u [..., p], v [...]) -> [...]
+Gap = Callable[[Any, Array], Any]  # (u [..., p] real or complex, values [...]) -> [...]
 
 _MAX_ITERATIONS = 200
 _TOLERANCE = 1e-13  # of the predicted decrease, relative to the objective
@@ -176,7 +174,7 @@ def _step(
         kkt[:, :size, size] = kkt[:, size, :size] = n
         kkt[:, size, size] = -1e-14  # solvable even where every coordinate that matters is held
         full = np.concatenate([np.where(on, right, 0.0), back[:, None]], axis=1)
-        found = np.linalg.solve(np.nan_to_num(kkt), np.nan_to_num(full)[..., None])[:, :size, 0] * d
+        found = _solve(np.nan_to_num(kkt), np.nan_to_num(full))[:, :size] * d
         step = np.where(fixed, step, found)
         inside = np.clip(u + step, problem.lower, problem.upper) - u
         over = ~fixed & (inside != (u + step) - u)
@@ -186,3 +184,12 @@ def _step(
         fixed = fixed | over
     curved = np.einsum("bi,bij,bj->b", step, hessian, step)
     return step, -(np.einsum("bi,bi->b", lagrangian, step) + 0.5 * curved)
+
+
+def _solve(matrix: Array, right: Array) -> Array:
+    """Batched linear solve of indefinite systems; a singular one gets a ridge."""
+    try:
+        return np.linalg.solve(matrix, right[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        ridge = 1e-10 * np.eye(right.shape[1])
+        return np.linalg.solve(matrix + ridge, right[..., None])[..., 0]

@@ -50,7 +50,8 @@ class Profile:
     up to which values are in the interval of `level`. scale: what twice the rise of the objective
     is divided by to be chi-squared with one degree of freedom, `calibration` says by what. low,
     high: the interval, infinite where it is open. ends: "crossed", "bound" (the law allows no
-    further) or "open" (the objective never rises so far). log: whether the natural scale is logarithmic.
+    further) or "open" (the objective never rises so far). log: whether the natural scale is the
+    logarithm.
     """
 
     law: str
