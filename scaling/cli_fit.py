@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scaling.fit import Fit
     from scaling.fit.approaches import Allocation
+    from scaling.fit.profile import Profile
 
 app = typer.Typer()
 
@@ -69,6 +70,14 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
 EngineOption = Annotated[
     str | None, typer.Option(help="newton, varpro, or scipy (the slow reference).")
 ]
+ProfileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="QUANTITY",
+        help="Profile likelihood of alpha, a, N_opt@1e24, loss@N=70B,D=1.4T, ... (repeatable).",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
 
@@ -105,31 +114,38 @@ def fit(
     kind: KindOption = "cluster",
     seed: SeedOption = 0,
     engine: EngineOption = None,
+    profile: ProfileOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the fit as JSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a scaling law to a run table, with intervals from a bootstrap over runs."""
-    from scaling.fit.show import tables
+    from scaling.fit.show import profile_table, tables
     from scaling.table import write_text
 
     settings = _settings(
         method, objective, delta, tau, on, engine, n, where, weight, fix, bound, draws, kind, seed
     )
     df = _read(table, columns)
+    asked = [_quantity(text) for text in profile or []]
     if by is not None or share is not None:
+        if asked:
+            raise InputError("--profile: a fit over groups has none; fit one group with --where")
         _fit_groups(df, law, by, share, settings, save, as_json)
         return
     fitted = _fit(df, law, settings)
     others, refused = _side_by_side(fitted, df, settings)
+    profiles = _profiles(fitted, asked)
     if save is not None:
         write_text(fitted.to_json(), save)
     if as_json:
         data = _brief(fitted.to_dict())
         data["approaches"] = {item.name: item.to_dict() for item in others}
         data["approaches_refused"] = refused
+        if profiles:
+            data["profiles"] = {item.label: item.to_dict() for item in profiles}
         show_json(data)
     else:
-        show(*tables(fitted, others, refused))
+        show(*tables(fitted, others, refused), *profile_table(profiles))
 
 
 def _settings(
@@ -188,6 +204,24 @@ def _fit(df: pd.DataFrame, law: str, settings: dict[str, Any]) -> Fit:
     from scaling.fit import fit as fit_law
 
     return fit_law(law, df, **settings)
+
+
+def _quantity(text: str) -> tuple[str, dict[str, float]]:
+    """`N_opt@1e24` or `loss@N=70B,D=1.4T` as a name and where it is asked for."""
+    name, at, where = text.partition("@")
+    if not at:
+        return name, {}
+    if "=" not in where:
+        return name, {"C": number(where)}
+    return name, {key: number(value) for key, value in pairs(where, f"--profile {name}@").items()}
+
+
+def _profiles(fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> list[Profile]:
+    if not asked:
+        return []
+    from scaling.fit.profile import profile  # only here: a plain fit need not load it
+
+    return [profile(fitted, name, **at) for name, at in asked]
 
 
 def _fit_groups(

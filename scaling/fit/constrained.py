@@ -92,6 +92,7 @@ def _minimise(problem: Problem, gap: Gap, values: Array, starts: Array) -> Solut
                 here = here.at(keep)
             if index.size == 0:
                 break
+    done.value[np.isnan(done.value)] = np.inf
     return done
 
 
@@ -189,7 +190,7 @@ def _step(
 def _solve(matrix: Array, right: Array) -> Array:
     """Batched linear solve of indefinite systems; a singular one gets a ridge."""
     try:
-        return np.linalg.solve(matrix, right[..., None])[..., 0]
+        return np.asarray(np.linalg.solve(matrix, right[..., None])[..., 0])
     except np.linalg.LinAlgError:
         ridge = 1e-10 * np.eye(right.shape[1])
-        return np.linalg.solve(matrix + ridge, right[..., None])[..., 0]
+        return np.asarray(np.linalg.solve(matrix + ridge, right[..., None])[..., 0])

@@ -8,7 +8,7 @@ or as open as the data make it, where a standard error would pretend to know.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -186,6 +186,9 @@ def profile(
             f"{len(fit.draws)} draws; a calibration by bootstrap needs at least {_DRAWS}"
         )
     asked = quantity(fit.law, fit.cost, name, at)
+    if name in fit.bounds:
+        low, high = fit.bounds[name]
+        asked = replace(asked, lower=max(low, asked.lower), upper=min(high, asked.upper))
     return _Search(fit, asked, level, calibration).run(points)
 
 
@@ -350,7 +353,8 @@ class _Search:
         for _ in range(4):
             before = self.value.copy()
             self._solve(self.t, [np.roll(self.u, 1, axis=0), np.roll(self.u, -1, axis=0)])
-            gained = np.where(np.isfinite(self.value), before - self.value, 0.0)
+            with np.errstate(invalid="ignore"):  # what cannot be reached stays infinite
+                gained = before - self.value
             if not (gained > _SAME * np.abs(self.minimum)).any():
                 break
 
