@@ -221,7 +221,7 @@ def _profiles(fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> list[Pr
         return []
     from scaling.fit.profile import profile  # only here: a plain fit need not load it
 
-    return [profile(fitted, name, **at) for name, at in asked]
+    return [profile(fitted, name, at) for name, at in asked]
 
 
 def _fit_groups(

@@ -148,16 +148,16 @@ class Profile:
 def profile(
     fit: Fit,
     name: str,
+    at: Mapping[str, float] | None = None,
     *,
     level: float = 0.90,
     points: int = 41,
     calibration: Calibration | None = None,
-    **at: float,
 ) -> Profile:
     """Profile likelihood of a quantity of `fit`, and its interval at `level`.
 
-    name: a parameter, "a", "b", "N_opt" or "D_opt" (with C=), or "loss" (with N= and D=). points:
-    values on the curve that is returned.
+    name: a parameter, "a", "b", "N_opt" or "D_opt" (at {"C": ...}), or "loss" (at {"N": ...,
+    "D": ...}, the law's variables). points: values on the curve that is returned.
 
     The threshold is a likelihood ratio's: the objective may rise by k z^2 / 2 over its minimum, z
     the normal quantile. A penalty is no likelihood until its scale k is known, and rows of a
@@ -185,7 +185,7 @@ def profile(
         raise InputError(
             f"{len(fit.draws)} draws; a calibration by bootstrap needs at least {_DRAWS}"
         )
-    asked = quantity(fit.law, fit.cost, name, at)
+    asked = quantity(fit.law, fit.cost, name, at or {})
     if name in fit.bounds:
         low, high = fit.bounds[name]
         asked = replace(asked, lower=max(low, asked.lower), upper=min(high, asked.upper))
