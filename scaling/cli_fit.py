@@ -120,13 +120,12 @@ def fit(
 ) -> None:
     """Fit a scaling law to a run table, with intervals from a bootstrap over runs."""
     from scaling.fit.show import profile_table, tables
-    from scaling.table import write_text
 
-    settings = _settings(
+    settings = fit_settings(
         method, objective, delta, tau, on, engine, n, where, weight, fix, bound, draws, kind, seed
     )
     df = _read(table, columns)
-    asked = [_quantity(text) for text in profile or []]
+    asked = [quantity_of(text) for text in profile or []]
     if by is not None or share is not None:
         if asked:
             raise InputError("--profile: a fit over groups has none; fit one group with --where")
@@ -148,7 +147,7 @@ def fit(
         show(*tables(fitted, others, refused), *profile_table(profiles))
 
 
-def _settings(
+def fit_settings(
     method: str | None,
     objective: str | None,
     delta: float,
@@ -206,7 +205,7 @@ def _fit(df: pd.DataFrame, law: str, settings: dict[str, Any]) -> Fit:
     return fit_law(law, df, **settings)
 
 
-def _quantity(text: str) -> tuple[str, dict[str, float]]:
+def quantity_of(text: str) -> tuple[str, dict[str, float]]:
     """`N_opt@1e24` or `loss@N=70B,D=1.4T` as a name and where it is asked for."""
     name, at, where = text.partition("@")
     if not at:
@@ -237,7 +236,6 @@ def _fit_groups(
 
     from scaling.fit import fit_groups
     from scaling.fit.show import group_tables
-    from scaling.table import write_text
 
     if by is None or share is None:
         raise InputError("--by and --share belong together; one is missing")
@@ -308,10 +306,10 @@ def forecast(
     if flops_per_second is not None and hours is not None:
         budgets.append(budget(flops_per_second, hours))
     if source.suffix == ".json":
-        fitted = Fit.from_json(_text(source))
+        fitted = Fit.from_json(text_of(source))
         nearest = None
     else:
-        settings = _settings(
+        settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
         df = _read(source, columns)
@@ -348,7 +346,7 @@ def _buildable(df: pd.DataFrame, n: str) -> Callable[[float], dict[str, Any]] | 
     return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

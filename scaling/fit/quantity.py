@@ -83,7 +83,7 @@ def quantity(law: Law, cost: Cost, name: str, at: Mapping[str, float]) -> Quanti
     }
     if law.exponents is not None:
         makers |= {e: lambda e=e: _exponent(law, e) for e in ("a", "b") if e not in makers}  # type: ignore[misc]
-    if {"N", "D"} <= set(law.variables):
+    if {"N", "D"} == set(law.variables):
         makers |= {o: lambda o=o: _optimum(law, cost, o, at) for o in ("N_opt", "D_opt")}  # type: ignore[misc]
     if name not in makers:
         raise InputError(f"law {law.name} has no quantity {name}; it has {', '.join(makers)}")
