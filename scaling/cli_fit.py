@@ -120,6 +120,7 @@ def fit(
 ) -> None:
     """Fit a scaling law to a run table, with intervals from a bootstrap over runs."""
     from scaling.fit.show import profile_table, tables
+    from scaling.table import write_text
 
     settings = fit_settings(
         method, objective, delta, tau, on, engine, n, where, weight, fix, bound, draws, kind, seed
@@ -236,6 +237,7 @@ def _fit_groups(
 
     from scaling.fit import fit_groups
     from scaling.fit.show import group_tables
+    from scaling.table import write_text
 
     if by is None or share is None:
         raise InputError("--by and --share belong together; one is missing")
