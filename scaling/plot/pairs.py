@@ -142,9 +142,9 @@ def _pair(axes: Axes, x: Array, y: Array, log_x: bool, log_y: bool) -> None:
 def _correlation(axes: Axes, x: Array, y: Array) -> None:
     value = float(np.corrcoef(x, y)[0, 1])
     strong = abs(value) > 0.9
+    text = f"{value:+.3f}" if strong else f"{value:+.2f}"
     axes.text(
-        0.5, 0.5, f"{value:+.3f}" if strong else f"{value:+.2f}", transform=axes.transAxes,
-        ha="center", va="center", fontsize=7.5, color=INK if strong else MUTED,
+        0.5, 0.5, text.replace("-", "\N{MINUS SIGN}"), transform=axes.transAxes, ha="center", va="center", fontsize=7.5, color=INK if strong else MUTED,
         fontweight="bold" if strong else "normal",
     )  # fmt: skip
     axes.set_axis_off()

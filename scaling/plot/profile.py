@@ -50,13 +50,13 @@ def _panel(axes: Axes, item: Profile) -> None:
     left, right = float(item.values[0]), float(item.values[-1])
     axes.set_xscale("log" if item.log and left > 0 else "linear")
     low, high = max(item.low, left), min(item.high, right)
-    axes.axvspan(low, high, color=FIT, alpha=0.13, linewidth=0)
+    axes.fill_between([low, high], limit, color=FIT, alpha=0.13, linewidth=0)
     (line,) = axes.plot(item.values, rise, color=FIT, linewidth=1.2, zorder=3)
     line.set_gid(gid("profile", item.label))
     axes.axhline(limit, color=INK, linewidth=0.7, linestyle="--")
     axes.annotate(
-        f"{100 * item.level:g} %", (1, limit), xycoords=("axes fraction", "data"),
-        xytext=(-1, 1.5), textcoords="offset points", ha="right", va="bottom", fontsize=6.3,
+        f"{100 * item.level:g} %", (0.5, limit), xycoords=("axes fraction", "data"),
+        xytext=(0, 1.5), textcoords="offset points", ha="center", va="bottom", fontsize=6.3,
         color=MUTED,
     )  # fmt: skip
     best = int(np.argmin(np.abs(item.values - item.estimate)))
