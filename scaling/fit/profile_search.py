@@ -31,6 +31,7 @@ _SEEDS = 4  # of the fit's own starts that each value is started from too
 _SEEDED_ROWS = 5_000  # larger tables start from the estimate and the draws alone
 _MARGIN = 0.15  # of the interval's width, shown beyond its ends
 _REFINEMENTS = 40
+_PLATEAU = 1e-6  # relative
 _SAME = 1e-9  # relative difference in objective that is rounding
 _QUANTILES = np.linspace(0.01, 0.99, 15)  # of the draws, that are looked at too
 _SMOOTH = ("squared", "huber", "asymmetric", "student_t")
@@ -195,7 +196,8 @@ class Search:
                 break
 
     def _inside(self) -> Any:
-        return self.value - self.minimum <= self.allowed
+        # where enough draws run away the threshold is the very height of the profile's plateau
+        return self.value - self.minimum <= self.allowed * (1 + _PLATEAU)
 
     def _end(self, side: float) -> tuple[End, float]:
         """How the interval ends on one side, and where."""

@@ -15,13 +15,14 @@ from scaling.errors import InputError
 from scaling.fit import Fit
 from scaling.plot.fitted import Array
 from scaling.plot.style import BAND, COLUMN, FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, styled
-from scaling.plot.words import quantity, symbol
+from scaling.plot.words import power, quantity, symbol
 
 _SHOWN = 600  # draws shown as points
 _LEVELS = (0.9, 0.5)  # of the draws inside each contour
 _CELLS = 90  # of a contour's grid, along each axis
 _REACH = 4.5  # standard deviations to which the grid goes
 _FEW = 3  # parameters that fit into a column
+_LARGE = 1e15  # no letter is left for such a number
 _WIDE = np.log(30)  # a log axis over less has linear ticks
 
 
@@ -144,7 +145,8 @@ def _correlation(axes: Axes, x: Array, y: Array) -> None:
     strong = abs(value) > 0.9
     text = f"{value:+.3f}" if strong else f"{value:+.2f}"
     axes.text(
-        0.5, 0.5, text.replace("-", "\N{MINUS SIGN}"), transform=axes.transAxes, ha="center", va="center", fontsize=7.5, color=INK if strong else MUTED,
+        0.5, 0.5, text.replace("-", "\N{MINUS SIGN}"), transform=axes.transAxes, ha="center",
+        va="center", fontsize=7.5, color=INK if strong else MUTED,
         fontweight="bold" if strong else "normal",
     )  # fmt: skip
     axes.set_axis_off()
@@ -157,4 +159,8 @@ def _ticks(axis: Axis, reach: tuple[float, float], log: bool) -> None:
     else:
         axis.set_major_locator(MaxNLocator(3, prune="both"))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: quantity(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _short(value: float) -> str:
+    return power(value) if value >= _LARGE else quantity(value)
