@@ -46,8 +46,6 @@ DRAWS = 4000
 BEST_KNOWN = 0.001018274017800603  # two engines agree on it; see tests/fit
 DELTA = 1e-3
 HOFFMANN = np.array([np.log(406.4), np.log(410.7), np.log(1.69), 0.34, 0.28])  # a b e alpha beta
-    [np.log(406.4), np.log(410.7), np.log(1.69), 0.34, 0.28]
-)  # a, b, e, alpha, beta
 STARTS = [
     np.array(start)
     for start in product(

@@ -88,7 +88,10 @@ def _minimise(problem: Problem, starts: Array, weights: Array, shifts: Array) ->
             if leave.any():
                 out = index[leave]
                 done.u[out], done.value[out] = u[leave], here.value[leave]
-                done.converged[out] = (solved | _at_rest(problem, u, here))[leave]
+                rest = solved
+                if (leave & ~solved).any():
+                    rest = solved | _at_rest(problem, u, here)
+                done.converged[out] = rest[leave]
                 done.iterations[out] = iteration + 1
                 keep = ~leave
                 index, u, damping = index[keep], u[keep], damping[keep]
