@@ -106,22 +106,6 @@ def report_command(folder: Folder) -> None:
     console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
-@app.command("plot")
-def plot_command(
-    figure: Annotated[str, typer.Argument(help="The figure: rates.")],
-    table: Annotated[Path, typer.Argument(help="Run table: .csv, .tsv or .parquet.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
-) -> None:
-    """Draw a figure from a run table (rates: loss against learning rate, by width)."""
-    from scaling.errors import InputError
-    from scaling.plot import rates, save
-    from scaling.table import read_table
-
-    if figure != "rates":
-        raise InputError(f"unknown figure {figure!r}, known: rates")
-    save(rates(read_table(table)), out)
-
-
 def _planned(grid: Path, seed: int, workers: int | None, *, measure: bool) -> tuple[Planned, int]:
     from scaling.study import plan_study
     from scaling.sweep.local import cores
