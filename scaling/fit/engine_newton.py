@@ -87,7 +87,8 @@ def _minimise(problem: Problem, starts: Array, weights: Array, shifts: Array) ->
             leave = solved | stalled | (iteration == _MAX_ITERATIONS - 1)
             if leave.any():
                 out = index[leave]
-                done.u[out], done.value[out] = u[leave], here.value[leave]
+                value = np.where(np.isfinite(here.value), here.value, np.inf)
+                done.u[out], done.value[out] = u[leave], value[leave]
                 rest = solved
                 if (leave & ~solved).any():
                     rest = solved | _at_rest(problem, u, here)
@@ -108,20 +109,20 @@ def sharpen(problem: Problem, u: Array) -> Array:
     Near a minimum the objective is flat to rounding long before its gradient is.
     """
     weights = problem.weights[None]
-    for _ in range(_SHARPENING):
-        here = problem.local(u[None], weights)
-        still = held(problem, u[None], here.gradient)
-        step, _ = _step(problem, u[None], here, np.zeros(1))
-        moved = np.clip(u + step[0], problem.lower, problem.upper)
-        there = problem.local(moved[None], weights)
-        before = np.abs(np.where(still, 0.0, here.gradient)).max()
-        after = np.abs(
-            np.where(held(problem, moved[None], there.gradient), 0, there.gradient)
-        ).max()
-        higher = there.value[0] > here.value[0] * (1 + 1e-14)
-        if higher or not after < before:
-            break
-        u = moved
+    with np.errstate(all="ignore"):  # a step may leave the law's domain: it is refused
+        for _ in range(_SHARPENING):
+            here = problem.local(u[None], weights)
+            still = held(problem, u[None], here.gradient)
+            step, _ = _step(problem, u[None], here, np.zeros(1))
+            moved = np.clip(u + step[0], problem.lower, problem.upper)
+            there = problem.local(moved[None], weights)
+            before = np.abs(np.where(still, 0.0, here.gradient)).max()
+            left = held(problem, moved[None], there.gradient)
+            after = np.abs(np.where(left, 0, there.gradient)).max()
+            higher = there.value[0] > here.value[0] * (1 + 1e-14)
+            if higher or not after < before:
+                break
+            u = moved
     return u
 
 
@@ -167,7 +168,8 @@ def scaled_solve(matrix: Array, right: Array, scale: Array) -> Array:
     try:
         return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
     except np.linalg.LinAlgError:
-        scaled = scaled + 1e-10 * np.eye(right.shape[1])
+        largest = np.abs(scaled).max(axis=(1, 2), keepdims=True)
+        scaled = scaled + 1e-10 * largest * np.eye(right.shape[1])
         return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
 
 

@@ -1,17 +1,20 @@
 """Derivatives and starts of a law from nothing but its `predict`.
 
-Complex steps give the gradient to machine precision: Im f(x + ih) / h has no cancellation (Squire &
-Trapp 1998). Second derivatives are central differences of that gradient, good to about ten digits,
-which a Newton iteration doesn't notice.
+`predict` is evaluated on numbers that carry their derivatives (`scaling.laws.dual`), exact to
+machine precision. A law that uses functions unknown there is differentiated by complex steps:
+Im f(x + ih) / h has no cancellation (Squire & Trapp 1998), and second derivatives are central
+differences of that gradient, good to about ten digits, which a Newton iteration doesn't notice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Seeds, Values
+from scaling.laws.dual import Dual
+from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Param, Seeds, Values
 
 _TINY = 1e-30  # complex step: no cancellation, so as small as you like
 _STEP = 1e-5  # real step, about the cube root of machine precision
@@ -30,25 +33,58 @@ def form_of(law: Law, x: Values) -> Form:
         }
         return law.predict(**x, **values)
 
-    def gradient(y: tuple[Array, ...]) -> list[Array]:
-        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(len(y))]
+    def level(y: tuple[Array, ...]) -> Array:
+        return np.asarray(loss(y), dtype=float)
 
     def core(y: tuple[Array, ...]) -> Jet:
-        value = np.asarray(loss(y), dtype=float)
-        shape = np.shape(value)
-        hessian: dict[tuple[int, int], Array] = {}
-        for k in range(len(y)):
-            step = _STEP * (1.0 + np.abs(y[k]))
-            up, down = gradient(_moved(y, k, step)), gradient(_moved(y, k, -step))
-            for j in range(k + 1):
-                hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
-        return Jet(value, tuple(np.broadcast_to(g, shape) for g in gradient(y)), hessian)
+        try:
+            return _carried(loss, y)
+        except TypeError:
+            return _stepped(loss, y)
 
-    return Form(tuple(Feature(name) for name in names), core, plain=True)
+    return Form(tuple(Feature(name) for name in names), core, plain=True, level=level)
+
+
+def _carried(loss: Callable[[tuple[Any, ...]], Any], y: tuple[Array, ...]) -> Jet:
+    """Derivatives carried along. Raises TypeError where `loss` uses what does not carry them."""
+    found = loss(tuple(Dual(v, {j: 1.0}) for j, v in enumerate(y)))
+    if not isinstance(found, Dual):
+        raise TypeError("derivatives were lost on the way")
+    shape = np.broadcast_shapes(np.shape(found.value), *(np.shape(v) for v in y))
+    slopes = tuple(np.broadcast_to(found.first.get(j, 0.0), shape) for j in range(len(y)))
+    hessian = {pair: np.broadcast_to(h, shape) for pair, h in found.second.items()}
+    return Jet(np.broadcast_to(found.value, shape), slopes, hessian)
+
+
+def _stepped(loss: Callable[[tuple[Any, ...]], Any], y: tuple[Array, ...]) -> Jet:
+    """Derivatives by complex steps, and differences of them."""
+
+    def gradient(y: tuple[Array, ...], size: int) -> list[Array]:
+        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(size)]
+
+    here = np.asarray(loss(y), dtype=float)
+    shape = np.shape(here)
+    hessian: dict[tuple[int, int], Array] = {}
+    for k in range(len(y)):
+        step = _STEP * (1.0 + np.abs(y[k]))
+        up, down = (gradient(_moved(y, k, s), k + 1) for s in (step, -step))
+        for j in range(k + 1):
+            hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
+    slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
+    return Jet(here, slopes, hessian)
 
 
 def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:
     return (*y[:j], y[j] + step, *y[j + 1 :])
+
+
+def grid_of(param: Param, x: Values) -> Array:
+    """Values of a parameter to start from, given the variables x."""
+    grid = np.array(param.grid or (1.0,))
+    if not param.along:
+        return grid
+    logs = np.log(x[param.along])
+    return np.asarray(np.exp(logs.mean() + grid * max(float(logs.std()), 1e-3)))
 
 
 def seeds_of(law: Law) -> Seeds:
@@ -57,8 +93,8 @@ def seeds_of(law: Law) -> Seeds:
         return law.seeds
     outer_names = [name for name in law.params if name not in law.linear]
 
-    def outer(loss: Array) -> dict[str, Array]:
-        return {name: np.array(law.params[name].grid or (1.0,)) for name in outer_names}
+    def outer(x: Values, loss: Array) -> dict[str, Array]:
+        return {name: grid_of(law.params[name], x) for name in outer_names}
 
     def linearise(x: Values, loss: Array, values: Values) -> Linear:
         zero = dict.fromkeys(law.linear, 0.0)
@@ -66,8 +102,10 @@ def seeds_of(law: Law) -> Seeds:
         columns = [
             law.predict(**x, **values, **{**zero, name: 1.0}) - offset for name in law.linear
         ]
-        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(loss))
-        basis = np.stack([np.broadcast_to(c, shape) for c in columns], axis=-1)
+        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(offset), loss.shape)
+        basis = np.empty((*shape, len(columns)))
+        for j, column in enumerate(columns):
+            basis[..., j] = column
         return Linear(basis, loss - offset, loss)
 
     def assemble(values: Values, coefficients: Array) -> dict[str, Any]:
