@@ -83,7 +83,8 @@ def _condition(hessian: Array) -> float:
     values = np.linalg.eigvalsh(hessian / scale[:, None] / scale)
     if len(values) == 0:
         return 1.0
-    return float(min(values.max() / max(values.min(), 1e-300), 1e300))
+    with np.errstate(over="ignore"):  # a direction without any curvature
+        return float(min(values.max() / max(values.min(), 1e-300), 1e300))
 
 
 def design_warnings(x: Mapping[str, Array], loss: Array) -> list[str]:
@@ -153,6 +154,9 @@ def weak_directions(law: Law, draws: Array, smallest_loss: float) -> tuple[str, 
     with np.errstate(all="ignore"):
         logs = [law.params[name].scale == "log" for name in names]
         scaled = np.where(logs, np.log(np.maximum(draws, 1e-300)), draws)
+        # a fixed parameter has no spread but rounding's, which would correlate perfectly
+        still = np.ptp(scaled, axis=0) <= 1e-12 * np.abs(scaled).max(axis=0)
+        scaled = np.where(still, np.nan, scaled)
         correlation = np.corrcoef(scaled, rowvar=False)
     pairs = [
         f"{names[i]} and {names[j]} trade off (correlation {correlation[i, j]:.3f})"

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import least_squares, root
 
 from scaling.fit.problem import Array, Problem, Solutions
 
@@ -32,6 +31,8 @@ def solve_many(
 def _solve_one(
     problem: Problem, start: Array, weights: Array, shift: Array
 ) -> tuple[Array, float, bool, int]:
+    from scipy.optimize import least_squares  # late: a third of a second to load
+
     # SciPy minimises sum f_scale^2 rho((r / f_scale)^2) / 2 with one rho for both signs of r, so an
     # asymmetric penalty stretches the residuals themselves; rho may differ by row, hence weights.
     objective = problem.objective
@@ -75,6 +76,8 @@ def _solve_one(
 
 def sharpen(problem: Problem, u: Array) -> Array:
     """The last digits of a minimum u [p]: MINPACK's root of the gradient, next to u."""
+    from scipy.optimize import root  # late: a third of a second to load
+
     weights = problem.weights[None]
     free = (u > problem.lower + 1e-9) & (u < problem.upper - 1e-9)
 

@@ -7,11 +7,11 @@ density with a fitted scale alternates between the scale and the parameters.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
-from scipy.special import erf
 
 from scaling.fit.objective import Objective, huber
 from scaling.fit.problem import Array, Problem, Solutions
@@ -158,6 +158,6 @@ def _scale_of(residuals: Array, weights: Array, width: float) -> Array:
 
 def _negative_log_density(residuals: Array, weights: Array, scale: Array, width: float) -> Array:
     penalty = Objective("huber", width)(residuals / scale[:, None]).value
-    normal = np.sqrt(2 * np.pi) * erf(width / np.sqrt(2)) + 2 / width * np.exp(-(width**2) / 2)
+    normal = np.sqrt(2 * np.pi) * math.erf(width / np.sqrt(2)) + 2 / width * np.exp(-(width**2) / 2)
     total = weights.sum(axis=1)
     return np.asarray((weights * penalty).sum(axis=1) + total * (np.log(scale) + np.log(normal)))

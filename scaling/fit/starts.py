@@ -18,7 +18,7 @@ from scaling.fit.linear import bounded
 from scaling.fit.problem import Array, Index, Problem
 from scaling.laws.generic import seeds_of
 
-_BLOCK = 1_000_000  # grid points x rows worked on at once: some tens of MB
+_BLOCK = 16_000  # grid points x rows worked on at once: they stay in cache
 _MOST = 12_000  # grid points; a larger grid (many exponents) is sampled
 _APART = 0.12  # of an axis: how far apart a sample's starts lie at least
 
