@@ -146,7 +146,8 @@ def build(
     )
     # A fixed or bounded amplitude is known at ln variable = 0: its variable can't be centred.
     pinned = {f.variable for f in form.features if f.intercept in {*fixed, *bounds}}
-    centre = {v: 0.0 if v in pinned else float(np.log(x[v]).mean()) for v in law.variables}
+    logged = {f.variable for f in form.features if f.variable is not None}
+    centre = {v: 0.0 if v in pinned else float(np.log(x[v]).mean()) for v in logged}
     constants = {
         name: float(np.log(v)) if law.params[name].scale == "log" else float(v)
         for name, v in fixed.items()

@@ -36,15 +36,28 @@ def form_of(law: Law, x: Values) -> Form:
     def core(y: tuple[Array, ...]) -> Jet:
         value = np.asarray(loss(y), dtype=float)
         shape = np.shape(value)
+        first = [np.broadcast_to(g, shape) for g in gradient(y)]
         hessian: dict[tuple[int, int], Array] = {}
         for k in range(len(y)):
-            step = _STEP * (1.0 + np.abs(y[k]))
+            step = _step(y[k], value, first[k])
             up, down = gradient(_moved(y, k, step)), gradient(_moved(y, k, -step))
             for j in range(k + 1):
                 hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
-        return Jet(value, tuple(np.broadcast_to(g, shape) for g in gradient(y)), hessian)
+        return Jet(value, tuple(first), hessian)
 
     return Form(tuple(Feature(name) for name in names), core, plain=True)
+
+
+def _step(y: Array, value: Array, slope: Array) -> Array:
+    """How far to move an inner variable for second differences, one step a point.
+
+    _STEP of the variable or of 1, or less where so much would change the law by more than _STEP of
+    itself: coefficients of x^3 are of a size of their own.
+    """
+    with np.errstate(all="ignore"):  # a value that isn't finite is refused by whoever asked for it
+        size, change = (np.sqrt((v**2).mean(axis=-1, keepdims=True)) for v in (value, slope))
+        own = np.where((change > 0) & np.isfinite(change), size / change, np.inf)
+    return np.asarray(_STEP * np.minimum(1.0 + np.abs(y), own))
 
 
 def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:
