@@ -146,8 +146,8 @@ def build(
     )
     # A fixed or bounded amplitude is known at ln variable = 0: its variable can't be centred.
     pinned = {f.variable for f in form.features if f.intercept in {*fixed, *bounds}}
-    logged = {f.variable for f in form.features if f.variable is not None}
-    centre = {v: 0.0 if v in pinned else float(np.log(x[v]).mean()) for v in logged}
+    placed = {f.variable for f in form.features} - {None} - pinned
+    centre = {v: float(np.log(x[v]).mean()) if v in placed else 0.0 for v in law.variables}
     constants = {
         name: float(np.log(v)) if law.params[name].scale == "log" else float(v)
         for name, v in fixed.items()
@@ -171,6 +171,7 @@ def build(
         on=on,
         weights=np.ones(len(loss)) if weights is None else weights,
         plain=form.plain,
+        core_value=form.value,
         irreducible=next((j for j, f in enumerate(form.features) if f.intercept == "E"), -1),
         linear=tuple(i for i, name in enumerate(base) if name in law.linear),
         logs=tuple(i for i, name in enumerate(base) if coordinates.kind(name).scale == "log"),

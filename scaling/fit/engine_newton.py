@@ -88,7 +88,8 @@ def _minimise(problem: Problem, starts: Array, weights: Array, shifts: Array) ->
             leave = solved | stalled | (iteration == _MAX_ITERATIONS - 1)
             if leave.any():
                 out = index[leave]
-                done.u[out], done.value[out] = u[leave], here.value[leave]
+                value = np.where(np.isfinite(here.value), here.value, np.inf)
+                done.u[out], done.value[out] = u[leave], value[leave]
                 done.converged[out] = (solved | _at_rest(problem, u, here))[leave]
                 done.iterations[out] = iteration + 1
                 keep = ~leave
@@ -162,13 +163,15 @@ def _step(problem: Problem, u: Array, here: Local, damping: Array) -> tuple[Arra
 
 
 def _solve(matrix: Array, right: Array, scale: Array) -> Array:
-    """Batched linear solve, coordinates scaled to one size; least squares of a singular one."""
+    """Batched linear solve, coordinates scaled to one size; a singular one gets a ridge."""
     d = 1.0 / np.sqrt(np.maximum(scale, 1e-300))
     scaled = matrix * d[:, :, None] * d[:, None, :]
     try:
         return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
     except np.linalg.LinAlgError:
-        return (np.linalg.pinv(scaled) @ (right * d)[..., None])[..., 0] * d
+        largest = np.abs(scaled).max(axis=(1, 2), keepdims=True)
+        scaled = scaled + 1e-10 * largest * np.eye(right.shape[1])
+        return np.linalg.solve(scaled, (right * d)[..., None])[..., 0] * d
 
 
 def _at_rest(problem: Problem, u: Array, here: Local) -> NDArray[np.bool_]:

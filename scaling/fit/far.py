@@ -62,7 +62,7 @@ def _change(ratio: float) -> float:
 
 
 def _diagonal(metric: Array) -> Array:
-    return np.maximum(np.einsum("bii->bi", metric)[0], 1e-300)
+    return np.asarray(np.maximum(np.einsum("bii->bi", metric)[0], 1e-300))
 
 
 def _step(metric: Array, gradient: Array, damping: float, scale: Array) -> Array:
@@ -71,4 +71,4 @@ def _step(metric: Array, gradient: Array, damping: float, scale: Array) -> Array
     try:
         return np.asarray(-np.linalg.solve(scaled, gradient * d) * d)
     except np.linalg.LinAlgError:
-        return np.asarray(-np.linalg.pinv(scaled) @ (gradient * d) * d)
+        return np.full_like(gradient, np.nan)  # is refused, and damped more

@@ -57,7 +57,7 @@ class Problem:
     names: the coordinates, for messages. core: ln L, or L where `plain`, by inner variables. loss:
     what was observed. on: what residuals are of; log_reducible is ln(L - E), E being the inner
     variable `irreducible`. weights: of the rows. linear: coordinates in which L is linear given the
-    others, `logs` those that are logarithms of a parameter.
+    others, `logs` those that are logarithms of a parameter. core_value: the core's value alone.
     """
 
     names: tuple[str, ...]
@@ -73,6 +73,7 @@ class Problem:
     irreducible: int = -1
     linear: tuple[int, ...] = ()
     logs: tuple[int, ...] = ()
+    core_value: Callable[[tuple[Array, ...]], Array] | None = None
 
     @property
     def rows(self) -> int:
@@ -97,12 +98,24 @@ class Problem:
 
     def jet(self, u: Array) -> Jet:
         """Model and its derivatives by inner variables, on the target's scale; u [b, p]."""
-        y = tuple(c.offset + u[:, c.coordinates] @ c.matrix.T for c in self.columns)
+        y = self._inner(u)
         jet = self.core(y)
         if self.on == "log_loss":
             return _log(jet) if self.plain else jet
         loss = jet if self.plain else _exp(jet)
         return loss if self.on == "loss" else self._reducible(loss, y)
+
+    def _inner(self, u: Array) -> tuple[Array, ...]:
+        return tuple(c.offset + u[:, c.coordinates] @ c.matrix.T for c in self.columns)
+
+    def _model(self, u: Array) -> Array:
+        """The jet's value alone."""
+        if self.core_value is None or self.on == "log_reducible":
+            return self.jet(u).value
+        value = self.core_value(self._inner(u))
+        if self.on == "log_loss":
+            return np.log(value) if self.plain else value
+        return value if self.plain else np.exp(value)
 
     def _reducible(self, loss: Jet, y: tuple[Array, ...]) -> Jet:
         """ln(model - E) - ln(loss - E) from the jet of the model."""
@@ -118,7 +131,7 @@ class Problem:
 
     def residuals(self, u: Array) -> Array:
         """Fitted minus target; u [p] -> [rows], u [b, p] -> [b, rows]."""
-        residual = self.jet(np.atleast_2d(u)).value - self.target
+        residual = self._model(np.atleast_2d(u)) - self.target
         return np.asarray(residual[0] if np.ndim(u) == 1 else residual)
 
     def jacobian(self, u: Array) -> Array:

@@ -48,8 +48,8 @@ def starts(
 
     parts: for a fit over groups, the problem of each group alone.
     """
-    problem, coordinates, _, loss = data
-    grid = _grid(coordinates, loss, fixed)
+    problem, coordinates, x, loss = data
+    grid = _grid(coordinates, x, loss, fixed)
     if not parts:
         points, values = _search(data, grid, fixed)
     else:
@@ -63,11 +63,14 @@ def starts(
         points = coordinates.join(np.stack(own))
         values = np.sum([v for _, v in found], axis=0)
     chosen = _minima(grid, values, count) if grid.whole else _spread(grid, values, count)
+    chosen = [i for i in chosen if np.isfinite(values[i])] or chosen
     return np.clip(points[chosen], problem.lower, problem.upper)
 
 
-def _grid(coordinates: Coordinates, loss: Array, fixed: Mapping[str, float]) -> _Grid:
-    outer = seeds_of(coordinates.law).outer(loss)
+def _grid(
+    coordinates: Coordinates, x: Mapping[str, Array], loss: Array, fixed: Mapping[str, float]
+) -> _Grid:
+    outer = seeds_of(coordinates.law).outer(x, loss)
     axes = {name: np.array([fixed[name]]) if name in fixed else v for name, v in outer.items()}
     shape = tuple(len(axis) for axis in axes.values())
     total = int(np.prod(shape, dtype=int))

@@ -16,11 +16,11 @@ from importlib.metadata import entry_points
 from typing import TypeVar
 
 from scaling.errors import InputError
-from scaling.laws.law import Law, Param, Published, exponent, free, log, positive, unit
+from scaling.laws.law import Law, Param, Published, exponent, free, log, place, positive, unit
 
 __all__ = [
-    "Law", "Param", "Published", "exponent", "free", "get", "log", "names", "positive", "published",
-    "unit",
+    "Law", "Param", "Published", "exponent", "free", "get", "log", "names", "place", "positive",
+    "published", "unit",
 ]  # fmt: skip
 
 

@@ -26,8 +26,7 @@ from scaling.laws.law import (
     log,
     positive,
 )
-
-_E, _N, _D, _K = range(4)  # inner variables: E, ln of the N term, ln of the D term, k
+from scaling.laws.terms import above, sum_core
 
 
 def _sum(N: Any, D: Any, *, E: Any, A: Any, B: Any, alpha: Any, beta: Any) -> Any:
@@ -39,22 +38,6 @@ def _power_mean(N: Any, D: Any, *, E: Any, A: Any, B: Any, alpha: Any, beta: Any
     swap = np.real(d_term) > np.real(n_term)
     large, small = np.where(swap, d_term, n_term), np.where(swap, n_term, d_term)
     return E + large * (1 + (small / large) ** k) ** (1 / k)  # the ratio cannot overflow
-
-
-def _sum_core(y: tuple[Array, ...]) -> Jet:
-    """ln(E + e^zN + e^zD): E is a bound-able number, the others are logs."""
-    n_term, d_term = np.exp(y[_N]), np.exp(y[_D])
-    loss = y[_E] + n_term + d_term
-    e, p, q = 1 / loss, n_term / loss, d_term / loss
-    hessian = {
-        (_E, _E): -e * e,
-        (_E, _N): -e * p,
-        (_E, _D): -e * q,
-        (_N, _N): p * (1 - p),
-        (_N, _D): -p * q,
-        (_D, _D): q * (1 - q),
-    }
-    return Jet(np.log(loss), (e, p, q), hessian)
 
 
 def _power_mean_core(y: tuple[Array, ...]) -> Jet:
@@ -69,25 +52,15 @@ def _power_mean_core(y: tuple[Array, ...]) -> Jet:
     q = np.exp(k * (d - m))
     entropy = -k * (p * (n - m) + q * (d - m))
     spread = p * q * (n - d)  # dp/dk = -dq/dk
-    m_k = -entropy / k**2
-    first = {_N: p, _D: q, _K: m_k}
-    second = {
-        (_N, _N): k * p * q,
-        (_N, _D): -k * p * q,
-        (_D, _D): k * p * q,
-        (_N, _K): spread,
-        (_D, _K): -spread,
-        (_K, _K): 2 * entropy / k**3 + spread * (n - d) / k,
+    hessian = {
+        (0, 0): k * p * q,
+        (0, 1): -k * p * q,
+        (1, 1): k * p * q,
+        (0, 2): spread,
+        (1, 2): -spread,
+        (2, 2): 2 * entropy / k**3 + spread * (n - d) / k,
     }
-    term = np.exp(m)
-    loss = E + term
-    e, s = 1 / loss, term / loss
-    hessian = {(_E, _E): -e * e}
-    for j, g in first.items():
-        hessian[_E, j] = -e * s * g
-    for (i, j), h in second.items():
-        hessian[i, j] = s * h + s * (1 - s) * first[i] * first[j]
-    return Jet(np.log(loss), (e, s * p, s * q, s * m_k), hessian)
+    return above(E, Jet(m, (p, q, -entropy / k**2), hessian))
 
 
 def _features(alpha: str, beta: str, *more: str) -> tuple[Feature, ...]:
@@ -141,7 +114,7 @@ def _mean_assemble(o: Values, c: Array) -> dict[str, Any]:
 def _mean_seeds(*names: str) -> Seeds:
     tied = "beta" not in names
     return Seeds(
-        lambda loss: _mean_outer(loss, *names),
+        lambda x, loss: _mean_outer(loss, *names),
         lambda x, loss, o: _mean_linear(x, loss, _tied(o) if tied else o),
         _mean_assemble,
     )
@@ -156,7 +129,7 @@ chinchilla = Law(
     params={"E": positive(), "A": log(), "B": log(), "alpha": exponent(), "beta": exponent()},
     linear=("E", "A", "B"),
     reference="Hoffmann et al. 2022, arXiv:2203.15556, eq. 10",
-    form=Form(_features("alpha", "beta"), _sum_core),
+    form=Form(_features("alpha", "beta"), sum_core),
     exponents=_exponents,
     optimum=_optimum,
 )
@@ -168,7 +141,7 @@ chinchilla_tied = Law(
     params={"E": positive(), "A": log(), "B": log(), "alpha": exponent()},
     linear=("E", "A", "B"),
     reference="Muennighoff et al. 2023, arXiv:2305.16264 (alpha = beta)",
-    form=Form(_features("alpha", "alpha"), _sum_core),
+    form=Form(_features("alpha", "alpha"), sum_core),
     exponents=lambda p: _exponents(_tied(p)),
     optimum=lambda C, p: _optimum(C, _tied(p)),
 )
@@ -206,4 +179,43 @@ hoffmann2022 = Published(
     reference="Hoffmann et al. 2022, arXiv:2203.15556, eq. 10",
     read="data of the replication, epoch-research/analyzing-chinchilla",
     note="N counts all parameters, C is 6ND; as printed: rounding moves the optimum",
+)
+
+hoffmann2022_unrounded = Published(
+    name="hoffmann2022_unrounded",
+    law="chinchilla",
+    params={
+        "E": float(np.exp(0.5267228)),
+        "A": float(np.exp(6.0073404)),
+        "B": float(np.exp(6.0179186)),
+        "alpha": 0.33917084,
+        "beta": 0.2849083,
+    },
+    reference="Hoffmann et al. 2022, arXiv:2203.15556: ln E, ln A, ln B before rounding",
+    read="notebook of the replication, epoch-research/analyzing-chinchilla",
+    note="N counts all parameters, C is 6ND",
+)
+
+besiroglu2024 = Published(
+    name="besiroglu2024",
+    law="chinchilla",
+    params={"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+    reference="Besiroglu et al. 2024, arXiv:2404.10102",
+    read="released notebook, epoch-research/analyzing-chinchilla",
+    note="N counts all parameters, C is 6ND; A, B and exponents are the optimum of absolute log "
+    "residuals, E that of Huber 1e-3: the row mixes two fits",
+)
+
+muennighoff2023_tied = Published(
+    name="muennighoff2023_tied",
+    law="chinchilla_tied",
+    params={
+        "E": float(np.exp(0.6254804)),
+        "A": float(np.exp(6.255414)),
+        "B": float(np.exp(7.3049974)),
+        "alpha": 0.3526596,
+    },
+    reference="Muennighoff et al. 2023, arXiv:2305.16264, appendix A: ln E, ln A, ln B",
+    read="released notebook, huggingface/datablations, utils/parametric_fit.ipynb",
+    note="fitted to C4 runs of one epoch",
 )

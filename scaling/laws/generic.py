@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Seeds, Values
+from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Param, Seeds, Values
 
 _TINY = 1e-30  # complex step: no cancellation, so as small as you like
 _STEP = 1e-5  # real step, about the cube root of machine precision
@@ -30,22 +30,25 @@ def form_of(law: Law, x: Values) -> Form:
         }
         return law.predict(**x, **values)
 
-    def gradient(y: tuple[Array, ...]) -> list[Array]:
-        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(len(y))]
+    def value(y: tuple[Array, ...]) -> Array:
+        return np.asarray(loss(y), dtype=float)
+
+    def gradient(y: tuple[Array, ...], size: int) -> list[Array]:
+        return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(size)]
 
     def core(y: tuple[Array, ...]) -> Jet:
-        value = np.asarray(loss(y), dtype=float)
-        shape = np.shape(value)
-        first = [np.broadcast_to(g, shape) for g in gradient(y)]
+        here = value(y)
+        shape = np.shape(here)
+        slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
         hessian: dict[tuple[int, int], Array] = {}
         for k in range(len(y)):
-            step = _step(y[k], value, first[k])
-            up, down = gradient(_moved(y, k, step)), gradient(_moved(y, k, -step))
+            step = _step(y[k], here, slopes[k])
+            up, down = (gradient(_moved(y, k, s), k + 1) for s in (step, -step))
             for j in range(k + 1):
                 hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
-        return Jet(value, tuple(first), hessian)
+        return Jet(here, slopes, hessian)
 
-    return Form(tuple(Feature(name) for name in names), core, plain=True)
+    return Form(tuple(Feature(name) for name in names), core, plain=True, value=value)
 
 
 def _step(y: Array, value: Array, slope: Array) -> Array:
@@ -64,14 +67,23 @@ def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:
     return (*y[:j], y[j] + step, *y[j + 1 :])
 
 
+def grid_of(param: Param, x: Values) -> Array:
+    """Values of a parameter to start from, given the variables x."""
+    grid = np.array(param.grid or (1.0,))
+    if not param.along:
+        return grid
+    logs = np.log(x[param.along])
+    return np.asarray(np.exp(logs.mean() + grid * max(float(logs.std()), 1e-3)))
+
+
 def seeds_of(law: Law) -> Seeds:
     """The law's own seeds, or a grid over every parameter that is not linear."""
     if law.seeds is not None:
         return law.seeds
     outer_names = [name for name in law.params if name not in law.linear]
 
-    def outer(loss: Array) -> dict[str, Array]:
-        return {name: np.array(law.params[name].grid or (1.0,)) for name in outer_names}
+    def outer(x: Values, loss: Array) -> dict[str, Array]:
+        return {name: grid_of(law.params[name], x) for name in outer_names}
 
     def linearise(x: Values, loss: Array, values: Values) -> Linear:
         zero = dict.fromkeys(law.linear, 0.0)
@@ -79,8 +91,10 @@ def seeds_of(law: Law) -> Seeds:
         columns = [
             law.predict(**x, **values, **{**zero, name: 1.0}) - offset for name in law.linear
         ]
-        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(loss))
-        basis = np.stack([np.broadcast_to(c, shape) for c in columns], axis=-1)
+        shape = np.broadcast_shapes(*(np.shape(c) for c in columns), np.shape(offset), loss.shape)
+        basis = np.empty((*shape, len(columns)))
+        for j, column in enumerate(columns):
+            basis[..., j] = column
         return Linear(basis, loss - offset, loss)
 
     def assemble(values: Values, coefficients: Array) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Kaplan's laws: L(N), L(D) and L(N, D), power laws without an irreducible loss.
+"""Kaplan's laws: L(N), L(D), L(C) and L(N, D), power laws without an irreducible loss.
 
-Reference: Kaplan et al. 2020 (arXiv:2001.08361), eq. 1.1, 1.2 and 1.5. N is non-embedding there.
+Reference: Kaplan et al. 2020 (arXiv:2001.08361), eq. 1.1 to 1.3 and 1.5. N is non-embedding there,
+and compute in PF-days, which are FLOPs here.
 The form fits z = aN ln Nc - aN ln N, so its coordinates are the height and slope of a straight line
 in the log rather than Nc, which lies many decades outside the data.
 """
@@ -19,15 +20,26 @@ from scaling.laws.law import (
     Law,
     Linear,
     Param,
+    Published,
     Seeds,
     Values,
     exponent,
     free,
     log,
 )
+from scaling.laws.power import PF_DAY
 
 # Nc = exp(height / aN) must stay a number: a flatter line than this is a constant loss.
 _FLATTEST = 0.005
+_MEANING = {
+    "N": "parameters without embeddings",
+    "Nc": "N at which the loss, or its term, is 1",
+    "Dc": "D at which the loss, or its term, is 1",
+    "Cc": "C at which the loss is 1",
+    "aN": "exponent of N",
+    "aD": "exponent of D",
+    "aC": "exponent of C",
+}
 
 
 def _line_core(y: tuple[Array, ...]) -> Jet:
@@ -61,6 +73,7 @@ def _line_law(variable: str, scale: str, slope: str, equation: str) -> Law:
         params={scale: log(), slope: kind},
         variables=(variable,),
         reference=f"Kaplan et al. 2020, arXiv:2001.08361, eq. {equation}",
+        meaning=_MEANING,
         form=Form(
             (Feature("height", slope, variable),),
             _line_core,
@@ -68,7 +81,7 @@ def _line_law(variable: str, scale: str, slope: str, equation: str) -> Law:
             encode=encode,
             decode=decode,
         ),
-        seeds=Seeds(lambda loss: {slope: np.array(kind.grid)}, linearise, assemble),
+        seeds=Seeds(lambda x, loss: {slope: np.array(kind.grid)}, linearise, assemble),
     )
 
 
@@ -124,6 +137,7 @@ _GRID = np.geomspace(0.02, 1.2, 18)
 
 kaplan_n = _line_law("N", "Nc", "aN", "1.1")
 kaplan_d = _line_law("D", "Dc", "aD", "1.2")
+kaplan_c = _line_law("C", "Cc", "aC", "1.3")
 kaplan = Law(
     name="kaplan",
     formula="((Nc/N)^(aN/aD) + Dc/D)^aD",
@@ -135,6 +149,7 @@ kaplan = Law(
         "aD": exponent(lower=_FLATTEST),
     },
     reference="Kaplan et al. 2020, arXiv:2001.08361, eq. 1.5",
+    meaning=_MEANING,
     form=Form(
         (Feature("height", "ratio", "N"), Feature("Dc", None, "D"), Feature("aD")),
         _surface_core,
@@ -142,7 +157,43 @@ kaplan = Law(
         encode=_surface_encode,
         decode=_surface_decode,
     ),
-    seeds=Seeds(lambda loss: {"aN": _GRID, "aD": _GRID}, _surface_linear, _surface_assemble),
+    seeds=Seeds(lambda x, loss: {"aN": _GRID, "aD": _GRID}, _surface_linear, _surface_assemble),
     exponents=_surface_exponents,
     optimum=_surface_optimum,
+)
+
+
+def _printed(name: str, law: str, table: str, note: str, **params: float) -> Published:
+    return Published(
+        name=name,
+        law=law,
+        params=params,
+        reference=f"Kaplan et al. 2020, arXiv:2001.08361, {table}",
+        read="transcription of the paper's text",
+        note=note,
+    )
+
+
+_NOTE = "N is non-embedding, loss on WebText2"
+
+kaplan2020 = _printed(
+    "kaplan2020", "kaplan", "table 2", _NOTE, Nc=6.4e13, Dc=1.8e13, aN=0.076, aD=0.103
+)
+kaplan2020_n = _printed("kaplan2020_n", "kaplan_n", "table 5", _NOTE, Nc=8.8e13, aN=0.076)
+kaplan2020_d = _printed("kaplan2020_d", "kaplan_d", "table 5", _NOTE, Dc=5.4e13, aD=0.095)
+kaplan2020_c = _printed(
+    "kaplan2020_c",
+    "kaplan_c",
+    "table 5",
+    "naive: one batch size for all runs; Cc is printed as 1.6e7 PF-days",
+    Cc=1.6e7 * PF_DAY,
+    aC=0.057,
+)
+kaplan2020_cmin = _printed(
+    "kaplan2020_cmin",
+    "kaplan_c",
+    "table 5",
+    "C is C_min, at batches far below critical; Cc is printed as 3.1e8 PF-days",
+    Cc=3.1e8 * PF_DAY,
+    aC=0.050,
 )

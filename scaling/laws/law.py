@@ -28,12 +28,17 @@ Values = Mapping[str, Any]  # parameter or variable name -> number or array
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter's natural bounds, the scale it is fitted on, and values to start from."""
+    """A parameter's natural bounds, the scale it is fitted on, and values to start from.
+
+    along: the variable on which the parameter is a place, such as a break; the grid is then in
+    standard deviations of the variable's logarithm, from its mean.
+    """
 
     lower: float
     upper: float
     scale: Literal["linear", "log"] = "linear"
     grid: tuple[float, ...] = ()
+    along: str = ""
 
 
 def positive(upper: float = np.inf) -> Param:
@@ -55,6 +60,11 @@ def exponent(upper: float = 2.0, lower: float = 1e-4) -> Param:
 def unit() -> Param:
     """A number in [0, 1]."""
     return Param(0.0, 1.0, "linear", tuple(np.linspace(0.05, 0.95, 10).tolist()))
+
+
+def place(variable: str) -> Param:
+    """A place on a variable, in its units: where a curve bends."""
+    return Param(0.0, np.inf, "log", (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5), variable)
 
 
 def free(grid: tuple[float, ...] = (0.0,)) -> Param:
@@ -95,7 +105,8 @@ class Form:
     Most laws of the field are of this kind (sums of power laws, maxima and powers of them), and it
     makes exact second derivatives cheap: `core` differentiates by its inner variables only.
     Coordinates are the parameters (or their logs, by `Param.scale`) unless `encode`/`decode` say
-    otherwise; `coordinates` then gives the bounds of those that are no parameters.
+    otherwise; `coordinates` then gives the bounds of those that are no parameters. `value` is the
+    core's value alone, where that is cheaper: starts are chosen by it.
     """
 
     features: tuple[Feature, ...]
@@ -104,6 +115,7 @@ class Form:
     coordinates: Mapping[str, Param] = field(default_factory=dict)
     encode: Callable[[Values], dict[str, Any]] = dict
     decode: Callable[[Values], dict[str, Any]] = dict
+    value: Callable[[tuple[Array, ...]], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,11 +135,11 @@ class Linear:
 class Seeds:
     """How to start a fit: a grid over a few outer parameters, the rest linear given them.
 
-    `outer(loss)` gives the grid; `linearise(x, loss, outer)` the inner problem at outer values
+    `outer(x, loss)` gives the grid; `linearise(x, loss, outer)` the inner problem at outer values
     of shape [..., 1]; `assemble(outer, coefficients[..., m])` the parameters.
     """
 
-    outer: Callable[[Array], dict[str, Array]]
+    outer: Callable[[Values, Array], dict[str, Array]]
     linearise: Callable[[Values, Array, Values], Linear]
     assemble: Callable[[Values, Array], dict[str, Any]]
 
@@ -142,7 +154,10 @@ class Law:
     params) -> N_opt under C = 6ND, where a closed form exists. reference: the paper, and equation.
     meaning: what symbols stand for, where it isn't the field's usual (`laws.symbols`). response:
     the column that is predicted, "loss" for most. zero: variables that may be 0. ranges: where a
-    variable usually lies, in the law's units, where it isn't the usual of its name.
+    variable usually lies, in the law's units, where it isn't the usual of its name
+    (`laws.symbols`). own_units: variables whose unit the law fixes; the parameters take up a
+    change of unit of any other. open_directions: why runs over `ranges` leave some parameters open
+    though they settle every prediction; empty where they settle both.
     """
 
     name: str
@@ -156,6 +171,8 @@ class Law:
     response: str = "loss"
     zero: tuple[str, ...] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    own_units: tuple[str, ...] = ()
+    open_directions: str = ""
     form: Form | None = None
     seeds: Seeds | None = None
     exponents: Callable[[Values], tuple[Any, Any]] | None = None

@@ -22,7 +22,7 @@ def test_battery(name: str, check: Callable[[Law], None]) -> None:
 
 @pytest.mark.parametrize("factor", [1e-3, 7.0])
 @pytest.mark.parametrize("name", laws.names())
-def test_units_of_n_change_only_its_amplitude(name: str, factor: float) -> None:
+def test_units_change_only_amplitudes(name: str, factor: float) -> None:
     battery.scales_as_it_must(laws.get(name), factor)
 
 

@@ -1,0 +1,144 @@
+"""Muennighoff's law for repeated data: tokens and parameters that exceed what is unique count less.
+
+Reference: Muennighoff et al. 2023 (arXiv:2305.16264), and the released notebook. U = min(D, D_unique)
+distinct tokens repeated R_D = D/U - 1 times are worth D' = U (1 + RD (1 - e^(-R_D/RD))) fresh ones;
+parameters beyond UN, the optimum of Hoffmann's law for U tokens, fade in the same way with RN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scaling.laws.law import (
+    Array,
+    Law,
+    Linear,
+    Param,
+    Published,
+    Seeds,
+    Values,
+    exponent,
+    log,
+    positive,
+)
+
+
+def _least(a: Any, b: Any) -> Any:
+    """The smaller, by real parts: complex steps pass through."""
+    return np.where(np.real(a) < np.real(b), a, b)
+
+
+def _faded(unique: Any, seen: Any, fade: Any) -> Any:
+    return unique * (1 + fade * (1 - np.exp(-(seen / unique - 1) / fade)))
+
+
+def _effective(
+    N: Any, D: Any, D_unique: Any, ratio: Any, alpha: Any, beta: Any, RD: Any, RN: Any
+) -> tuple[Any, Any]:
+    """N' and D'; ratio is A/B."""
+    U = _least(D, D_unique)
+    optimal = (alpha / beta * ratio) ** (1 / alpha) * U ** (beta / alpha)
+    return _faded(_least(optimal, N), N, RN), _faded(U, D, RD)
+
+
+def _predict(
+    N: Any, D: Any, D_unique: Any, *,
+    E: Any, A: Any, B: Any, alpha: Any, beta: Any, RD: Any, RN: Any,
+) -> Any:  # fmt: skip
+    n, d = _effective(N, D, D_unique, A / B, alpha, beta, RD, RN)
+    return E + A / n**alpha + B / d**beta
+
+
+def _tied(p: Values) -> dict[str, Any]:
+    return {**p, "beta": p["alpha"]}
+
+
+def _outer(*exponents: str) -> dict[str, Array]:
+    grid = np.geomspace(0.1, 0.8, 9 if len(exponents) == 1 else 6)
+    return {
+        **dict.fromkeys(exponents, grid),
+        "RD": np.array([1.0, 5.0, 20.0, 100.0]),
+        "RN": np.array([0.5, 2.0, 8.0, 40.0]),
+        "A/B": np.geomspace(0.02, 5.0, 6),
+    }
+
+
+def _linearise(x: Values, loss: Array, o: Values) -> Linear:
+    """E, A and B given which parameters are in excess, which A/B of the grid says."""
+    n, d = _effective(
+        x["N"], x["D"], x["D_unique"], o["A/B"], o["alpha"], o["beta"], o["RD"], o["RN"]
+    )
+    columns = np.broadcast_arrays(np.ones_like(loss), n ** -o["alpha"], d ** -o["beta"])
+    return Linear(np.stack(columns, axis=-1), loss, loss)
+
+
+def _assemble(o: Values, c: Array) -> dict[str, Any]:
+    kept = {name: value for name, value in o.items() if name != "A/B"}
+    return {**kept, "E": c[..., 0], "A": c[..., 1], "B": c[..., 2]}
+
+
+_FADE = Param(1e-3, 1e3, "log")
+_PARAMS = {
+    "E": positive(),
+    "A": log(),
+    "B": log(),
+    "alpha": exponent(),
+    "beta": exponent(),
+    "RD": _FADE,
+    "RN": _FADE,
+}
+_MEANING = {
+    "RD": "repetitions after which repeated tokens are worth little (R_D* in the paper)",
+    "RN": "excess of parameters after which more are worth little (R_N* in the paper)",
+}
+_WHERE = "N' and D' faded by RN and RD"
+_REFERENCE = "Muennighoff et al. 2023, arXiv:2305.16264, eq. 5 and 6"
+
+muennighoff = Law(
+    name="muennighoff",
+    formula=f"E + A/N'^alpha + B/D'^beta, {_WHERE}",
+    predict=_predict,
+    params=_PARAMS,
+    variables=("N", "D", "D_unique"),
+    linear=("E",),
+    reference=_REFERENCE,
+    meaning=_MEANING,
+    own_units=("D", "D_unique"),
+    seeds=Seeds(lambda x, loss: _outer("alpha", "beta"), _linearise, _assemble),
+)
+
+muennighoff_tied = Law(
+    name="muennighoff_tied",
+    formula=f"E + A/N'^alpha + B/D'^alpha, {_WHERE}",
+    predict=lambda N, D, D_unique, **p: _predict(N, D, D_unique, **_tied(p)),
+    params={name: kind for name, kind in _PARAMS.items() if name != "beta"},
+    variables=("N", "D", "D_unique"),
+    linear=("E",),
+    reference=f"{_REFERENCE}, alpha = beta",
+    meaning=_MEANING,
+    own_units=("D", "D_unique"),
+    seeds=Seeds(
+        lambda x, loss: _outer("alpha"),
+        lambda x, loss, o: _linearise(x, loss, _tied(o)),
+        _assemble,
+    ),
+)
+
+muennighoff2023 = Published(
+    name="muennighoff2023",
+    law="muennighoff_tied",
+    params={
+        "E": float(np.exp(0.6254804)),
+        "A": float(np.exp(6.255414)),
+        "B": float(np.exp(7.3049974)),
+        "alpha": 0.3526596,
+        "RD": 15.387756,
+        "RN": 5.309743,
+    },
+    reference="Muennighoff et al. 2023, arXiv:2305.16264, appendix A: ln E, ln A, ln B",
+    read="released notebook, huggingface/datablations, utils/parametric_fit.ipynb",
+    note="RD and RN are a local minimum of their own objective, which is nearly flat in RD from 17 "
+    "to 280",
+)
