@@ -171,7 +171,7 @@ def build(
         on=on,
         weights=np.ones(len(loss)) if weights is None else weights,
         plain=form.plain,
-        core_value=form.value,
+        level=form.level,
         irreducible=next((j for j, f in enumerate(form.features) if f.intercept == "E"), -1),
         linear=tuple(i for i, name in enumerate(base) if name in law.linear),
         logs=tuple(i for i, name in enumerate(base) if coordinates.kind(name).scale == "log"),

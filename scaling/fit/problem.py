@@ -56,8 +56,9 @@ class Problem:
 
     names: the coordinates, for messages. core: ln L, or L where `plain`, by inner variables. loss:
     what was observed. on: what residuals are of; log_reducible is ln(L - E), E being the inner
-    variable `irreducible`. weights: of the rows. linear: coordinates in which L is linear given the
-    others, `logs` those that are logarithms of a parameter. core_value: the core's value alone.
+    variable `irreducible`. weights: of the rows. level: the value of `core` alone, where that is
+    cheaper. linear: coordinates in which L is linear given the others, `logs` those that are
+    logarithms of a parameter.
     """
 
     names: tuple[str, ...]
@@ -70,6 +71,7 @@ class Problem:
     on: Scale
     weights: Array  # [rows]
     plain: bool = False
+    level: Callable[[tuple[Array, ...]], Array] | None = None
     irreducible: int = -1
     linear: tuple[int, ...] = ()
     logs: tuple[int, ...] = ()
@@ -108,14 +110,14 @@ class Problem:
     def _inner(self, u: Array) -> tuple[Array, ...]:
         return tuple(c.offset + u[:, c.coordinates] @ c.matrix.T for c in self.columns)
 
-    def _model(self, u: Array) -> Array:
-        """The jet's value alone."""
-        if self.core_value is None or self.on == "log_reducible":
+    def _value(self, u: Array) -> Array:
+        """`jet(u).value`, without derivatives where that saves work."""
+        if self.level is None or self.on == "log_reducible":
             return self.jet(u).value
-        value = self.core_value(self._inner(u))
-        if self.on == "log_loss":
-            return np.log(value) if self.plain else value
-        return value if self.plain else np.exp(value)
+        value = self.level(self._inner(u))
+        if (self.on == "log_loss") == self.plain:
+            return np.log(value) if self.plain else np.exp(value)
+        return value
 
     def _reducible(self, loss: Jet, y: tuple[Array, ...]) -> Jet:
         """ln(model - E) - ln(loss - E) from the jet of the model."""
@@ -131,7 +133,7 @@ class Problem:
 
     def residuals(self, u: Array) -> Array:
         """Fitted minus target; u [p] -> [rows], u [b, p] -> [b, rows]."""
-        residual = self._model(np.atleast_2d(u)) - self.target
+        residual = self._value(np.atleast_2d(u)) - self.target
         return np.asarray(residual[0] if np.ndim(u) == 1 else residual)
 
     def jacobian(self, u: Array) -> Array:

@@ -19,8 +19,8 @@ from scaling.errors import InputError
 from scaling.laws.law import Law, Param, Published, exponent, free, log, place, positive, unit
 
 __all__ = [
-    "Law", "Param", "Published", "exponent", "free", "get", "log", "names", "place", "positive",
-    "published", "unit",
+    "Law", "Param", "Published", "exponent", "families", "find", "free", "get", "log", "names", "place",
+    "positive", "published", "unit",
 ]  # fmt: skip
 
 
@@ -30,12 +30,12 @@ Named = TypeVar("Named", Law, Published)
 
 @cache
 def _registry() -> dict[str, Law]:
-    return _by_name(item for item in _declared() if isinstance(item, Law))
+    return _by_name(item for _, item in _declared() if isinstance(item, Law))
 
 
 @cache
 def _published() -> dict[str, Published]:
-    return _by_name(item for item in _declared() if isinstance(item, Published))
+    return _by_name(item for _, item in _declared() if isinstance(item, Published))
 
 
 def _by_name(items: Iterator[Named]) -> dict[str, Named]:
@@ -46,11 +46,15 @@ def _by_name(items: Iterator[Named]) -> dict[str, Named]:
     return found
 
 
-def _declared() -> Iterator[Law | Published]:
+def _declared() -> Iterator[tuple[str, Law | Published]]:
+    """Every value, with the file or entry point that declares it. A file that builds on a law of
+    another imports that file, not the law, which would be declared twice."""
     for module in pkgutil.iter_modules(__path__):
-        yield from _values_in(importlib.import_module(f"{__name__}.{module.name}"))
+        for item in _values_in(importlib.import_module(f"{__name__}.{module.name}")):
+            yield module.name, item
     for entry in entry_points(group="scaling.laws"):
-        yield from _values_in(entry.load())
+        for item in _values_in(entry.load()):
+            yield entry.name, item
 
 
 def _values_in(item: object) -> Iterator[Law | Published]:
@@ -58,6 +62,15 @@ def _values_in(item: object) -> Iterator[Law | Published]:
         yield item
     else:
         yield from (value for value in vars(item).values() if isinstance(value, Law | Published))
+
+
+def families() -> dict[str, tuple[Law, ...]]:
+    """The laws by the file that declares them, in its order."""
+    found: dict[str, tuple[Law, ...]] = {}
+    for name, item in _declared():
+        if isinstance(item, Law):
+            found[name] = (*found.get(name, ()), item)
+    return found
 
 
 def names() -> tuple[str, ...]:
@@ -87,6 +100,20 @@ class _PublishedParameters(Mapping[str, Published]):
 
 
 published: Mapping[str, Published] = _PublishedParameters()
+
+
+def find(name: str) -> tuple[Law, Published | None]:
+    """A law by its own name, or by that of parameters published for it, which come along.
+
+    Raises InputError with the nearest names for a name that is neither.
+    """
+    if name in _published():
+        item = published[name]
+        return get(item.law), item
+    if name in _registry():
+        return get(name), None
+    everything = {**_registry(), **_published()}
+    return get(_find(name, everything, "law or published parameters").name), None
 
 
 def _find(name: str, known: Mapping[str, T], what: str) -> T:

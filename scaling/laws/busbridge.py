@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.chinchilla import chinchilla, pnorm
+from scaling.laws import chinchilla as hoffmann
 from scaling.laws.law import Array, Form, Law, Linear, Param, Seeds, Values
 
 
@@ -61,25 +61,24 @@ def _outer(x: Values, loss: Array) -> dict[str, Array]:
     }
 
 
-_FORM = pnorm.form
+_FORM = hoffmann.pnorm.form
 assert _FORM is not None  # for the type checker
-assert chinchilla.exponents is not None
 
 busbridge = Law(
     name="busbridge",
     formula="E + (A/N^alpha + B/D^beta)^gamma",
     predict=_predict,
-    params={**chinchilla.params, "gamma": Param(1 / 30, 3.0)},
+    params={**hoffmann.chinchilla.params, "gamma": Param(1 / 30, 3.0)},
     linear=("E",),
     reference="Busbridge et al. 2025, arXiv:2502.08606",
     form=Form(
         _FORM.features,
         _FORM.core,
-        coordinates=pnorm.params,
+        coordinates=hoffmann.pnorm.params,
         encode=_encode,
         decode=_decode,
     ),
     seeds=Seeds(_outer, _linearise, lambda o, c: {**o, "A": c[..., 0], "B": c[..., 1]}),
-    exponents=chinchilla.exponents,
-    optimum=chinchilla.optimum,  # a power of the sum has its minimum where the sum has it
+    exponents=hoffmann.chinchilla.exponents,
+    optimum=hoffmann.chinchilla.optimum,  # a power of the sum has its minimum where the sum has it
 )

@@ -1,4 +1,4 @@
-"""Learning curves that are no straight lines: M3 and M4, by default of a variable `x`.
+"""Learning curves M1 to M4, by default of a variable `x`.
 
 Reference: Alabdulmohsin et al. 2022 (arXiv:2209.06640) and its released code. Published per task,
 so no values are shipped. Exponents here are positive where the paper's are negative.
@@ -24,9 +24,37 @@ from scaling.laws.law import (
     log,
     positive,
 )
-from scaling.laws.terms import sigmoid, softplus
+from scaling.laws.terms import sigmoid, softplus, sum_form
 
 _MOST_STEPS = 80  # of Newton's; some six are enough but in corners
+
+
+m1 = Law(
+    name="m1",
+    formula="b*x^-c",
+    predict=lambda x, *, b, c: b * x**-c,
+    params={"b": log(), "c": exponent()},
+    variables=("x",),
+    linear=("b",),
+    reference="Alabdulmohsin et al. 2022, arXiv:2209.06640, M1",
+    meaning={"b": "amplitude", "c": "exponent; the paper's with its sign turned"},
+)
+
+m2 = Law(
+    name="m2",
+    formula="b*x^-c + e",
+    predict=lambda x, *, b, c, e: b * x**-c + e,
+    params={"e": positive(), "b": log(), "c": exponent()},
+    variables=("x",),
+    linear=("b", "e"),
+    reference="Alabdulmohsin et al. 2022, arXiv:2209.06640, M2",
+    meaning={
+        "b": "amplitude",
+        "c": "exponent; the paper's with its sign turned",
+        "e": "irreducible loss",
+    },
+    form=sum_form(Feature("b", "c", "x"), offset="e"),
+)
 
 
 def _m3_outer(x: Values, loss: Array) -> dict[str, Array]:
@@ -137,33 +165,4 @@ m4 = Law(
         plain=True,
     ),
     seeds=Seeds(_m4_outer, _m4_linear, lambda o, c: {**o, "b": c[..., 0]}),
-)
-
-
-def _reward(C: Any, *, R0: Any, A: Any, Cm: Any, B: Any) -> Any:
-    return R0 + (A - R0) * sigmoid(B * (np.log(C) - np.log(Cm)))
-
-
-rl_sigmoid = Law(
-    name="rl_sigmoid",
-    formula="R0 + (A - R0)/(1 + (Cm/C)^B)",
-    predict=_reward,
-    params={
-        "R0": Param(0.0, np.inf),
-        "A": Param(0.0, np.inf),
-        "Cm": Param(0.0, np.inf, "log", (-2.0, -1.2, -0.6, 0.0, 0.6, 1.2, 2.0), "C"),
-        "B": Param(1e-3, 10.0, "linear", tuple(np.geomspace(0.05, 6.0, 14).tolist())),
-    },
-    variables=("C",),
-    linear=("R0", "A"),
-    reference="Khatri et al. 2025, arXiv:2510.13786",
-    meaning={
-        "C": "compute of reinforcement learning",
-        "reward": "pass rate on held-out problems",
-        "R0": "reward at the start",
-        "A": "reward that more compute tends to",
-        "Cm": "compute at half of the gain",
-        "B": "steepness",
-    },
-    response="reward",
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.chinchilla import chinchilla_tied
+from scaling.laws import chinchilla as hoffmann
 from scaling.laws.law import (
     Array,
     Feature,
@@ -58,8 +58,8 @@ def _assemble(o: Values, c: Array) -> dict[str, Any]:
 
 
 def _optimum(C: Any, p: Values) -> Any:
-    assert chinchilla_tied.optimum is not None  # for the type checker
-    return chinchilla_tied.optimum(C, _encode(p))
+    assert hoffmann.chinchilla_tied.optimum is not None  # for the type checker
+    return hoffmann.chinchilla_tied.optimum(C, _encode(p))
 
 
 _ETA = exponent(upper=1.0)
@@ -80,7 +80,7 @@ gadre = Law(
     form=Form(
         _FORM.features,
         _FORM.core,
-        coordinates=chinchilla_tied.params,
+        coordinates=hoffmann.chinchilla_tied.params,
         encode=_encode,
         decode=_decode,
     ),

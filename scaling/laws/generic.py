@@ -30,14 +30,14 @@ def form_of(law: Law, x: Values) -> Form:
         }
         return law.predict(**x, **values)
 
-    def value(y: tuple[Array, ...]) -> Array:
+    def level(y: tuple[Array, ...]) -> Array:
         return np.asarray(loss(y), dtype=float)
 
     def gradient(y: tuple[Array, ...], size: int) -> list[Array]:
         return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(size)]
 
     def core(y: tuple[Array, ...]) -> Jet:
-        here = value(y)
+        here = level(y)
         shape = np.shape(here)
         slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
         hessian: dict[tuple[int, int], Array] = {}
@@ -48,7 +48,7 @@ def form_of(law: Law, x: Values) -> Form:
                 hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
         return Jet(here, slopes, hessian)
 
-    return Form(tuple(Feature(name) for name in names), core, plain=True, value=value)
+    return Form(tuple(Feature(name) for name in names), core, plain=True, level=level)
 
 
 def _step(y: Array, value: Array, slope: Array) -> Array:

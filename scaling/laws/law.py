@@ -105,8 +105,8 @@ class Form:
     Most laws of the field are of this kind (sums of power laws, maxima and powers of them), and it
     makes exact second derivatives cheap: `core` differentiates by its inner variables only.
     Coordinates are the parameters (or their logs, by `Param.scale`) unless `encode`/`decode` say
-    otherwise; `coordinates` then gives the bounds of those that are no parameters. `value` is the
-    core's value alone, where that is cheaper: starts are chosen by it.
+    otherwise; `coordinates` then gives the bounds of those that are no parameters. level: the
+    value of `core` alone, where that is much cheaper.
     """
 
     features: tuple[Feature, ...]
@@ -115,7 +115,7 @@ class Form:
     coordinates: Mapping[str, Param] = field(default_factory=dict)
     encode: Callable[[Values], dict[str, Any]] = dict
     decode: Callable[[Values], dict[str, Any]] = dict
-    value: Callable[[tuple[Array, ...]], Array] | None = None
+    level: Callable[[tuple[Array, ...]], Array] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Muennighoff's law for repeated data: tokens and parameters that exceed what is unique count less.
+"""Muennighoff's law for repeated data: tokens and parameters beyond the unique ones count less.
 
-Reference: Muennighoff et al. 2023 (arXiv:2305.16264), and the released notebook. U = min(D, D_unique)
-distinct tokens repeated R_D = D/U - 1 times are worth D' = U (1 + RD (1 - e^(-R_D/RD))) fresh ones;
-parameters beyond UN, the optimum of Hoffmann's law for U tokens, fade in the same way with RN.
+Reference: Muennighoff et al. 2023 (arXiv:2305.16264), and the released notebook. Of D tokens seen,
+U = min(D, D_unique) are distinct; repeated R = D/U - 1 times they are worth
+D' = U (1 + RD (1 - e^(-R/RD))) fresh ones. Parameters beyond the optimum of Hoffmann's law for U
+tokens fade in the same way with RN: that is N'.
 """
 
 from __future__ import annotations
@@ -56,12 +57,12 @@ def _tied(p: Values) -> dict[str, Any]:
 
 
 def _outer(*exponents: str) -> dict[str, Array]:
-    grid = np.geomspace(0.1, 0.8, 9 if len(exponents) == 1 else 6)
+    grid = np.geomspace(0.1, 0.8, 9 if len(exponents) == 1 else 5)
     return {
         **dict.fromkeys(exponents, grid),
         "RD": np.array([1.0, 5.0, 20.0, 100.0]),
         "RN": np.array([0.5, 2.0, 8.0, 40.0]),
-        "A/B": np.geomspace(0.02, 5.0, 6),
+        "A/B": np.geomspace(0.02, 5.0, 5),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.chinchilla import besiroglu2024, chinchilla
+from scaling.laws import chinchilla as hoffmann
 from scaling.laws.law import Law, Param, Published
 
 
@@ -24,7 +24,7 @@ pearce = Law(
     formula="E + A/(N + w*N^(1/3))^alpha + B/D^beta",
     predict=_predict,
     params={
-        **chinchilla.params,
+        **hoffmann.chinchilla.params,
         "w": Param(0.0, np.inf, "log", tuple(np.geomspace(1e2, 1e6, 9).tolist())),
     },
     linear=("E", "A", "B"),
@@ -38,7 +38,7 @@ pearce = Law(
 pearce2024 = Published(
     name="pearce2024",
     law="pearce",
-    params={**besiroglu2024.params, "w": 47491},
+    params={**hoffmann.besiroglu2024.params, "w": 47491},
     reference="Pearce & Song 2024, arXiv:2406.12907",
     read="released code",
     note="N is non-embedding; E, A, B and the exponents are those of arXiv:2404.10102",

@@ -1,8 +1,8 @@
 """Rosenfeld's law: a power law in data and in model size that saturates at chance.
 
-Reference: Rosenfeld et al. 2020 (arXiv:1909.12673), eq. 5 and 6: eps = eps0 |t/(t - i eta)| with
-t = a n^-alpha + b m^-beta + c, for n examples and m parameters. t and eta enter by their ratio only,
-so eta is 1 here and a, b and c are in its units. t is positive, hence the modulus is
+Reference: Rosenfeld et al. 2020 (arXiv:1909.12673): eps = eps0 |t/(t - i eta)| with
+t = a n^-alpha + b m^-beta + c, for n examples and m parameters. t and eta enter by their ratio
+only, so eta is 1 here and a, b and c are in its units. t is positive, hence the modulus is
 t/sqrt(t^2 + 1), which is analytic. Published per data set; no values were read.
 """
 
@@ -55,7 +55,7 @@ rosenfeld = Law(
         "beta": exponent(),
     },
     linear=("eps0",),
-    reference="Rosenfeld et al. 2020, arXiv:1909.12673, eq. 5 and 6",
+    reference="Rosenfeld et al. 2020, arXiv:1909.12673",
     meaning={
         "eps0": "error of chance",
         "a": "amplitude of the data, in units of eta",
