@@ -26,7 +26,7 @@ from scaling.errors import InputError
 # trunk, branches and resumed runs, bit for bit.
 CHUNK_STEPS = 16
 # Part of every cell's identity: raise it when the same cell would train to another result.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 class _Section(BaseModel):

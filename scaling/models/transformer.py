@@ -13,8 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from scaling.families.transformer import Transformer
+from scaling.models.product import product as fast_product
 
 Array = jax.Array
+Product = Callable[[Array, Array], Array]
 EPSILON = 1e-6
 ROPE_BASE = 10_000.0
 
@@ -30,6 +32,7 @@ class Attention(nn.Module):
     shape: Transformer
     dtype: Any
     initial: Callable[..., Array]
+    product: Product
 
     @nn.compact
     def __call__(self, x_BTW: Array) -> Array:
@@ -38,7 +41,7 @@ class Attention(nn.Module):
         # One matrix for queries, keys and values: one large product instead of three.
         qkv = self.param("qkv", self.initial, (W, 3 * W))
         out = self.param("out", self.initial, (W, W))
-        q, k, v = jnp.split(x_BTW @ qkv.astype(self.dtype), 3, axis=-1)
+        q, k, v = jnp.split(self.product(x_BTW, qkv.astype(self.dtype)), 3, axis=-1)
         q, k, v = (a.reshape(B, T, s.heads, s.head_dim).swapaxes(1, 2) for a in (q, k, v))
         if s.qk_norm:
             q, k = RMSNorm(name="q_norm")(q), RMSNorm(name="k_norm")(k)
@@ -48,13 +51,14 @@ class Attention(nn.Module):
         scores = jnp.where(mask, scores, -1e9).astype(jnp.float32)
         weights = jax.nn.softmax(scores).astype(self.dtype)
         mixed = jnp.einsum("bhts,bhsd->bhtd", weights, v)
-        return mixed.swapaxes(1, 2).reshape(B, T, W) @ out.astype(self.dtype)
+        return self.product(mixed.swapaxes(1, 2).reshape(B, T, W), out.astype(self.dtype))
 
 
 class MLP(nn.Module):
     shape: Transformer
     dtype: Any
     initial: Callable[..., Array]
+    product: Product
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -62,10 +66,10 @@ class MLP(nn.Module):
         down = self.param("down", self.initial, (H, W)).astype(self.dtype)
         if self.shape.mlp == "gelu":
             up = self.param("up", self.initial, (W, H)).astype(self.dtype)
-            return jax.nn.gelu(x @ up) @ down
+            return self.product(jax.nn.gelu(self.product(x, up)), down)
         gate_up = self.param("gate_up", self.initial, (W, 2 * H)).astype(self.dtype)
-        gate, up = jnp.split(x @ gate_up, 2, axis=-1)
-        return (jax.nn.silu(gate) * up) @ down
+        gate, up = jnp.split(self.product(x, gate_up), 2, axis=-1)
+        return self.product(jax.nn.silu(gate) * up, down)
 
 
 class TransformerLM(nn.Module):
@@ -74,6 +78,7 @@ class TransformerLM(nn.Module):
     shape: Transformer
     dtype: Any = jnp.float32
     transfer: bool = True
+    product: Product = fast_product
 
     @nn.compact
     def __call__(self, tokens_BT: Array) -> Array:
@@ -82,8 +87,8 @@ class TransformerLM(nn.Module):
         table = self.param("embedding", nn.initializers.normal(1.0), (s.vocab, s.width))
         x = table[tokens_BT].astype(self.dtype)
         for layer in range(s.depth):
-            attention = Attention(s, self.dtype, fan_in, name=f"attention_{layer}")
-            mlp = MLP(s, self.dtype, fan_in, name=f"mlp_{layer}")
+            attention = Attention(s, self.dtype, fan_in, self.product, name=f"attention_{layer}")
+            mlp = MLP(s, self.dtype, fan_in, self.product, name=f"mlp_{layer}")
             x = x + attention(RMSNorm(name=f"attention_norm_{layer}")(x))
             x = x + mlp(RMSNorm(name=f"mlp_norm_{layer}")(x))
         x = RMSNorm(name="final_norm")(x)
@@ -93,7 +98,7 @@ class TransformerLM(nn.Module):
         else:
             zeros_or_usual = nn.initializers.zeros if self.transfer else fan_in
             head = self.param("head", zeros_or_usual, (s.width, s.vocab))
-        return (x @ head.astype(self.dtype)).astype(jnp.float32)
+        return self.product(x, head.astype(self.dtype)).astype(jnp.float32)
 
 
 def build(shape: Transformer, *, dtype: Any = jnp.float32, transfer: bool = True) -> TransformerLM:
