@@ -75,7 +75,6 @@ class Problem:
     irreducible: int = -1
     linear: tuple[int, ...] = ()
     logs: tuple[int, ...] = ()
-    core_value: Callable[[tuple[Array, ...]], Array] | None = None
 
     @property
     def rows(self) -> int:
