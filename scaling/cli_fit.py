@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scaling.fit import Fit
     from scaling.fit.approaches import Allocation
+    from scaling.forecast import PublishedLaw
 
 app = typer.Typer()
 
@@ -235,7 +236,10 @@ def _side_by_side(
 
 @app.command()
 def forecast(
-    source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="A run table, a fit saved as .json, or published parameters by name."),
+    ],
     compute: Annotated[
         list[float] | None,
         typer.Option(parser=number, metavar="NUMBER", help="Training FLOPs (repeatable)."),
@@ -263,7 +267,7 @@ def forecast(
 ) -> None:
     """Forecast what to train with a budget, and the loss to expect."""
     from scaling.fit import Fit
-    from scaling.forecast import budget
+    from scaling.forecast import budget, published_law
     from scaling.forecast import forecast as forecast_run
 
     if (flops_per_second is None) != (hours is None):
@@ -271,36 +275,57 @@ def forecast(
     budgets: list[float | None] = [*(compute or [])]
     if flops_per_second is not None and hours is not None:
         budgets.append(budget(flops_per_second, hours))
-    if source.suffix == ".json":
-        fitted = Fit.from_json(_text(source))
-        nearest = None
-    else:
+    path, nearest = Path(source), None
+    predictor: Fit | PublishedLaw
+    if path.suffix == ".json":
+        predictor = Fit.from_json(_text(path))
+    elif path.suffix or path.exists():
         settings = _settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
-        df = _read(source, columns)
-        fitted = _fit(df, law, settings)
+        df = _read(path, columns)
+        predictor = _fit(df, law, settings)
         nearest = _buildable(df, n)
+    else:
+        predictor = published_law(source)
     found = [
-        forecast_run(fitted, compute=c, tokens=tokens, params=params, nearest=nearest)
+        forecast_run(predictor, compute=c, tokens=tokens, params=params, nearest=nearest)
         for c in budgets or [None]
     ]
+    head, facts = _behind(predictor)
     if as_json:
         show_json(
             {
-                "law": fitted.law.name,
-                "params": fitted.params,
-                "status": fitted.status,
-                "n_rows": fitted.n_rows,
-                "n_column": fitted.n_column,
-                "c_kind": fitted.cost.kind,
+                "law": predictor.law.name,
+                **facts,
+                "n_column": predictor.n_column,
+                "c_kind": predictor.cost.kind,
                 "budgets": [item.budget() for item in found],
                 "forecasts": [item.to_dict() for item in found],
             }
         )
     else:
-        head = f"law {fitted.law.name} on {fitted.n_rows} rows of {fitted.source}: {fitted.status}"
         show(head, *map(str, found))
+
+
+def _behind(predictor: Fit | PublishedLaw) -> tuple[str, dict[str, Any]]:
+    """What a forecast rests on: one line, and the same for JSON."""
+    from scaling.fit import Fit
+
+    if isinstance(predictor, Fit):
+        rows = f"{predictor.n_rows} rows of {predictor.source}"
+        return f"law {predictor.law.name} on {rows}: {predictor.status}", {
+            "params": predictor.params,
+            "status": predictor.status,
+            "n_rows": predictor.n_rows,
+        }
+    return str(predictor), {
+        "params": dict(predictor.published.params),
+        "status": "published parameters: no intervals",
+        "n_rows": 0,
+        "reference": predictor.published.reference,
+        "note": predictor.published.note,
+    }
 
 
 def _buildable(df: pd.DataFrame, n: str) -> Callable[[float], dict[str, Any]] | None:

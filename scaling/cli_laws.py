@@ -1,4 +1,4 @@
-"""The command `laws`: which laws there are, and what each of them says. `scaling.cli` takes it in."""
+"""The command `laws`: which there are, and what each of them says. `scaling.cli` takes it in."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ def list_laws(context: typer.Context, as_json: JsonOption = False) -> None:
         ]
         show_json({"laws": rows, "published": {p.name: p.law for p in laws.published.values()}})
         return
-    rows_ = [
+    lines: list[tuple[str, ...]] = [
         (family, law.name, f"{law.response} = {law.formula}", ", ".join(law.variables),
          law.reference)
         for family, members in families.items()
         for law in members
     ]  # fmt: skip
     show(
-        _table(("family", "law", "formula", "variables", "reference"), rows_),
+        _table(("family", "law", "formula", "variables", "reference"), lines),
         f"published parameters: {', '.join(laws.published)}",
-        "scaling laws show NAME: symbols, bounds, published values; NAME may be published parameters",
+        "scaling laws show NAME: all about a law, or about published parameters",
     )
 
 
@@ -103,8 +103,10 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
 def _symbols(law: Law) -> Table:
     from scaling.laws.symbols import meaning_of, range_of
 
-    rows = [("variable", name, meaning_of(law, name), _range(*range_of(law, name)))
-            for name in law.variables]  # fmt: skip
+    rows: list[tuple[str, ...]] = [
+        ("variable", name, meaning_of(law, name), _range(*range_of(law, name)))
+        for name in law.variables
+    ]
     rows += [
         ("parameter", name, meaning_of(law, name), _range(kind.lower, kind.upper))
         for name, kind in law.params.items()

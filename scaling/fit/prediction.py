@@ -43,13 +43,22 @@ class Optimum:
     loss: Draws
 
 
+def of_n_and_d(law: Law, N: ArrayLike, D: ArrayLike) -> dict[str, Array]:
+    """The law's variables, broadcast. Raises InputError for a law that needs others."""
+    N, D = np.broadcast_arrays(np.asarray(N, float), np.asarray(D, float))
+    x = {name: value for name, value in (("N", N), ("D", D)) if name in law.variables}
+    if len(x) < len(law.variables):
+        raise InputError(f"law {law.name} needs {', '.join(law.variables)}, not N and D")
+    return x
+
+
 def optimal_n(law: Law, params: Mapping[str, Array], C: ArrayLike, cost: Cost) -> Array:
     """The N that minimises the law's loss where `cost.flops_per_token(N) * D = C`.
 
     params: each [b]; C [...], FLOPs. Returns [b, ...]: by the law's closed form under 6ND where
     it has one, else by bisection of d ln L / d ln N along the budget. Where the loss has no minimum
-    between N = 1 and D = 1 one of these ends is returned. Raises InputError for a law without N
-    or D.
+    between N = 1 and D = 1 one of these ends is returned. Raises InputError for a law of other
+    variables than N and D.
     """
     for name in ("N", "D"):
         if name not in law.variables:
@@ -57,6 +66,12 @@ def optimal_n(law: Law, params: Mapping[str, Array], C: ArrayLike, cost: Cost) -
                 f"law {law.name} has no {name}: it says nothing of how to divide "
                 "a budget between N and D"
             )
+    more = [name for name in law.variables if name not in ("N", "D")]
+    if more:
+        raise InputError(
+            f"law {law.name} needs {', '.join(more)} too: a budget alone does not say which N and "
+            "D are best"
+        )
     C = np.asarray(C, dtype=float)
     column = {name: np.reshape(v, (-1,) + (1,) * C.ndim) for name, v in params.items()}
     if law.optimum is not None and cost.kind == "6ND":

@@ -16,7 +16,7 @@ from scaling.errors import InputError
 from scaling.fit.diagnose import Diagnostics
 from scaling.fit.draws import Kind
 from scaling.fit.objective import Objective
-from scaling.fit.prediction import Draws, Optimum, optimal_n
+from scaling.fit.prediction import Draws, Optimum, of_n_and_d, optimal_n
 from scaling.fit.problem import Array, Scale
 from scaling.laws.formula import law_of
 from scaling.laws.law import Law
@@ -111,13 +111,9 @@ class Fit:
         With `noise` each draw also gets a residual of the fit at random, widened for the parameters
         spent: then the draws are of one new run's loss, not of the law's mean.
         """
-        N, D = np.broadcast_arrays(np.asarray(N, float), np.asarray(D, float))
-        x = {name: value for name, value in (("N", N), ("D", D)) if name in self.law.variables}
-        if len(x) < len(self.law.variables):
-            raise InputError(
-                f"law {self.law.name} needs {', '.join(self.law.variables)}, not N and D"
-            )
-        column = {k: v.reshape((-1,) + (1,) * N.ndim) for k, v in self.params_draws().items()}
+        x = of_n_and_d(self.law, N, D)
+        shape = np.broadcast_shapes(np.shape(N), np.shape(D))
+        column = {k: v.reshape((-1,) + (1,) * len(shape)) for k, v in self.params_draws().items()}
         draws = np.asarray(self.law.predict(**x, **column), dtype=float)
         if noise and len(draws):
             free = len(self.params) - len(self.fixed)
@@ -125,7 +121,7 @@ class Fit:
             pick = np.random.default_rng([self.seed, 1]).integers(self.n_rows, size=draws.shape)
             error = spread * self.residuals[pick]
             draws = draws * np.exp(error) if self.on == "log_loss" else draws + error
-        return Draws(self.predict(**x), np.broadcast_to(draws, (len(self.draws), *N.shape)))
+        return Draws(self.predict(**x), np.broadcast_to(draws, (len(self.draws), *shape)))
 
     def optimum(self, C: ArrayLike) -> Optimum:
         """Compute-optimal N, D and loss at C training FLOPs [...], in the convention of `cost`."""

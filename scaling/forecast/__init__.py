@@ -3,5 +3,9 @@
 from scaling.forecast.forecast import Forecast, Interval, budget, forecast
 from scaling.forecast.frontier import flat_region
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.published import PublishedLaw, published_law
 
-__all__ = ["Forecast", "Interval", "Predictor", "budget", "flat_region", "forecast"]
+__all__ = [
+    "Forecast", "Interval", "Predictor", "PublishedLaw", "budget", "flat_region", "forecast",
+    "published_law",
+]  # fmt: skip

@@ -17,14 +17,20 @@ Nearest = Callable[[float], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Interval:
-    """A point estimate and the central 90 % of the draws around it."""
+    """A point estimate and the central 90 % of the draws around it: the point where there are
+    none."""
 
     point: float
     q05: float
     q95: float
 
+    @property
+    def open(self) -> bool:
+        return self.q05 < self.q95
+
     def __str__(self) -> str:
-        return f"{self.point:.4g} [{self.q05:.4g}, {self.q95:.4g}]"
+        ends = f" [{self.q05:.4g}, {self.q95:.4g}]" if self.open else ""
+        return f"{self.point:.4g}{ends}"
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,12 @@ class Forecast:
     def __str__(self) -> str:
         asked = ", ".join(f"{name} {value:.4g}" for name, value in self.asked.items())
         low, high = self.flat
+        of_one_run = ", 90 % interval of one run" if self.loss.open else ""
         lines = [
             f"{self.kind} for {asked}: C = {self.C:.4g} FLOPs ({self.c_kind})",
             f"  train    N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g} tokens, "
             f"{self.tokens_per_param:.3g} tokens per parameter",
-            f"  loss     {self.loss} nats per token, 90 % interval of one run",
+            f"  loss     {self.loss} nats per token{of_one_run}",
             f"  optimum  N_opt = {self.n_opt}, D_opt = {self.d_opt}, loss {self.loss_opt}",
             f"  flat     N from {low:.4g} to {high:.4g} is within .5 % of the optimal loss",
             f"  reach    {self.reach}",

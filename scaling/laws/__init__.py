@@ -19,8 +19,8 @@ from scaling.errors import InputError
 from scaling.laws.law import Law, Param, Published, exponent, free, log, place, positive, unit
 
 __all__ = [
-    "Law", "Param", "Published", "exponent", "families", "find", "free", "get", "log", "names", "place",
-    "positive", "published", "unit",
+    "Law", "Param", "Published", "exponent", "families", "find", "free", "get", "log", "names",
+    "place", "positive", "published", "unit",
 ]  # fmt: skip
 
 
@@ -112,8 +112,9 @@ def find(name: str) -> tuple[Law, Published | None]:
         return get(item.law), item
     if name in _registry():
         return get(name), None
-    everything = {**_registry(), **_published()}
-    return get(_find(name, everything, "law or published parameters").name), None
+    everything: dict[str, object] = {**_registry(), **_published()}
+    _find(name, everything, "law or published parameters")  # raises
+    raise AssertionError(name)
 
 
 def _find(name: str, known: Mapping[str, T], what: str) -> T:

@@ -44,7 +44,7 @@ batch_steps = Law(
     },
     variables=("B",),
     linear=("S_min",),
-    reference="McCandlish et al. 2018, arXiv:1812.06162; " + _SOURCE + ", eq. 5.1",
+    reference="McCandlish et al. 2018, arXiv:1812.06162; " + _SOURCE + ", section 5",
     meaning={
         "B": "batch, tokens",
         "steps": "updates that reach a given loss",
@@ -108,5 +108,5 @@ kaplan2020_steps = Published(
     params={"Nc": 6.5e13, "aN": 0.077, "Sc": 2.1e3, "aS": 0.76},
     reference=f"{_SOURCE}, table 3",
     read=_READ,
-    note="N is non-embedding",
+    n_kind="non_embedding",
 )

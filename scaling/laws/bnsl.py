@@ -131,7 +131,7 @@ def bnsl(n: int) -> Law:
         params=params,
         variables=("x",),
         linear=("a", "b"),
-        reference="Caballero et al. 2023, arXiv:2210.14891, eq. 1",
+        reference="Caballero et al. 2023, arXiv:2210.14891",
         meaning=meaning,
         form=Form(tuple(features), lambda y: _core(n, y), decode=lambda c: _in_order(n, c)),
         seeds=Seeds(

@@ -178,7 +178,8 @@ hoffmann2022 = Published(
     params={"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28},
     reference="Hoffmann et al. 2022, arXiv:2203.15556, eq. 10",
     read="data of the replication, epoch-research/analyzing-chinchilla",
-    note="N counts all parameters, C is 6ND; as printed: rounding moves the optimum",
+    note="C is 6ND; as printed: rounding moves the optimum",
+    n_kind="total",
 )
 
 hoffmann2022_unrounded = Published(
@@ -193,7 +194,8 @@ hoffmann2022_unrounded = Published(
     },
     reference="Hoffmann et al. 2022, arXiv:2203.15556: ln E, ln A, ln B before rounding",
     read="notebook of the replication, epoch-research/analyzing-chinchilla",
-    note="N counts all parameters, C is 6ND",
+    note="C is 6ND",
+    n_kind="total",
 )
 
 besiroglu2024 = Published(
@@ -202,8 +204,9 @@ besiroglu2024 = Published(
     params={"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
     reference="Besiroglu et al. 2024, arXiv:2404.10102",
     read="released notebook, epoch-research/analyzing-chinchilla",
-    note="N counts all parameters, C is 6ND; A, B and exponents are the optimum of absolute log "
+    note="C is 6ND; A, B and exponents are the optimum of absolute log "
     "residuals, E that of Huber 1e-3: the row mixes two fits",
+    n_kind="total",
 )
 
 muennighoff2023_tied = Published(

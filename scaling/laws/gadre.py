@@ -71,7 +71,7 @@ gadre = Law(
     predict=_loss,
     params={"E": positive(), "a": log(), "b": log(), "eta": _ETA},
     linear=("E", "a", "b"),
-    reference="Gadre et al. 2024, arXiv:2403.08540, eq. 4",
+    reference="Gadre et al. 2024, arXiv:2403.08540",
     meaning={
         "a": "amplitude of the term of N",
         "b": "amplitude of the term of D",
@@ -100,7 +100,7 @@ gadre_error = Law(
     },
     variables=("x",),
     linear=("eps", "k"),
-    reference="Gadre et al. 2024, arXiv:2403.08540, eq. 5",
+    reference="Gadre et al. 2024, arXiv:2403.08540",
     meaning={
         "x": "validation loss, nats per token",
         "error": "top-1 error averaged over tasks",
@@ -114,52 +114,54 @@ gadre_error = Law(
 )
 
 
-def _read(table: str) -> dict[str, str]:
-    return {
-        "reference": f"Gadre et al. 2024, arXiv:2403.08540, {table}",
-        "read": "refitted to the released runs, mlfoundations/scaling: equal to the printed digits",
-    }
+def _printed(name: str, law: str, note: str, **params: float) -> Published:
+    return Published(
+        name=name,
+        law=law,
+        params=params,
+        reference="Gadre et al. 2024, arXiv:2403.08540, table of fitted coefficients",
+        read="refitted to the released runs, mlfoundations/scaling: equal to the printed digits",
+        note=note,
+    )
 
 
-gadre2024_c4 = Published(
-    name="gadre2024_c4",
-    law="gadre",
-    params={"E": 1.51, "a": 141, "b": 190, "eta": 0.121},
-    note="trained on C4, evaluated on C4",
-    **_read("table of fitted coefficients"),
+gadre2024_c4 = _printed(
+    "gadre2024_c4", "gadre", "trained and evaluated on C4", E=1.51, a=141, b=190, eta=0.121
 )
-gadre2024_redpajama = Published(
-    name="gadre2024_redpajama",
-    law="gadre",
-    params={"E": 1.84, "a": 212, "b": 367, "eta": 0.136},
-    note="trained on RedPajama, evaluated on C4",
-    **_read("table of fitted coefficients"),
+gadre2024_redpajama = _printed(
+    "gadre2024_redpajama",
+    "gadre",
+    "trained on RedPajama, evaluated on C4",
+    E=1.84,
+    a=212,
+    b=367,
+    eta=0.136,
 )
-gadre2024_refinedweb = Published(
-    name="gadre2024_refinedweb",
-    law="gadre",
-    params={"E": 1.73, "a": 157, "b": 246, "eta": 0.127},
-    note="trained on RefinedWeb, evaluated on C4",
-    **_read("table of fitted coefficients"),
+gadre2024_refinedweb = _printed(
+    "gadre2024_refinedweb",
+    "gadre",
+    "trained on RefinedWeb, evaluated on C4",
+    E=1.73,
+    a=157,
+    b=246,
+    eta=0.127,
 )
-gadre2024_error_c4 = Published(
-    name="gadre2024_error_c4",
-    law="gadre_error",
-    params={"eps": 0.850, "k": 2.08, "g": 0.756},
-    note="trained on C4; 17 tasks",
-    **_read("table of fitted coefficients"),
+gadre2024_error_c4 = _printed(
+    "gadre2024_error_c4", "gadre_error", "trained on C4; 17 tasks", eps=0.850, k=2.08, g=0.756
 )
-gadre2024_error_redpajama = Published(
-    name="gadre2024_error_redpajama",
-    law="gadre_error",
-    params={"eps": 0.857, "k": 2.21, "g": 0.715},
-    note="trained on RedPajama; 17 tasks",
-    **_read("table of fitted coefficients"),
+gadre2024_error_redpajama = _printed(
+    "gadre2024_error_redpajama",
+    "gadre_error",
+    "trained on RedPajama; 17 tasks",
+    eps=0.857,
+    k=2.21,
+    g=0.715,
 )
-gadre2024_error_refinedweb = Published(
-    name="gadre2024_error_refinedweb",
-    law="gadre_error",
-    params={"eps": 0.865, "k": 2.21, "g": 0.707},
-    note="trained on RefinedWeb; 17 tasks",
-    **_read("table of fitted coefficients"),
+gadre2024_error_refinedweb = _printed(
+    "gadre2024_error_refinedweb",
+    "gadre_error",
+    "trained on RefinedWeb; 17 tasks",
+    eps=0.865,
+    k=2.21,
+    g=0.707,
 )

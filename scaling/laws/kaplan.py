@@ -171,10 +171,11 @@ def _printed(name: str, law: str, table: str, note: str, **params: float) -> Pub
         reference=f"Kaplan et al. 2020, arXiv:2001.08361, {table}",
         read="transcription of the paper's text",
         note=note,
+        n_kind="non_embedding",
     )
 
 
-_NOTE = "N is non-embedding, loss on WebText2"
+_NOTE = "loss on WebText2"
 
 kaplan2020 = _printed(
     "kaplan2020", "kaplan", "table 2", _NOTE, Nc=6.4e13, Dc=1.8e13, aN=0.076, aD=0.103

@@ -195,6 +195,7 @@ class Published:
     params: every parameter, in the law's units and names. reference: paper and table, equation or
     file. read: where these digits were read ("arXiv:2203.15556, eq. 10" or "released code, FILE");
     values that nobody read are not shipped. note: conventions of N, C and L, and known faults.
+    n_kind: which parameters N counts there.
     """
 
     name: str
@@ -203,3 +204,4 @@ class Published:
     reference: str
     read: str
     note: str = ""
+    n_kind: Literal["total", "non_embedding", "unstated"] = "unstated"

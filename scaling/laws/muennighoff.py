@@ -95,7 +95,7 @@ _MEANING = {
     "RN": "excess of parameters after which more are worth little (R_N* in the paper)",
 }
 _WHERE = "N' and D' faded by RN and RD"
-_REFERENCE = "Muennighoff et al. 2023, arXiv:2305.16264, eq. 5 and 6"
+_REFERENCE = "Muennighoff et al. 2023, arXiv:2305.16264"
 
 muennighoff = Law(
     name="muennighoff",

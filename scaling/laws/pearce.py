@@ -41,5 +41,6 @@ pearce2024 = Published(
     params={**hoffmann.besiroglu2024.params, "w": 47491},
     reference="Pearce & Song 2024, arXiv:2406.12907",
     read="released code",
-    note="N is non-embedding; E, A, B and the exponents are those of arXiv:2404.10102",
+    note="E, A, B and the exponents are those of arXiv:2404.10102",
+    n_kind="non_embedding",
 )

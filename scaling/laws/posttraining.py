@@ -40,7 +40,7 @@ finetune = Law(
     predict=lambda N, D, *, E, A, alpha, beta: A * N**-alpha * D**-beta + E,
     params={"E": positive(), "A": log(), "alpha": exponent(), "beta": exponent()},
     linear=("E", "A"),
-    reference="Zhang et al. 2024, arXiv:2402.17193, eq. 1",
+    reference="Zhang et al. 2024, arXiv:2402.17193",
     meaning={
         "N": "parameters of the model, or those tuned, or pre-training tokens (X in the paper)",
         "D": "fine-tuning tokens",
@@ -56,7 +56,7 @@ rectified = Law(
     params={"E": positive(), "B": log(), "Dl": log(), "beta": exponent()},
     variables=("D",),
     linear=("E", "B"),
-    reference="Lin et al. 2024, arXiv:2402.02314, eq. 4",
+    reference="Lin et al. 2024, arXiv:2402.02314",
     meaning={
         "D": "fine-tuning examples or tokens",
         "B": "amplitude",

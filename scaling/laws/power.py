@@ -111,7 +111,7 @@ henighan = Law(
     params={"Linf": positive(), "x0": log(), "ax": _FALL},
     variables=("x",),
     linear=("Linf",),
-    reference="Henighan et al. 2020, arXiv:2010.14701, eq. 1.1",
+    reference="Henighan et al. 2020, arXiv:2010.14701",
     meaning={
         "x": "N, D or C",
         "Linf": "irreducible loss",
@@ -168,5 +168,6 @@ kaplan2020_allocation = Published(
     params={"k": 1.3e9 / PF_DAY**0.73, "p": 0.73},
     reference="Kaplan et al. 2020, arXiv:2001.08361, table 6",
     read="transcription of the paper's text",
-    note="printed as 1.3e9 (C_min / PF-day)^0.73; N is non-embedding",
+    note="printed as 1.3e9 (C_min / PF-day)^0.73",
+    n_kind="non_embedding",
 )
