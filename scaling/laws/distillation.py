@@ -59,7 +59,7 @@ def _assemble(o: Values, c: Array) -> dict[str, Any]:
 
 distillation = Law(
     name="distillation",
-    formula="L_T + L_T^-c0 (1 + (L_T/(L_S d1))^(1/f1))^(-c1 f1) (A/N^alpha + B/D^beta)^gamma",
+    formula="L_T + L_T^-c0 * (1 + (L_T/(L_S*d1))^(1/f1))^(-c1*f1) * (A/N^alpha + B/D^beta)^gamma",
     predict=_student,
     params={
         "A": log(),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.chinchilla import chinchilla
-from scaling.laws.law import Law, Param, free, positive, unit
+from scaling.laws.law import Law, Param, free, positive
 
 _STEEPNESS = Param(0.0, np.inf, "log", tuple(np.geomspace(0.3, 60.0, 10).tolist()))
 
@@ -40,7 +40,7 @@ task_loss = replace(
 
 task_accuracy = Law(
     name="task_accuracy",
-    formula="b + a/(1 + exp(k (task_loss - l0)))",
+    formula="b + a/(1 + exp(k*(task_loss - l0)))",
     predict=_accuracy,
     params={
         "a": positive(),
@@ -65,7 +65,7 @@ task_accuracy = Law(
 
 task_loss_of_compute = Law(
     name="task_loss_of_compute",
-    formula="a - b ln C",
+    formula="a - b*ln(C)",
     predict=_of_compute,
     params={"a": free(), "b": positive()},
     variables=("C",),
@@ -84,7 +84,7 @@ observational = Law(
     formula="h/(1 + (C/C_mid)^beta)",
     predict=_observed,
     params={
-        "h": unit(),
+        "h": positive(),
         "C_mid": Param(0.0, np.inf, "log", tuple(np.geomspace(1e12, 1e27, 31).tolist())),
         "beta": Param(1e-3, 10.0, "linear", tuple(np.geomspace(0.05, 3.0, 9).tolist())),
     },

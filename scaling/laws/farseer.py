@@ -63,7 +63,7 @@ def _assemble(o: Values, c: Array) -> dict[str, Any]:
 
 farseer = Law(
     name="farseer",
-    formula="exp(a3 N^gamma + b3) + exp(a2 N^beta + b2) D^(-exp(a1 N^alpha + b1))",
+    formula="exp(a3*N^gamma + b3) + exp(a2*N^beta + b2) * D^(-exp(a1*N^alpha + b1))",
     predict=_loss,
     params={
         "a1": free(),

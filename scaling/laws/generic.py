@@ -1,16 +1,19 @@
 """Derivatives and starts of a law from nothing but its `predict`.
 
-Complex steps give the gradient to machine precision: Im f(x + ih) / h has no cancellation (Squire &
-Trapp 1998). Second derivatives are central differences of that gradient, good to about ten digits,
-which a Newton iteration doesn't notice.
+`predict` is evaluated on numbers that carry their derivatives (`scaling.laws.dual`), exact to
+machine precision. A law that uses functions unknown there is differentiated by complex steps:
+Im f(x + ih) / h has no cancellation (Squire & Trapp 1998), and second derivatives are central
+differences of that gradient, good to about ten digits, which a Newton iteration doesn't notice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from scaling.laws.dual import Dual
 from scaling.laws.law import Array, Feature, Form, Jet, Law, Linear, Param, Seeds, Values
 
 _TINY = 1e-30  # complex step: no cancellation, so as small as you like
@@ -33,22 +36,42 @@ def form_of(law: Law, x: Values) -> Form:
     def level(y: tuple[Array, ...]) -> Array:
         return np.asarray(loss(y), dtype=float)
 
+    def core(y: tuple[Array, ...]) -> Jet:
+        try:
+            return _carried(loss, y)
+        except TypeError:
+            return _stepped(loss, y)
+
+    return Form(tuple(Feature(name) for name in names), core, plain=True, level=level)
+
+
+def _carried(loss: Callable[[tuple[Any, ...]], Any], y: tuple[Array, ...]) -> Jet:
+    """Derivatives carried along. Raises TypeError where `loss` uses what does not carry them."""
+    found = loss(tuple(Dual(v, {j: 1.0}) for j, v in enumerate(y)))
+    if not isinstance(found, Dual):
+        raise TypeError("derivatives were lost on the way")
+    shape = np.broadcast_shapes(np.shape(found.value), *(np.shape(v) for v in y))
+    slopes = tuple(np.broadcast_to(found.first.get(j, 0.0), shape) for j in range(len(y)))
+    hessian = {pair: np.broadcast_to(h, shape) for pair, h in found.second.items()}
+    return Jet(np.broadcast_to(found.value, shape), slopes, hessian)
+
+
+def _stepped(loss: Callable[[tuple[Any, ...]], Any], y: tuple[Array, ...]) -> Jet:
+    """Derivatives by complex steps, and differences of them."""
+
     def gradient(y: tuple[Array, ...], size: int) -> list[Array]:
         return [np.imag(loss(_moved(y, j, 1j * _TINY))) / _TINY for j in range(size)]
 
-    def core(y: tuple[Array, ...]) -> Jet:
-        here = level(y)
-        shape = np.shape(here)
-        slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
-        hessian: dict[tuple[int, int], Array] = {}
-        for k in range(len(y)):
-            step = _step(y[k], here, slopes[k])
-            up, down = (gradient(_moved(y, k, s), k + 1) for s in (step, -step))
-            for j in range(k + 1):
-                hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
-        return Jet(here, slopes, hessian)
-
-    return Form(tuple(Feature(name) for name in names), core, plain=True, level=level)
+    here = np.asarray(loss(y), dtype=float)
+    shape = np.shape(here)
+    slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
+    hessian: dict[tuple[int, int], Array] = {}
+    for k in range(len(y)):
+        step = _step(y[k], here, slopes[k])
+        up, down = (gradient(_moved(y, k, s), k + 1) for s in (step, -step))
+        for j in range(k + 1):
+            hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
+    return Jet(here, slopes, hessian)
 
 
 def _step(y: Array, value: Array, slope: Array) -> Array:

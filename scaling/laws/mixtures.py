@@ -51,8 +51,8 @@ def exponential(domains: int) -> Law:
 
     return Law(
         name=f"mixture_exponential_{domains}",
-        formula="c + k exp("
-        + " + ".join(f"{t} {h}" for t, h in zip(slopes, columns, strict=True))
+        formula="c + k*exp("
+        + " + ".join(f"{t}*{h}" for t, h in zip(slopes, columns, strict=True))
         + ")",
         predict=predict,
         params={

@@ -12,8 +12,8 @@ import numpy as np
 from scaling.laws.law import Array, Law, Linear, Seeds, Values, exponent, log, positive
 
 
-def _loss(N: Any, P: Any, *, E: Any, A: Any, alpha: Any, k: Any) -> Any:
-    return E + (A / (N * (k * np.log(P) + 1))) ** alpha
+def _loss(N: Any, P: Any, *, E: Any, Nc: Any, alpha: Any, k: Any) -> Any:
+    return E + (Nc / (N * (k * np.log(P) + 1))) ** alpha
 
 
 def _outer(x: Values, loss: Array) -> dict[str, Array]:
@@ -21,26 +21,26 @@ def _outer(x: Values, loss: Array) -> dict[str, Array]:
 
 
 def _linear(x: Values, loss: Array, o: Values) -> Linear:
-    """The loss is linear in E and A^alpha."""
+    """The loss is linear in E and Nc^alpha."""
     size = (x["N"] * (o["k"] * np.log(x["P"]) + 1)) ** -o["alpha"]
     return Linear(np.stack([np.ones_like(size), size], axis=-1), loss, loss)
 
 
 def _assemble(o: Values, c: Array) -> dict[str, Any]:
-    return {**o, "E": c[..., 0], "A": c[..., 1] ** (1 / o["alpha"])}
+    return {**o, "E": c[..., 0], "Nc": c[..., 1] ** (1 / o["alpha"])}
 
 
 parscale = Law(
     name="parscale",
-    formula="E + (A/(N (k ln P + 1)))^alpha",
+    formula="E + (Nc/(N*(k*ln(P) + 1)))^alpha",
     predict=_loss,
-    params={"E": positive(), "A": log(), "alpha": exponent(), "k": positive()},
+    params={"E": positive(), "Nc": log(), "alpha": exponent(), "k": positive()},
     variables=("N", "P"),
     linear=("E",),
     reference="Chen et al. 2025, arXiv:2505.10475, eq. 5",
     meaning={
         "N": "parameters without embeddings",
-        "A": "parameters at which the reducible loss is 1",
+        "Nc": "parameters at which the reducible loss is 1 (A in the paper)",
         "k": "what a stream is worth: P streams act like N (k ln P + 1) parameters",
     },
     own_units=("P",),

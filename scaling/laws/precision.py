@@ -23,13 +23,10 @@ _PARTS = ("w", "a", "kv")
 
 def _kept(values: dict[str, Any]) -> Any:
     """Effective parameters per parameter: the product over what is held in few bits."""
-    return np.prod(
-        [
-            -np.expm1(values[f"n_{x}"] - values[f"P_{x}"] / values[f"gamma_{x}"]) + 0 * values["N"]
-            for x in _PARTS
-        ],
-        axis=0,
-    )
+    kept = 1.0
+    for x in _PARTS:
+        kept = kept * -np.expm1(values[f"n_{x}"] - values[f"P_{x}"] / values[f"gamma_{x}"])
+    return kept
 
 
 def _trained(**v: Any) -> Any:
@@ -96,7 +93,7 @@ precision = Law(
 
 quantization = Law(
     name="quantization",
-    formula="C_T D^gamma_D / N^gamma_N exp(-P_post/gamma_post)",
+    formula="C_T * D^gamma_D / N^gamma_N * exp(-P_post/gamma_post)",
     predict=_quantized,
     params=_DAMAGE,
     variables=("N", "D", "P_post"),

@@ -36,7 +36,7 @@ def product_law(
 
     return Law(
         name=name,
-        formula="k " + " ".join(f"{v}^{power}" for v, power in exponents.items()),
+        formula="k*" + "*".join(f"{v}^{power}" for v, power in exponents.items()),
         predict=predict,
         params={"k": log(), **dict.fromkeys(exponents.values(), slope())},
         variables=tuple(exponents),

@@ -27,7 +27,7 @@ def _annealed(S1: Any, S2: Any, *, L0: Any, A: Any, C: Any, alpha: Any) -> Any:
 
 annealing_law = Law(
     name="annealing",
-    formula="L0 + A/S1^alpha - C S2",
+    formula="L0 + A/S1^alpha - C*S2",
     predict=_annealed,
     params={"L0": positive(), "A": log(), "C": positive(), "alpha": exponent()},
     variables=("S1", "S2"),

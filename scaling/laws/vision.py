@@ -51,7 +51,7 @@ def best_shape(C: Any, params: Values) -> Any:
 
 vit = Law(
     name="vit",
-    formula="a (C + d)^-b + c",
+    formula="a*(C + d)^-b + c",
     predict=_bent,
     params={"a": log(), "b": exponent(), "c": positive(), "d": log()},
     variables=("C",),
@@ -72,7 +72,7 @@ vit = Law(
 
 vit_shape = Law(
     name="vit_shape",
-    formula="alpha x^-a + (beta x^b + xi) C^-c + eps",
+    formula="alpha*x^-a + (beta*x^b + xi)*C^-c + eps",
     predict=_shape,
     params={
         "alpha": log(),

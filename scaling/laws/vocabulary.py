@@ -69,7 +69,7 @@ vocabulary_of_compute = product_law(
 
 vocabulary_of_size = Law(
     name="vocabulary_of_size",
-    formula="N_v0 (N_nv/33e6)^gamma",
+    formula="N_v0*(N_nv/33e6)^gamma",
     predict=_derivative,
     params={"N_v0": log(), "gamma": slope()},
     variables=("N_nv",),
