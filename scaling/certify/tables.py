@@ -20,7 +20,6 @@ from scaling.table import read_table
 
 HOST = "https://raw.githubusercontent.com"
 _DROPPED = 5  # highest losses, which the replication of Chinchilla leaves out
-_USED_FLOPS = 2.176e17  # the smallest budget that Tao's released fit takes
 _SEQUENCE = 2048  # tokens of a sequence in the StepLaw runs
 
 
