@@ -16,8 +16,8 @@ _STEPLAW = "Li et al. 2025, arXiv:2503.04715"
 _NOTES = "public notes on the paper; the paper itself was not read"
 _WITHIN = 0.0025  # of a cell's least loss: the released filter
 
-# The exponent a of N_opt ~ C^a at each stage of the paper: data set, hyperparameters, warmup, decay,
-# which parameters count and which loss; digits as in the released fit results.
+# The exponent a of N_opt ~ C^a at each stage of the paper: data set, hyperparameters, warmup,
+# decay, which parameters count and which loss; digits as in the released fit results.
 _STAGES = {
     "rw/base/long/kaplan/kaplan/train": "0.8353000424914",
     "rw/base/long/kaplan/standard/val": "0.7064699122201",
