@@ -11,11 +11,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax.training.train_state import TrainState
 from setting import LEARNING_RATE, TIMED_STEPS, WARMUP_STEPS, Setting
 
 from scaling.models.transformer import TransformerLM
+from scaling.train.engine import EVAL_WINDOWS
 
 
 class FlaxLoop:
@@ -35,6 +37,21 @@ class FlaxLoop:
         inputs, labels = next(self.batches)
         self.state, loss = _train_step(self.state, jnp.asarray(inputs), jnp.asarray(labels))
         return float(loss)
+
+    def evaluate(self, tokens: Any, context: int, limit: int) -> float:
+        """Mean loss of the first `limit` held-out tokens, a batch of windows at a time."""
+        losses = []
+        for at in range(0, limit - EVAL_WINDOWS * context, EVAL_WINDOWS * context):
+            batch = np.asarray(tokens[at : at + EVAL_WINDOWS * context + 1]).astype(np.int32)
+            inputs, labels = (b.reshape(EVAL_WINDOWS, context) for b in (batch[:-1], batch[1:]))
+            losses.append(float(_eval_step(self.state, jnp.asarray(inputs), jnp.asarray(labels))))
+        return sum(losses) / len(losses)
+
+
+@jax.jit
+def _eval_step(state: TrainState, inputs: Any, labels: Any) -> Any:
+    logits = state.apply_fn(state.params, inputs)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
 @jax.jit

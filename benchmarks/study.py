@@ -5,9 +5,9 @@
 Our engine: trunk and cooldown branches over pinned workers, as `scaling run` does it; the grid is
 planned and trained in a temporary folder, or its wall time is read from the records of a finished
 study (`--study DIR`, measured on this machine). Loop (a): the same cells, one full run each, one
-after another, one process on all cores. By default its rate is measured for each shape and
-its wall time extrapolated from that; `--full` trains every cell. Compilation, evaluation and
-forecasting count against our engine, not against the extrapolated loop.
+after another, one process on all cores, each with one evaluation of as many held-out tokens. By
+default its rates are measured for each shape and its wall time extrapolated from them; `--full`
+trains every cell. Process start, compilation and forecasting count against our engine only.
 """
 
 from __future__ import annotations
@@ -124,20 +124,25 @@ def loop_seconds(ours: Ours, seconds: float, full: bool, console: Console) -> di
         setting = Setting(cell.shape, cell.recipe, ours.grid.data, cell.family)
         by_shape.setdefault(setting, []).append(cell)
     took: dict[str, float] = {}
+    limit = ours.grid.data.eval_tokens
     for setting, cells in track(by_shape.items(), "timing loop (a)", console=console):
         if full:
-            took |= {cell.id: full_run(setting, cell) for cell in cells}
+            took |= {cell.id: full_run(setting, cell, limit) for cell in cells}
             continue
-        with teams({"loop": ("flax", setting, whole())}) as started:
-            rates = alternate(started, WINDOWS, seconds / WINDOWS)["loop"]
-        rate = sum(rates) / len(rates)
-        took |= {cell.id: cell.D / rate for cell in cells}
+        plans = {
+            "loop": ("flax", setting, whole()),
+            "evaluation": ("flax_evaluation", (setting, limit), whole()),
+        }
+        with teams(plans) as started:
+            rates = alternate(started, WINDOWS, seconds / WINDOWS)
+        train, read = (sum(values) / len(values) for values in rates.values())
+        took |= {cell.id: cell.D / train + limit / read for cell in cells}
     return took
 
 
-def full_run(setting: Setting, cell: Cell) -> float:
+def full_run(setting: Setting, cell: Cell, limit: int) -> float:
     """Train one cell in loop (a), in a process of its own (whose start isn't counted)."""
-    with teams({"loop": ("flax_run", (setting, cell.steps, cell.seed), whole())}) as started:
+    with teams({"loop": ("flax_run", (setting, cell.steps, cell.seed, limit), whole())}) as started:
         return cell.D / started["loop"].window(0.0)
 
 

@@ -75,20 +75,31 @@ def flax(setting: Setting) -> Window:
     return _steps(FlaxLoop(setting, steps=TIMED_STEPS).step, setting.recipe.batch_tokens)
 
 
-def flax_run(run: tuple[Setting, int, int]) -> Window:
-    """A whole run of (setting, steps, seed) in baseline (a), whatever the window's length."""
+def flax_evaluation(what: tuple[Setting, int]) -> Window:
+    """Evaluations of (setting, tokens) in baseline (a): whole ones, at least one a window."""
+    from flax_loop import FlaxLoop
+
+    setting, limit = what
+    loop, held_out = FlaxLoop(setting, steps=TIMED_STEPS), setting.corpus.held_out
+    return _steps(lambda: loop.evaluate(held_out, setting.shape.context, limit), limit)
+
+
+def flax_run(run: tuple[Setting, int, int, int]) -> Window:
+    """A whole run of (setting, steps, seed, held-out tokens) in baseline (a), whatever the window's
+    length."""
     from flax_loop import FlaxLoop
 
     from scaling.sweep.run import prepare_jax
 
     prepare_jax()
-    setting, steps, seed = run
+    setting, steps, seed, limit = run
 
     def window(seconds: float) -> tuple[float, float]:
         began = time.perf_counter()
         loop = FlaxLoop(setting, steps=steps, seed=seed)
         for _ in range(steps):
             loop.step()
+        loop.evaluate(setting.corpus.held_out, setting.shape.context, limit)
         return steps * setting.recipe.batch_tokens, time.perf_counter() - began
 
     return window

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scaling.fit import Fit
     from scaling.fit.approaches import Allocation
+    from scaling.fit.profile import Profile
     from scaling.forecast import PublishedLaw
 
 app = typer.Typer()
@@ -70,8 +71,18 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
 EngineOption = Annotated[
     str | None, typer.Option(help="newton, varpro, or scipy (the slow reference).")
 ]
+ProfileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="QUANTITY",
+        help="Profile likelihood of alpha, a, N_opt@1e24, loss@N=70B,D=1.4T, ... (repeatable).",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
+
+_BULKY = ("draws", "points", "weights", "clusters", "residuals")  # in a saved fit, not on a screen
 
 # What a published way sets: penalty, scale of the residuals, engine.
 _METHODS = {
@@ -104,34 +115,41 @@ def fit(
     kind: KindOption = "cluster",
     seed: SeedOption = 0,
     engine: EngineOption = None,
+    profile: ProfileOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the fit as JSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a scaling law to a run table, with intervals from a bootstrap over runs."""
-    from scaling.fit.show import tables
+    from scaling.fit.show import profile_table, tables
     from scaling.table import write_text
 
-    settings = _settings(
+    settings = fit_settings(
         method, objective, delta, tau, on, engine, n, where, weight, fix, bound, draws, kind, seed
     )
     df = _read(table, columns)
+    asked = [quantity_of(text) for text in profile or []]
     if by is not None or share is not None:
+        if asked:
+            raise InputError("--profile: a fit over groups has none; fit one group with --where")
         _fit_groups(df, law, by, share, settings, save, as_json)
         return
     fitted = _fit(df, law, settings)
     others, refused = _side_by_side(fitted, df, settings)
+    profiles = _profiles(fitted, asked)
     if save is not None:
         write_text(fitted.to_json(), save)
     if as_json:
         data = _brief(fitted.to_dict())
         data["approaches"] = {item.name: item.to_dict() for item in others}
         data["approaches_refused"] = refused
+        if profiles:
+            data["profiles"] = {item.label: item.to_dict() for item in profiles}
         show_json(data)
     else:
-        show(*tables(fitted, others, refused))
+        show(*tables(fitted, others, refused), *profile_table(profiles))
 
 
-def _settings(
+def fit_settings(
     method: str | None,
     objective: str | None,
     delta: float,
@@ -189,6 +207,24 @@ def _fit(df: pd.DataFrame, law: str, settings: dict[str, Any]) -> Fit:
     return fit_law(law, df, **settings)
 
 
+def quantity_of(text: str) -> tuple[str, dict[str, float]]:
+    """`N_opt@1e24` or `loss@N=70B,D=1.4T` as a name and where it is asked for."""
+    name, at, where = text.partition("@")
+    if not at:
+        return name, {}
+    if "=" not in where:
+        return name, {"C": number(where)}
+    return name, {key: number(value) for key, value in pairs(where, f"--profile {name}@").items()}
+
+
+def _profiles(fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> list[Profile]:
+    if not asked:
+        return []
+    from scaling.fit.profile import profile  # only here: a plain fit need not load it
+
+    return [profile(fitted, name, at) for name, at in asked]
+
+
 def _fit_groups(
     df: pd.DataFrame,
     law: str,
@@ -217,7 +253,7 @@ def _fit_groups(
 
 
 def _brief(fit: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in fit.items() if k not in ("draws", "points", "residuals")}
+    return {k: v for k, v in fit.items() if k not in _BULKY}
 
 
 def _side_by_side(
@@ -278,9 +314,9 @@ def forecast(
     path, nearest = Path(source), None
     predictor: Fit | PublishedLaw
     if path.suffix == ".json":
-        predictor = Fit.from_json(_text(path))
+        predictor = Fit.from_json(text_of(path))
     elif path.suffix or path.exists():
-        settings = _settings(
+        settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
         df = _read(path, columns)
@@ -337,7 +373,7 @@ def _buildable(df: pd.DataFrame, n: str) -> Callable[[float], dict[str, Any]] | 
     return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -34,18 +34,30 @@ _CURVES = 3  # curves that an envelope needs
 class Allocation:
     """N_opt ~ C^a and D_opt ~ C^b by one approach, with the optima that the lines go through.
 
-    C, N_opt, D_opt: the optima, each [n]. c_kind: where C comes from, "6ND" or the table's C_kind.
-    notes: what was left out, and why.
+    C, N_opt, D_opt: the optima, each [n]. n_line, d_line: heights of the two lines at `c_centre`
+    (ln N and ln D at ln C), with the same draws as a and b. c_kind: where C comes from, "6ND" or
+    the table's C_kind. notes: what was left out, and why.
     """
 
     name: str
     a: Draws
     b: Draws
+    n_line: Draws
+    d_line: Draws
+    c_centre: float
     C: Array
     N_opt: Array
     D_opt: Array
     c_kind: str
     notes: tuple[str, ...]
+
+    def n_opt(self, C: float) -> Draws:
+        """N_opt that the line says for C FLOPs."""
+        return _along(self.a, self.n_line, np.log(C) - self.c_centre)
+
+    def d_opt(self, C: float) -> Draws:
+        """D_opt that the line says for C FLOPs."""
+        return _along(self.b, self.d_line, np.log(C) - self.c_centre)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -60,8 +72,14 @@ class Allocation:
         }
 
 
+def _along(slope: Draws, height: Draws, run: float) -> Draws:
+    return Draws(np.exp(height.point + slope.point * run), np.exp(height.draws + slope.draws * run))
+
+
 @dataclass(frozen=True, eq=False)
-class _Points:
+class Points:
+    """Rows of a table in logs, in one order whatever order the table has."""
+
     n: Array  # ln N
     d: Array  # ln D
     c: Array  # ln C
@@ -86,7 +104,7 @@ def approach_1(
     C between its points. Raises InputError where there are no three curves or none cross, as in an
     isoFLOP table whose sizes are all different.
     """
-    p = _points(table, N, where)
+    p = points_of(table, N, where)
     rows_of = _curves(p)
     if len(rows_of) < _CURVES:
         raise InputError(
@@ -115,13 +133,16 @@ def approach_1(
     masked = np.where(present[:, :, None], losses[None], np.inf)
     best = masked.argmin(axis=1)  # [1 + draws, grid]
     seen = np.isfinite(masked.min(axis=1))
-    a = _slope(grid, sizes[best, column], seen)
-    b = _slope(grid, tokens[best, column], seen)
+    a, n_line = line(grid, sizes[best, column], seen)
+    b, d_line = line(grid, tokens[best, column], seen)
     top = best[0]
     return Allocation(
         "approach_1",
         Draws(a[0], a[1:]),
         Draws(b[0], b[1:]),
+        Draws(n_line[0], n_line[1:]),
+        Draws(d_line[0], d_line[1:]),
+        float(grid.mean()),
         np.exp(grid),
         np.exp(sizes[top, column]),
         np.exp(tokens[top, column]),
@@ -143,14 +164,44 @@ def approach_2(
     Rows whose C lies within 5 % of a neighbour's share a budget. A budget counts with at least 4
     sizes and a minimum among them. Raises InputError, which says why, where fewer than 3 do.
     """
-    p = _points(table, N, where)
+    p = points_of(table, N, where)
+    kept, notes = profiles(p)
+    row_weights = _weights(p.clusters, draws, seed)[:, p.clusters]
+    weights = np.concatenate([np.ones((1, len(p.n))), row_weights])
+    found = [vertex(p.n[rows], p.loss[rows], weights[:, rows]) for rows in kept]
+    n_opt = np.stack([centre for centre, _ in found], axis=1)  # [1 + draws, budgets]
+    seen = np.stack([inside for _, inside in found], axis=1)
+    c = np.array([p.c[rows].mean() for rows in kept])
+    # what a token costs at N_opt, from the budget's own rows: D_opt = C / that
+    d_opt = np.stack([_tokens(p, rows, n_opt[:, i]) for i, rows in enumerate(kept)], axis=1)
+    (a, n_line), (b, d_line) = line(c, n_opt, seen), line(c, d_opt, seen)
+    return Allocation(
+        "approach_2",
+        Draws(a[0], a[1:]),
+        Draws(b[0], b[1:]),
+        Draws(n_line[0], n_line[1:]),
+        Draws(d_line[0], d_line[1:]),
+        float(c.mean()),
+        np.exp(c),
+        np.exp(n_opt[0]),
+        np.exp(d_opt[0]),
+        p.c_kind,
+        (f"{len(kept)} budgets", *notes),
+    )
+
+
+def profiles(p: Points) -> tuple[list[Index], list[str]]:
+    """The rows of each isoFLOP budget that counts, and why others do not.
+
+    Raises InputError, which says why, where fewer than 3 count.
+    """
     budget = _budgets(p.c)
     notes, kept = [], []
     for k in range(int(budget.max()) + 1):
         rows = np.flatnonzero(budget == k)
         if len(np.unique(np.round(p.n[rows], 6))) < _PER_BUDGET:
             continue  # not an isoFLOP profile at all
-        _, inside = _vertex(p, rows, np.ones((1, len(rows))))
+        _, inside = vertex(p.n[rows], p.loss[rows], np.ones((1, len(rows))))
         if inside[0]:
             kept.append(rows)
         else:
@@ -163,28 +214,10 @@ def approach_2(
             f"{p.source}: Approach 2 needs at least {_BUDGETS} isoFLOP budgets (equal C, "
             f"{_PER_BUDGET} or more sizes, a minimum among them); there are {len(kept)}{told}"
         )
-    row_weights = _weights(p.clusters, draws, seed)[:, p.clusters]
-    weights = np.concatenate([np.ones((1, len(p.n))), row_weights])
-    found = [_vertex(p, rows, weights[:, rows]) for rows in kept]
-    n_opt = np.stack([centre for centre, _ in found], axis=1)  # [1 + draws, budgets]
-    seen = np.stack([inside for _, inside in found], axis=1)
-    c = np.array([p.c[rows].mean() for rows in kept])
-    # what a token costs at N_opt, from the budget's own rows: D_opt = C / that
-    d_opt = np.stack([_tokens(p, rows, n_opt[:, i]) for i, rows in enumerate(kept)], axis=1)
-    a, b = _slope(c, n_opt, seen), _slope(c, d_opt, seen)
-    return Allocation(
-        "approach_2",
-        Draws(a[0], a[1:]),
-        Draws(b[0], b[1:]),
-        np.exp(c),
-        np.exp(n_opt[0]),
-        np.exp(d_opt[0]),
-        p.c_kind,
-        (f"{len(kept)} budgets", *notes),
-    )
+    return kept, notes
 
 
-def _points(table: pd.DataFrame, n_column: str, where: str | None) -> _Points:
+def points_of(table: pd.DataFrame, n_column: str, where: str | None) -> Points:
     """The fitted rows in logs. C is the table's own where it has one, else 6ND, and says which."""
     rows, _ = select_rows(table, where)
     check_table(rows, (n_column, "D", "loss"))
@@ -202,10 +235,10 @@ def _points(table: pd.DataFrame, n_column: str, where: str | None) -> _Points:
         labels = np.unique(n, return_inverse=True)[1]
     loss = rows["loss"].to_numpy(dtype=float)
     source = str(table.attrs.get("source", "table"))
-    return _Points(n, d, c, loss, clusters, labels, kind, source)
+    return Points(n, d, c, loss, clusters, labels, kind, source)
 
 
-def _curves(p: _Points) -> list[Index]:
+def _curves(p: Points) -> list[Index]:
     """Rows of each curve of at least 2 points in order of C; curves of one size stay apart."""
     found = []
     for label in np.unique(p.labels):
@@ -216,7 +249,7 @@ def _curves(p: _Points) -> list[Index]:
     return found
 
 
-def _grid(p: _Points, rows_of: list[Index]) -> Array:
+def _grid(p: Points, rows_of: list[Index]) -> Array:
     low = min(p.c[rows[0]] for rows in rows_of)
     high = max(p.c[rows[-1]] for rows in rows_of)
     return np.linspace(low, high, max(2, int((high - low) / np.log(10) * _PER_DECADE)))
@@ -239,15 +272,15 @@ def _weights(clusters: Index, draws: int, seed: int) -> Array:
     return cluster_weights(clusters, np.arange(len(clusters)), min(2, count), draws, seed)
 
 
-def _vertex(p: _Points, rows: Index, weights: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Minimum of a weighted parabola in ln N: weights [b, rows] -> (ln N [b], is one inside
-    [b])."""
-    middle = p.n[rows].mean()
-    x = p.n[rows] - middle
+def vertex(n: Array, loss: Array, weights: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Minimum of a weighted parabola of loss in n = ln N: n and loss [rows], weights [b, rows] ->
+    (ln N [b], whether one is inside the sizes [b])."""
+    middle = n.mean()
+    x = n - middle
     powers = np.stack([np.ones_like(x), x, x**2], axis=1)
     monomials = (powers[:, :, None] * powers[:, None, :]).reshape(len(x), 9)
     gram = (weights @ monomials).reshape(-1, 3, 3)
-    right = (weights * p.loss[rows]) @ powers
+    right = (weights * loss) @ powers
     distinct = _distinct_sizes(x, weights)
     gram = np.where((distinct >= 3)[:, None, None], gram, np.eye(3))
     q = np.linalg.solve(gram, right[..., None])[..., 0]
@@ -264,14 +297,14 @@ def _distinct_sizes(x: Array, weights: Array) -> Array:
     return np.asarray(((weights > 0) @ holds > 0).sum(axis=1), dtype=float)
 
 
-def _tokens(p: _Points, rows: Index, n_opt: Array) -> Array:
+def _tokens(p: Points, rows: Index, n_opt: Array) -> Array:
     """ln D at n_opt on this budget: ln D against ln N is nearly a line of slope -1."""
     slope, at_zero = np.polyfit(p.n[rows], p.d[rows], 1)
     return np.asarray(slope * n_opt + at_zero)
 
 
-def _slope(x: Array, y: Array, seen: NDArray[np.bool_]) -> Array:
-    """Slope of a line through the points seen: x [n], y and seen [b, n] -> [b].
+def line(x: Array, y: Array, seen: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """A line through the points seen: x [n], y and seen [b, n] -> slope and height at mean x, [b].
 
     Replicates in which fewer than two points are seen have no line and are left out, all but the
     first, which is the estimate itself.
@@ -282,9 +315,10 @@ def _slope(x: Array, y: Array, seen: NDArray[np.bool_]) -> Array:
     y_mean = (w * y).sum(axis=1, keepdims=True) / total
     spread = (w * (x - x_mean) ** 2).sum(axis=1)
     slope = (w * (x - x_mean) * (y - y_mean)).sum(axis=1) / np.maximum(spread, 1e-300)
+    height = y_mean[:, 0] + slope * (x.mean() - x_mean[:, 0])
     usable = (w.sum(axis=1) >= 2) & (spread > 1e-12)
     usable[0] = True
-    return np.asarray(slope[usable])
+    return slope[usable], height[usable]
 
 
 def side_by_side(

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit import stages
@@ -134,16 +135,23 @@ def _shifts(
 
 
 def _laplace(problem: Problem, u: Array, clusters: Index, draws: int, seed: int) -> Array:
-    """Normal draws with covariance H^-1 (sum over clusters of g g') H^-1; coordinates at a bound
-    stay there."""
+    """Normal draws with the sandwich's covariance; coordinates at a bound stay there."""
+    free, _, half = sandwich(problem, u, clusters)
+    normal = np.random.default_rng(seed).normal(size=(draws, half.shape[1]))
+    moved = np.broadcast_to(u, (draws, problem.size)).copy()
+    moved[:, free] += normal @ half.T
+    return np.clip(moved, problem.lower, problem.upper)
+
+
+def sandwich(problem: Problem, u: Array, clusters: Index) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Which coordinates are free at u [p]; H^-1 over these; S with S S' = H^-1 (sum g g') H^-1, the
+    sum over clusters [free, clusters]: the covariance of the estimate where the objective isn't
+    a likelihood and points of a cluster move together (Huber 1967; Liang & Zeger 1986)."""
     free = (u > problem.lower) & (u < problem.upper)
     here = problem.local(u[None], problem.weights[None])
     slopes = problem.weights * problem.objective(problem.residuals(u)).slope
     scores = np.zeros((int(clusters.max()) + 1, problem.size))
     np.add.at(scores, clusters, slopes[:, None] * problem.jacobian(u))
-    half = np.linalg.pinv(here.hessian[0][np.ix_(free, free)], hermitian=True) @ scores[:, free].T
-    count = max(len(scores) - 1, 1)
-    normal = np.random.default_rng(seed).normal(size=(draws, half.shape[1]))
-    moved = np.broadcast_to(u, (draws, problem.size)).copy()
-    moved[:, free] += np.sqrt(len(scores) / count) * normal @ half.T
-    return np.clip(moved, problem.lower, problem.upper)
+    bread = np.linalg.pinv(here.hessian[0][np.ix_(free, free)], hermitian=True)
+    half = bread @ scores[:, free].T * np.sqrt(len(scores) / max(len(scores) - 1, 1))
+    return free, bread, half

@@ -90,7 +90,10 @@ def _minimise(problem: Problem, starts: Array, weights: Array, shifts: Array) ->
                 out = index[leave]
                 value = np.where(np.isfinite(here.value), here.value, np.inf)
                 done.u[out], done.value[out] = u[leave], value[leave]
-                done.converged[out] = (solved | _at_rest(problem, u, here))[leave]
+                rest = solved
+                if (leave & ~solved).any():
+                    rest = solved | _at_rest(problem, u, here)
+                done.converged[out] = rest[leave]
                 done.iterations[out] = iteration + 1
                 keep = ~leave
                 index, u, damping = index[keep], u[keep], damping[keep]
@@ -149,7 +152,7 @@ def _step(problem: Problem, u: Array, here: Local, damping: Array) -> tuple[Arra
     for _ in range(problem.size):
         right = -here.gradient - np.einsum("bij,bj->bi", matrix, np.where(fixed, step, 0.0))
         masked = np.where(fixed[:, :, None] | fixed[:, None, :], identity, matrix)
-        solved = _solve(masked, np.where(fixed, 0.0, right), scale)
+        solved = scaled_solve(masked, np.where(fixed, 0.0, right), scale)
         step = np.where(fixed, step, solved)
         inside = np.clip(u + step, problem.lower, problem.upper) - u
         over = ~fixed & (inside != (u + step) - u)
@@ -162,8 +165,8 @@ def _step(problem: Problem, u: Array, here: Local, damping: Array) -> tuple[Arra
     return step, predicted
 
 
-def _solve(matrix: Array, right: Array, scale: Array) -> Array:
-    """Batched linear solve, coordinates scaled to one size; a singular one gets a ridge."""
+def scaled_solve(matrix: Array, right: Array, scale: Array) -> Array:
+    """Batched linear solve, coordinates scaled to be of one size; a singular one gets a ridge."""
     d = 1.0 / np.sqrt(np.maximum(scale, 1e-300))
     scaled = matrix * d[:, :, None] * d[:, None, :]
     try:

@@ -44,7 +44,8 @@ def _solve_one(
         return objective.stretch(r) * r if stretched else r
 
     def jacobian(u: Array) -> Array:
-        j = problem.jacobian(u)
+        # the derivative of a term that has vanished may come as 0 * inf: it is 0
+        j = np.nan_to_num(problem.jacobian(u), posinf=0.0, neginf=0.0)
         return objective.stretch(problem.residuals(u) - shift)[:, None] * j if stretched else j
 
     def rho(z: Array) -> Array:

@@ -279,7 +279,7 @@ def _solve(how: How, rows: Rows, groups: Groups | None) -> dict[str, Fit]:
             bool(polished.converged[best]),
             warnings,
             diagnostics,
-            (cluster_by, int(clusters.max()) + 1),
+            (cluster_by, clusters[own], int(clusters.max()) + 1),
         )
     return fits
 
@@ -294,7 +294,7 @@ def _fit_of(
     converged: bool,
     warnings: list[str],
     diagnostics: Diagnostics,
-    clusters: tuple[str, int],
+    clusters: tuple[str, Index, int],
 ) -> Fit:
     head = "converged" if converged else "not converged: the engine stopped short of a minimum"
     back = np.argsort(rows.frame["_order"].to_numpy())  # to the table's own row order
@@ -311,10 +311,13 @@ def _fit_of(
         seed=how.seed,
         kind=how.kind,
         fixed=dict(how.fixed),
-        n_clusters=clusters[1],
+        n_clusters=clusters[2],
         cluster_by=clusters[0],
         draws=samples,
         points={name: values[back] for name, values in {**rows.x, "loss": rows.loss}.items()},
+        weights=rows.weights[back],
+        clusters=clusters[1][back],
+        bounds=dict(how.bounds),
         residuals=residuals[back],
         diagnostics=diagnostics,
         conventions=rows.kinds,

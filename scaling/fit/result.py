@@ -17,11 +17,11 @@ from scaling.fit.diagnose import Diagnostics
 from scaling.fit.draws import Kind
 from scaling.fit.objective import Objective
 from scaling.fit.prediction import Draws, Optimum, of_n_and_d, optimal_n
-from scaling.fit.problem import Array, Scale
+from scaling.fit.problem import Array, Index, Scale
 from scaling.laws.formula import law_of
 from scaling.laws.law import Law
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,11 @@ class Fit:
 
     params: the estimate by name. value: the objective there. status: "converged" or what is wrong,
     then warnings. draws [n_draws, n_params]: bootstrap estimates, columns in the order of `params`.
-    points: the fitted rows' variables and `loss`, each [n_rows]. residuals [n_rows]: observed minus
-    fitted on the scale `on`, so that positive is worse than the law. n_column: the column that N
-    stands for. c_min, c_max: compute of the least and the largest run fitted, by `cost`.
+    points: the fitted rows' variables and `loss`, each [n_rows]; weights and clusters [n_rows] are
+    what they weigh and which are drawn together. bounds: ranges asked for. residuals [n_rows]:
+    observed minus fitted on the scale `on`, so that positive is worse than the law. n_column: the
+    column that N stands for. c_min, c_max: compute of the least and the largest run fitted, by
+    `cost`.
     """
 
     law: Law
@@ -50,6 +52,9 @@ class Fit:
     cluster_by: str
     draws: Array
     points: dict[str, Array]
+    weights: Array
+    clusters: Index
+    bounds: dict[str, tuple[float, float]]
     residuals: Array
     diagnostics: Diagnostics
     conventions: dict[str, str]
@@ -171,6 +176,9 @@ class Fit:
             "diagnostics": self.diagnostics.to_dict(),
             "residuals": self.residuals.tolist(),
             "points": {name: values.tolist() for name, values in self.points.items()},
+            "weights": self.weights.tolist(),
+            "clusters": self.clusters.tolist(),
+            "bounds": {name: _open(pair) for name, pair in self.bounds.items()},
             "draws": self.draws.tolist(),
         }
 
@@ -194,6 +202,9 @@ class Fit:
                 value=data["objective"],
                 draws=np.array(data["draws"], dtype=float).reshape(-1, len(names)),
                 points={name: np.array(v, dtype=float) for name, v in data["points"].items()},
+                weights=np.array(data["weights"], dtype=float),
+                clusters=np.array(data["clusters"], dtype=np.intp),
+                bounds={name: _limits(pair) for name, pair in data["bounds"].items()},
                 residuals=np.array(data["residuals"], dtype=float),
                 diagnostics=Diagnostics.from_dict(data["diagnostics"]),
                 cost=Cost.from_dict(data["cost"]),
@@ -280,6 +291,16 @@ def _law(data: Mapping[str, Any]) -> Law:
     if data["law"] != data["formula"]:
         return laws.get(data["law"])
     return law_of(data["formula"], {k: np.array(v) for k, v in data["points"].items()})
+
+
+def _open(pair: tuple[float, float]) -> list[float | None]:
+    """A range in JSON, which has no infinity."""
+    return [v if np.isfinite(v) else None for v in pair]
+
+
+def _limits(pair: list[float | None]) -> tuple[float, float]:
+    low, high = pair
+    return -np.inf if low is None else low, np.inf if high is None else high
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

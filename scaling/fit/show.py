@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
@@ -13,6 +14,9 @@ from scaling.fit.approaches import Allocation
 from scaling.fit.prediction import Draws
 from scaling.fit.result import Fit, GroupFit
 from scaling.fit.summary import heading, notes
+
+if TYPE_CHECKING:
+    from scaling.fit.profile import Profile
 
 
 def tables(
@@ -26,6 +30,23 @@ def tables(
         yield _allocations(fit, exponents, others)
     yield from refused
     yield "\n".join(notes(fit))
+
+
+def profile_table(profiles: Sequence[Profile]) -> Iterator[RenderableType]:
+    """Each profiled quantity with its interval; nothing without any."""
+    if not profiles:
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("profile")
+    table.add_column("estimate", justify="right")
+    table.add_column(f"{100 * profiles[0].level:g} % likelihood interval")
+    for item in profiles:
+        table.add_row(item.label, f"{item.estimate:.6g}", item.words())
+    yield table
+    for item in profiles:
+        if item.status != "converged":
+            yield f"profile of {item.label}: {item.status}"
+    yield f"likelihood ratios calibrated by the {profiles[0].calibration}"
 
 
 def group_tables(found: GroupFit) -> Iterator[RenderableType]:

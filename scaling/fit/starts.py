@@ -96,8 +96,8 @@ def _search(data: Data, grid: _Grid, fixed: Mapping[str, float]) -> tuple[Array,
         with np.errstate(all="ignore"):  # far corners of a grid may overflow: never the best
             basis = inner.basis / inner.scale[..., None]
             full = (len(at), len(loss))
-            basis = np.nan_to_num(np.broadcast_to(basis, (*full, basis.shape[-1])))
-            target = np.nan_to_num(np.broadcast_to(inner.target / inner.scale, full))
+            basis = _finite(np.broadcast_to(basis, (*full, basis.shape[-1])))
+            target = _finite(np.broadcast_to(inner.target / inner.scale, full))
         amplitudes = bounded(basis, target, free)
         # zero is not on a log scale: a thousandth of a typical loss stands in for it
         least = 1e-3 / np.maximum(np.abs(basis).mean(axis=1), 1e-300)
@@ -111,6 +111,10 @@ def _search(data: Data, grid: _Grid, fixed: Mapping[str, float]) -> tuple[Array,
         points.append(u)
         values.append(np.where(np.isfinite(value), value, np.inf))
     return np.concatenate(points), np.concatenate(values)
+
+
+def _finite(values: Array) -> Array:
+    return values if np.isfinite(values).all() else np.nan_to_num(values)
 
 
 def _minima(grid: _Grid, values: Array, count: int) -> list[int]:

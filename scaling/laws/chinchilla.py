@@ -121,6 +121,7 @@ def _mean_seeds(*names: str) -> Seeds:
 
 
 _K_RANGE = Param(0.3, 30.0, "linear")
+_K_MEANING = {"k": "sharpness of the corner: 1 the sum of the terms, large the larger of them"}
 
 chinchilla = Law(
     name="chinchilla",
@@ -153,6 +154,7 @@ pnorm = Law(
     params={**chinchilla.params, "k": _K_RANGE},
     linear=("E",),
     reference="the terms of arXiv:2203.15556, eq. 10, joined by a p-norm",
+    meaning=_K_MEANING,
     form=Form(_features("alpha", "beta", "k"), _power_mean_core),
     seeds=_mean_seeds("alpha", "beta"),
     exponents=_exponents,
@@ -166,6 +168,7 @@ pnorm_tied = Law(
     params={**chinchilla_tied.params, "k": _K_RANGE},
     linear=("E",),
     reference="the terms of arXiv:2203.15556, eq. 10, joined by a p-norm, alpha = beta",
+    meaning=_K_MEANING,
     form=Form(_features("alpha", "alpha", "k"), _power_mean_core),
     seeds=_mean_seeds("alpha"),
     exponents=lambda p: _exponents(_tied(p)),

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.chinchilla import chinchilla
-from scaling.laws.law import Law, Param, free, positive
+from scaling.laws.law import Law, Param, free, place, positive
+from scaling.laws.terms import sigmoid
 
 _STEEPNESS = Param(0.0, np.inf, "log", tuple(np.geomspace(0.3, 60.0, 10).tolist()))
 
 
 def _accuracy(task_loss: Any, *, a: Any, b: Any, k: Any, l0: Any) -> Any:
-    return b + a / (1 + np.exp(k * (task_loss - l0)))
+    return b + a * sigmoid(k * (l0 - task_loss))
 
 
 def _of_compute(C: Any, *, a: Any, b: Any) -> Any:
@@ -27,7 +28,7 @@ def _of_compute(C: Any, *, a: Any, b: Any) -> Any:
 
 
 def _observed(C: Any, *, h: Any, C_mid: Any, beta: Any) -> Any:
-    return h / (1 + np.exp(beta * (np.log(C) - np.log(C_mid))))
+    return h * sigmoid(beta * (np.log(C_mid) - np.log(C)))
 
 
 task_loss = replace(
@@ -46,7 +47,7 @@ task_accuracy = Law(
         "a": positive(),
         "b": positive(),
         "k": _STEEPNESS,
-        "l0": Param(0.0, 20.0, "linear", tuple(np.geomspace(0.1, 4.0, 14).tolist())),
+        "l0": place("task_loss"),
     },
     variables=("task_loss",),
     linear=("a", "b"),
@@ -61,6 +62,7 @@ task_accuracy = Law(
     },
     response="accuracy",
     ranges={"task_loss": (0.3, 2.5)},
+    own_units=("task_loss",),
 )
 
 task_loss_of_compute = Law(

@@ -62,6 +62,7 @@ repeated_pool = Law(
     },
     response="error",
     ranges={"D": (1e7, 6.4e8), "D_unique": (1.2e7, 1.3e8)},
+    own_units=("D", "D_unique"),  # one unit for both
 )
 
 pruned = Law(

@@ -21,7 +21,7 @@ from scaling.laws.law import Array, Law, Linear, Param, Seeds, Values, exponent,
 
 _SHARE = (0.02, 0.95)
 _EXPONENT = Param(1e-4, 2.0, "linear", tuple(np.geomspace(0.08, 1.2, 8).tolist()))
-_WEIGHT = Param(0.0, np.inf, "log", (0.1, 1.0, 10.0))
+_WEIGHT = Param(0.0, np.inf, "log", (0.1, 0.4, 1.6))
 _POWER = Param(1e-3, 5.0, "linear", (0.2, 0.6, 1.5))
 
 
@@ -94,7 +94,16 @@ def _domain_params(domains: int) -> dict[str, Param]:
     }
 
 
-_MEANING = {"loss": "loss on one domain", "alpha": "exponent of N", "beta": "exponent of D"}
+def _meaning(domains: int, *amplitudes: str) -> dict[str, str]:
+    numbers = range(1, domains + 1)
+    return {
+        "loss": "loss on one domain",
+        **{f"C{i}": f"what a share of domain {i} counts for" for i in numbers},
+        **{f"g{i}": f"power of the share of domain {i}" for i in numbers},
+        **{f"{x}{i}": f"what domain {i} adds to {x}" for x in amplitudes for i in numbers},
+        **{f"g{x}": f"power of what the domains add up to in {x}" for x in amplitudes},
+        **{h: f"share of domain {h[1:]} in training" for h in _columns(domains)},
+    }
 
 
 def additive(domains: int) -> Law:
@@ -120,7 +129,7 @@ def additive(domains: int) -> Law:
         variables=("N", "D", *columns),
         linear=("E", "A", "B"),
         reference="Shukor et al. 2025, arXiv:2507.09404, eq. 2.4",
-        meaning=_MEANING | {h: f"share of domain {h[1:]} in training" for h in columns},
+        meaning=_meaning(domains),
         ranges=_ranges(domains),
         own_units=columns,
     )
@@ -172,7 +181,7 @@ def joint(domains: int) -> Law:
         variables=("N", "D", *columns),
         linear=("E",),
         reference="Shukor et al. 2025, arXiv:2507.09404, eq. 2.5",
-        meaning=_MEANING | {h: f"share of domain {h[1:]} in training" for h in columns},
+        meaning=_meaning(domains, "A", "B"),
         ranges=_ranges(domains),
         own_units=columns,
         seeds=Seeds(outer, linear, assemble),

@@ -26,36 +26,10 @@ from scaling.laws.law import (
     log,
     positive,
 )
+from scaling.laws.products import product_law
 from scaling.laws.terms import sum_core, sum_form
 
 PF_DAY = 8.64e19  # FLOPs of a petaFLOP/s-day
-_STEPS = np.geomspace(0.03, 2.0, 10)
-
-
-def power_law(
-    name: str,
-    variable: str,
-    response: str,
-    reference: str,
-    *,
-    amplitude: str = "k",
-    power: str = "p",
-    **more: Any,
-) -> Law:
-    """amplitude * variable^power, rising or falling: how an optimum moves with a budget."""
-    either = Param(-3.0, 3.0, "linear", (*(-_STEPS[::-1]).tolist(), *_STEPS.tolist()))
-    return Law(
-        name=name,
-        formula=f"{amplitude}*{variable}^{power}",
-        predict=lambda **p: p[amplitude] * p[variable] ** p[power],
-        params={amplitude: log(), power: either},
-        variables=(variable,),
-        linear=(amplitude,),
-        reference=reference,
-        response=response,
-        **more,
-    )
-
 
 hestness = Law(
     name="hestness",
@@ -144,22 +118,20 @@ porian_loss = Law(
     form=sum_form(Feature("l0", "alpha", "C")),
 )
 
-porian_allocation = power_law(
+porian_allocation = product_law(
     "porian_allocation",
-    "C",
     "N_opt",
+    {"C": "a"},
     "Porian et al. 2024, arXiv:2406.19146 (weighted log-log fit of the minima)",
-    amplitude="N0",
-    power="a",
-    meaning={"N0": "optimal parameters at one FLOP", "a": "exponent of the optimum"},
+    meaning={"N_opt": "compute-optimal parameters"},
 )
 
-kaplan_allocation = power_law(
+kaplan_allocation = product_law(
     "kaplan_allocation",
-    "C",
     "N_opt",
+    {"C": "p"},
     "Kaplan et al. 2020, arXiv:2001.08361, table 6",
-    meaning={"k": "optimal parameters at one FLOP", "p": "exponent of the optimum"},
+    meaning={"N_opt": "compute-optimal parameters without embeddings"},
 )
 
 kaplan2020_allocation = Published(

@@ -16,7 +16,8 @@ from scaling.laws.law import Law, Param, Published, log, positive
 _TEXT = "full text of the paper, appendix K, table 2"
 
 _EXPONENT = Param(1e-4, 2.0, "linear", tuple(np.geomspace(0.08, 1.2, 7).tolist()))
-_BITS = Param(0.02, 20.0, "linear", (0.6, 1.2, 2.4))
+_BITS = Param(0.02, 20.0, "linear", (0.8, 2.0, 3.5))
+_ROBUST = Param(0.02, 20.0, "linear", (0.3, 1.0, 3.0))
 _OFFSET = Param(-10.0, 10.0, "linear", (0.0, 1.0))
 _PARTS = ("w", "a", "kv")
 
@@ -110,12 +111,12 @@ precision_quantized = Law(
     formula="law precision + C_T D^gamma_D / N_eff^gamma_N exp(-P_post/gamma_post) "
     "prod_x (1 - exp(-C_x (P_x - P_post)))",
     predict=_unified,
-    params={**_TRAINING, **_DAMAGE, **{f"C_{x}": _BITS for x in _PARTS}},
+    params={**_TRAINING, **_DAMAGE, **{f"C_{x}": _ROBUST for x in _PARTS}},
     variables=(*_VARIABLES, "P_post"),
     linear=("E", "A", "B", "C_T"),
     reference="Kumar et al. 2024, arXiv:2411.04330, eq. 9 and 11",
     meaning=_MEANING,
-    ranges={**precision.ranges, **dict.fromkeys(_VARIABLES[2:], (6.0, 16.0)), "P_post": (3.0, 5.5)},
+    ranges={**precision.ranges, "P_post": (2.0, 3.9)},
     own_units=(*_VARIABLES[2:], "P_post"),
 )
 

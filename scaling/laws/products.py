@@ -42,7 +42,11 @@ def product_law(
         variables=tuple(exponents),
         linear=("k",),
         reference=reference,
-        meaning={"k": f"{response} where every variable is 1", **meaning},
+        meaning={
+            "k": f"{response} where every variable is 1",
+            **{power: f"power of {variable}" for variable, power in exponents.items()},
+            **meaning,
+        },
         response=response,
         ranges=ranges or {},
     )

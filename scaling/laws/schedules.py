@@ -51,8 +51,8 @@ def annealing(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """S1 and S2 after each step of a schedule, both [steps].
 
-    lr [steps]: the learning rate of each step, warmup included or not as the law was fitted. decay:
-    lambda of the paper, how slowly a fall of the learning rate is forgotten. Raises InputError for
+    lr [steps]: the learning rate of each step, from where the law is to count it. decay: lambda of
+    the paper, how slowly a fall of the learning rate is forgotten. Raises InputError for
     a schedule that is no list of numbers of at least 0.
     """
     from scipy.signal import lfilter
@@ -74,16 +74,15 @@ def multi_power(
     C: float,
     beta: float,
     gamma: float,
-    warmup: float = 0.0,
 ) -> NDArray[np.float64]:
     """Loss after the steps `at` [n], counted from 0, of the schedule lr [steps]: [n].
 
-    L0 + A (S1 + warmup)^-alpha + B sum_k (lr_k - lr_(k-1)) (1 - (1 + C lr_k^-gamma S_k)^-beta), the
-    sum over the steps k up to that one, S_k the sum of lr from k to it. warmup: the sum of the
-    learning rate before lr begins, 0.5 peak steps where it rises linearly. Takes memory for one
-    row of steps at a time. Raises InputError for a schedule or steps that make no sense.
+    L0 + A S1^-alpha + B sum_k (lr_k - lr_(k-1)) (1 - (1 + C lr_k^-gamma S_k)^-beta), the sum over
+    the steps k up to that one, S_k the sum of lr from k to it. lr begins with the warmup, whose
+    rise counts in the sum. Takes memory for one row of steps at a time. Raises InputError for a
+    schedule or steps that make no sense.
 
-    Source: Luo et al. 2025, arXiv:2503.12811.
+    Source: Luo et al. 2025, arXiv:2503.12811, as the released code has it.
     """
     rate = _schedule(lr)
     steps = np.asarray(at)
@@ -102,7 +101,7 @@ def multi_power(
         seen = slice(0, int(np.searchsorted(moved, step, side="right")))
         gone = 1 - (1 + scale[seen] * (total[step] - before[seen])) ** -beta
         drop[i] = (change[moved[seen]] * gone).sum()
-    return np.asarray(L0 + A * (total[steps] + warmup) ** -alpha + B * drop)
+    return np.asarray(L0 + A * total[steps] ** -alpha + B * drop)
 
 
 def _schedule(lr: ArrayLike) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ from scaling.plot.fitted import Fitted
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
 from scaling.plot.loss_curves import loss_curves
+from scaling.plot.pairs import pairs
+from scaling.plot.profile import profile
 from scaling.plot.proof import proof
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
@@ -23,6 +25,8 @@ __all__ = [
     "frontier",
     "isoflop",
     "loss_curves",
+    "pairs",
+    "profile",
     "proof",
     "rates",
     "residuals",

@@ -86,20 +86,21 @@ def canvas(
     axes: Axes | Sequence[Axes] | None,
     columns: int = 1,
     *,
+    rows: int = 1,
     width: float = COLUMN,
     height: float = 2.6,
     sharey: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """A new figure of `columns` panels in a row, or the caller's axes and their figure.
+    """A new figure of `columns` panels in each row, or the caller's axes and their figure.
 
     Raises InputError where the caller's axes are of another number.
     """
     if axes is None:
         figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
+        return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel())
     given = [axes] if isinstance(axes, Axes) else list(axes)
-    if len(given) != columns:
-        raise InputError(f"{len(given)} axes given; this figure needs {columns}")
+    if len(given) != rows * columns:
+        raise InputError(f"{len(given)} axes given; this figure needs {rows * columns}")
     root = given[0].get_figure(root=True)
     assert root is not None  # axes always belong to one
     return root, given

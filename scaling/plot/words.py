@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import numpy as np
 
 AXES = {
@@ -55,3 +58,27 @@ def power(value: float) -> str:
 def plain(value: float) -> str:
     """A number as it is read, without an exponent where it is of ordinary size."""
     return f"{value:.4g}"
+
+
+_GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "kappa", "lambda", "tau", "omega")
+_SUBSCRIPT = re.compile(r"^([A-Za-z])_?([A-Za-z0-9*]+)$")
+
+
+def symbol(name: str) -> str:
+    """A parameter or quantity in mathtext: alpha, N_opt, RD."""
+    if name in _GREEK:
+        return rf"$\{name}$"
+    if name == "loss":
+        return "$L$"
+    parts = _SUBSCRIPT.match(name)
+    if parts:
+        return rf"${parts[1]}_\mathrm{{{parts[2]}}}$"
+    return f"${name}$" if len(name) == 1 else name
+
+
+def asked(name: str, at: Mapping[str, float]) -> str:
+    """A quantity and where it is asked for: N_opt at C = 10^24."""
+    if not at:
+        return symbol(name)
+    where = [f"{symbol(k)} = {power(v) if k == 'C' else quantity(v)}" for k, v in at.items()]
+    return f"{symbol(name)} at {', '.join(where)}"

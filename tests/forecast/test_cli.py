@@ -188,3 +188,21 @@ def test_the_real_command_line_end_to_end(table: Path) -> None:
     gone = subprocess.run([*words[:4], "gone.csv"], capture_output=True, text=True, check=False)
     assert (gone.returncode, gone.stdout) == (2, "")
     assert gone.stderr == "scaling: gone.csv: no such file\n"
+
+
+def test_fit_profiles_what_is_asked(
+    table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["--profile", "alpha", "--profile", "N_opt@1e22", "--profile", "loss@N=7B,D=140B"]
+    words = ["fit", table, "--draws", 120, *asked]
+    code, out, err = scaling(capsys, monkeypatch, *words)
+    assert (code, err) == (0, "")
+    for piece in ("90 % likelihood interval", "N_opt@1e+22", "loss@N=7e+09,D=1.4e+11", "bootstrap"):
+        assert piece in out, piece
+    code, out, _ = scaling(capsys, monkeypatch, *words, "--json")
+    profiles = json.loads(out)["profiles"]
+    assert set(profiles) == {"alpha", "N_opt@1e+22", "loss@N=7e+09,D=1.4e+11"}
+    assert profiles["alpha"]["low"] < profiles["alpha"]["estimate"] < profiles["alpha"]["high"]
+    code, _, err = scaling(capsys, monkeypatch, "fit", table, "--profile", "gamma")
+    assert code == 2
+    assert "no quantity gamma; it has E, A" in err

@@ -8,7 +8,7 @@ import pytest
 
 from scaling import laws
 from scaling.errors import InputError
-from scaling.fit import fit
+from scaling.fit import fit, huber
 from scaling.laws.schedules import MULTI_POWER, annealing, multi_power
 
 
@@ -46,9 +46,31 @@ def test_multi_power_by_its_sum() -> None:
     lr = np.array([4.0, 4.0, 3.0, 2.0])
     p = {"L0": 2.0, "A": 0.5, "alpha": 0.4, "B": 0.3, "C": 1.5, "beta": 0.6, "gamma": 0.5}
     drop = -(1 - (1 + 1.5 * 3**-0.5 * (3 + 2)) ** -0.6) - (1 - (1 + 1.5 * 2**-0.5 * 2) ** -0.6)
-    expected = 2.0 + 0.5 * (13 + 1) ** -0.4 + 0.3 * drop
-    assert multi_power(lr, [3], **p, warmup=1.0)[0] == pytest.approx(expected, rel=1e-13)
+    expected = 2.0 + 0.5 * 13**-0.4 + 0.3 * drop
+    assert multi_power(lr, [3], **p)[0] == pytest.approx(expected, rel=1e-13)
     assert multi_power(lr, [1], **p)[0] == pytest.approx(2 + 0.5 * 8**-0.4)
+
+
+@pytest.mark.parametrize(("size", "value"), [(25, 2.9122e-4), (100, 2.8096e-4), (400, 5.7699e-4)])
+def test_published_multi_power_on_its_training_curves(shared_data, size, value) -> None:  # type: ignore[no-untyped-def]
+    """Huber of log loss with delta 1e-3, summed over three curves; warmup of 2,160 steps."""
+    curves = pd.read_csv(shared_data / "multipowerlaw_curves.csv").query(f"N_millions == {size}")
+    warmup, peak = np.linspace(0, 3e-4, 2160), 3e-4
+    turn = 0.5 * (1 + np.cos(np.pi * np.arange(24000 - 2160) / (24000 - 2160)))
+    rates = {
+        "cosine_24000": 3e-5 + (peak - 3e-5) * turn,
+        "constant_24000": np.full(24000 - 2160, peak),
+        "wsdcon_9": np.repeat([peak, 9e-5], [8000 - 2160, 8000]),
+    }
+    total = 0.0
+    for name, rate in rates.items():
+        seen = curves[curves["schedule"] == name]
+        lr = np.concatenate([warmup, rate])
+        steps = seen["step"].to_numpy()
+        np.testing.assert_allclose(lr[steps], seen["lr"], rtol=1e-12)
+        residual = np.log(multi_power(lr, steps, **MULTI_POWER[size])) - np.log(seen["loss"])
+        total += float(huber()(residual.to_numpy()).value.sum())
+    assert total == pytest.approx(value, abs=5e-9)
 
 
 def test_bad_schedules() -> None:

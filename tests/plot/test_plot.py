@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from scaling import plot
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
+from scaling.fit.profile import Profile, profile
 from scaling.plot.style import end_labels
 from scaling.plot.ticks import log_ticks
 
@@ -71,6 +72,11 @@ def curves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
+def profiles(fitted: Fit) -> list[Profile]:
+    asked = (("alpha", {}), ("a", {}), ("E", {}), ("N_opt", {"C": 1e13}))
+    return [profile(fitted, name, at, points=11) for name, at in asked if name != "a"]
+
+
 RECORDS = [{"predicted_seconds": p, "seconds": p * f} for p, f in ((1, 1.1), (10, 0.7), (90, 1.2))]
 DRAW: dict[str, Callable[[pd.DataFrame, Fit], Figure]] = {
     "loss_curves": lambda table, fitted: plot.loss_curves(table, curves(table)),
@@ -82,6 +88,8 @@ DRAW: dict[str, Callable[[pd.DataFrame, Fit], Figure]] = {
     "proof": lambda table, fitted: plot.proof([Outcome(), Outcome(truth=None, error_pct=None)]),
     "cost": lambda table, fitted: plot.cost(RECORDS),
     "rates": lambda table, fitted: plot.rates(sweep()),
+    "pairs": lambda table, fitted: plot.pairs(fitted),
+    "profile": lambda table, fitted: plot.profile(profiles(fitted)),
 }
 
 
@@ -102,12 +110,17 @@ def test_same_values_same_bytes(name: str, table: pd.DataFrame, fitted: Fit) -> 
 @pytest.mark.parametrize("name", DRAW)
 def test_axes_have_names_and_units(name: str, table: pd.DataFrame, fitted: Fit) -> None:
     axes = DRAW[name](table, fitted).axes
+    if name == "pairs":
+        assert [ax.get_xlabel() for ax in axes[-4:]] == ["$E$", "$A$", "$B$", r"$\alpha$"]
+        return
     assert all(ax.get_xlabel() for ax in axes)
     labels = [axes[0].get_ylabel()] if name != "proof" else [axes[0].get_xlabel()]
     if name == "cost":
         assert "(s)" in labels[0]
     elif name == "residuals":
         assert "(%)" in labels[0]
+    elif name == "profile":
+        assert "Likelihood ratio" in labels[0]
     else:
         assert "(nats per token)" in labels[0]
 
@@ -232,3 +245,26 @@ def test_bad_input(table: pd.DataFrame, tmp_path: Path) -> None:
         plot.rates(table)
     with pytest.raises(InputError, match="svg"):
         plot.save(Figure(), tmp_path / "figure.docx")
+
+
+def test_pairs_show_every_free_parameter_and_need_draws(table: pd.DataFrame, fitted: Fit) -> None:
+    figure = plot.pairs(fitted)
+    assert len(figure.axes) == 16
+    shown = {str(ax.get_gid()) for ax in figure.axes}
+    assert "pair-E-alpha" in shown
+    held = fit("chinchilla_tied", table, draws=40, fixed={"E": 0.9})
+    assert len(plot.pairs(held).axes) == 9
+    with pytest.raises(InputError, match="pairs need 20 draws of two"):
+        plot.pairs(fit("chinchilla_tied", table, draws=0))
+
+
+def test_a_profile_is_a_curve_a_threshold_and_an_interval(fitted: Fit) -> None:
+    shown = profiles(fitted)
+    figure = plot.profile(shown)
+    curve = next(line for line in figure.axes[0].lines if line.get_gid() == "profile-alpha")
+    x, y = np.asarray(curve.get_xdata(), float), np.asarray(curve.get_ydata(), float)
+    assert x[0] < shown[0].low < shown[0].high < x[-1]
+    at = np.interp(shown[0].estimate, x, y)
+    assert at == pytest.approx(0, abs=1e-6)
+    with pytest.raises(InputError, match="no profile: name a quantity"):
+        plot.profile([])

@@ -1,0 +1,118 @@
+"""The command that draws a figure from a table or a saved fit. `scaling.cli` takes it in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scaling.cli_fit import (
+    BoundOption,
+    ColumnsOption,
+    DeltaOption,
+    DrawsOption,
+    FixedOption,
+    KindOption,
+    LawOption,
+    MethodOption,
+    NOption,
+    ObjectiveOption,
+    OnOption,
+    ProfileOption,
+    SeedOption,
+    TauOption,
+    WeightOption,
+    WhereOption,
+    fit_settings,
+    quantity_of,
+    text_of,
+)
+from scaling.errors import InputError
+from scaling.terminal import pairs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from scaling.fit import Fit
+
+app = typer.Typer()
+
+_ASKED = 6  # quantities that are profiled unless they are named
+
+
+@app.command("plot")
+def plot_command(
+    figure: Annotated[
+        str,
+        typer.Argument(
+            metavar="FIGURE",
+            help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit) or "
+            "rates (of a sweep's table).",
+        ),
+    ],
+    source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
+    profile: ProfileOption = None,
+    law: LawOption = "chinchilla",
+    method: MethodOption = None,
+    objective: ObjectiveOption = None,
+    delta: DeltaOption = 1e-3,
+    tau: TauOption = 0.5,
+    on: OnOption = None,
+    n: NOption = "N",
+    where: WhereOption = None,
+    weight: WeightOption = None,
+    columns: ColumnsOption = None,
+    fix: FixedOption = None,
+    bound: BoundOption = None,
+    draws: DrawsOption = 1000,
+    kind: KindOption = "cluster",
+    seed: SeedOption = 0,
+) -> None:
+    """Draw a figure of a table, or of the fit of one (saved, or fitted here)."""
+    from scaling.plot import registry, save
+    from scaling.table import read_table
+
+    registry.check(figure)
+    asked = [quantity_of(text) for text in profile or []]
+    if asked and figure != registry.PROFILE:
+        raise InputError(f"--profile: only the figure {registry.PROFILE} takes quantities")
+    saved = source.suffix == ".json"
+    if figure in registry.OF_TABLE:
+        if saved:
+            raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
+        save(registry.OF_TABLE[figure](read_table(source, _columns(columns))), out)
+        return
+    if saved:
+        fitted = _saved(source)
+    else:
+        from scaling.fit import fit
+
+        settings = fit_settings(
+            method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
+        )
+        fitted = fit(law, read_table(source, _columns(columns)), **settings)
+    save(_of_fit(figure, fitted, asked), out)
+
+
+def _of_fit(figure: str, fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> Figure:
+    from scaling.fit.profile import profile
+    from scaling.plot import profile as draw_profiles
+    from scaling.plot import registry
+
+    if figure != registry.PROFILE:
+        return registry.OF_FIT[figure](fitted)
+    free = [name for name in (*fitted.params, *fitted.exponents()) if name not in fitted.fixed]
+    wanted = asked or [(name, {}) for name in free[:_ASKED]]
+    return draw_profiles([profile(fitted, name, at) for name, at in wanted])
+
+
+def _columns(text: str | None) -> dict[str, str] | None:
+    return pairs(text, "--columns") if text else None
+
+
+def _saved(path: Path) -> Fit:
+    from scaling.fit import Fit
+
+    return Fit.from_json(text_of(path))

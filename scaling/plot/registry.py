@@ -1,0 +1,44 @@
+"""Every figure that can be drawn from a file alone, by name: of a run table, or of a fit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from scaling.errors import InputError
+from scaling.fit import Fit
+from scaling.plot.envelope import envelope
+from scaling.plot.frontier import frontier
+from scaling.plot.isoflop import isoflop
+from scaling.plot.pairs import pairs
+from scaling.plot.rates import rates
+from scaling.plot.residuals import residuals
+from scaling.plot.slices import slices
+
+OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates}
+OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
+    "envelope": envelope,
+    "frontier": frontier,
+    "isoflop": isoflop,
+    "pairs": pairs,
+    "residuals": residuals,
+    "slices": slices,
+}
+PROFILE = "profile"  # of a fit, and of quantities that are asked for
+
+
+def names() -> list[str]:
+    """All figures that `scaling plot` draws."""
+    return sorted([*OF_TABLE, *OF_FIT, PROFILE])
+
+
+def check(name: str) -> None:
+    """Raise InputError, which lists all figures and the nearest, for a name that is none."""
+    if name in names():
+        return
+    near = difflib.get_close_matches(name.lower(), names(), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"unknown figure {name!r}; known: {', '.join(names())}{hint}")
