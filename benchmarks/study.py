@@ -7,9 +7,9 @@ planned and trained in a temporary folder, or its wall time is read from the rec
 study (`--study DIR`, measured on this machine). Loop (a): the same cells, one full run each, one
 after another, each a process of its own on all cores that starts, trains and evaluates as many
 held-out tokens. By default its start and rates are measured for each shape and its wall time
-extrapolated from them; `--full` trains every cell. Ratios are given with and without the starts of
-the loop's processes; ours, and what our engine compiles, calibrates and forecasts, always count where
-this program runs the study itself.
+extrapolated from them; `--full` trains every cell. Ratios are given with and without the starts
+of the loop's processes; ours, and what our engine compiles, calibrates and forecasts, always
+count where this program runs the study itself.
 """
 
 from __future__ import annotations
