@@ -44,7 +44,7 @@ def _rates(schedule: str, steps: int) -> Array:
         after = np.where(k < _DROP, _PEAK, float(last) * 1e-5)
     else:
         after = np.full(steps, _PEAK)
-    return np.asarray(np.where(k < _WARMUP, _PEAK * k / _WARMUP, after))
+    return np.asarray(np.where(k < _WARMUP, _PEAK * k / (_WARMUP - 1), after))
 
 
 def _lower_point(millions: int) -> Solve:
