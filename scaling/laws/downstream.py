@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.laws.chinchilla import chinchilla
+from scaling.laws import chinchilla as hoffmann
 from scaling.laws.law import Law, Param, free, place, positive
 from scaling.laws.terms import sigmoid
 
@@ -32,7 +32,7 @@ def _observed(C: Any, *, h: Any, C_mid: Any, beta: Any) -> Any:
 
 
 task_loss = replace(
-    chinchilla,
+    hoffmann.chinchilla,
     name="task_loss",
     reference="Bhagia et al. 2024, arXiv:2412.04403, eq. 1",
     meaning={"task_loss": "loss of the task's right answer, for example bits per byte"},

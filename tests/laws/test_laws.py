@@ -182,3 +182,8 @@ def test_kaplans_table_6_at_one_petaflop_day() -> None:
     assert found == pytest.approx(1.3e9)
     item = laws.published["kaplan2020_cmin"]
     assert laws.get(item.law).predict(C=3.1e8 * 8.64e19, **item.params) == pytest.approx(1.0)
+
+
+def test_each_law_is_declared_by_one_file() -> None:
+    listed = [law.name for members in laws.families().values() for law in members]
+    assert sorted(listed) == list(laws.names())
