@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from scaling import cli_fit, cli_laws, cli_methods, cli_plot, cli_study
+from scaling import cli_certify, cli_fit, cli_laws, cli_methods, cli_plot, cli_study
 from scaling.errors import InputError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 
 app.add_typer(cli_fit.app)  # fit, forecast
 app.add_typer(cli_laws.app)  # laws
+app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods
 app.add_typer(cli_plot.app)  # plot
 app.add_typer(cli_study.app)  # plan, run, study, proof, report

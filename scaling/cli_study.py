@@ -85,13 +85,25 @@ def study_command(grid: GridFile, out: Out = None, seed: Seed = 0, workers: Work
 
 
 @app.command("proof")
-def proof_command(folder: Folder, as_json: Json = False) -> None:
+def proof_command(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of a study, or of repetitions.")
+    ],
+    figure: Annotated[
+        Path | None, typer.Option("--plot", help="Draw it too: .svg, .pdf or .png.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Print forecast against truth, target by target."""
     from dataclasses import asdict
 
     from scaling.study import prove
 
-    verdicts = prove(folder)
+    verdicts = [verdict for folder in folders for verdict in prove(folder)]
+    if figure is not None:
+        from scaling.plot import proof, save
+
+        save(proof(verdicts), figure)
     if as_json:
         show_json([asdict(verdict) for verdict in verdicts])
     else:
@@ -188,5 +200,15 @@ def _print_proof(out: Console, verdicts: list[Any]) -> None:
         out.print(
             f"target {v.cell}, {v.compute_ratio:.3g}x the compute of the largest pilot: forecast "
             f"{v.forecast:.4f} nats/token, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
+            soft_wrap=True,
+        )
+    known = [v for v in verdicts if v.truth is not None]
+    if len(known) > 1:
+        error = sum(abs(v.error_pct) for v in known) / len(known)
+        width = sum((v.q95 - v.q05) / v.truth for v in known) / len(known)
+        out.print(
+            f"{len(known)} targets: mean absolute error {error:.2f} %, "
+            f"{sum(v.inside for v in known)} inside the 90 % interval, whose mean width is "
+            f"{width:.1%} of the loss",
             soft_wrap=True,
         )

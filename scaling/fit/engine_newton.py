@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.fit.far import approach
 from scaling.fit.problem import Array, Local, Problem, Solutions
 
 NAME = "newton"
@@ -21,8 +22,8 @@ _CHUNK = 60_000  # points x rows that are worked on at once: they stay in cache
 
 
 def solve(problem: Problem, starts: Array) -> Solutions:
-    """Minimise from each start [b, p], rows weighing as the problem says."""
-    return _chunked(problem, starts, problem.weights[None])
+    """Minimise from each start [b, p], which may lie far from any minimum."""
+    return _chunked(problem, approach(problem, starts), problem.weights[None])
 
 
 def solve_many(
@@ -109,21 +110,24 @@ def sharpen(problem: Problem, u: Array) -> Array:
     Near a minimum the objective is flat to rounding long before its gradient is.
     """
     weights = problem.weights[None]
-    with np.errstate(all="ignore"):  # a step may leave the law's domain: it is refused
+    with np.errstate(all="ignore"):  # a step may overflow: it is refused
         for _ in range(_SHARPENING):
             here = problem.local(u[None], weights)
-            still = held(problem, u[None], here.gradient)
             step, _ = _step(problem, u[None], here, np.zeros(1))
             moved = np.clip(u + step[0], problem.lower, problem.upper)
             there = problem.local(moved[None], weights)
-            before = np.abs(np.where(still, 0.0, here.gradient)).max()
-            left = held(problem, moved[None], there.gradient)
-            after = np.abs(np.where(left, 0, there.gradient)).max()
-            higher = there.value[0] > here.value[0] * (1 + 1e-14)
-            if higher or not after < before:
+            unit = np.sqrt(np.maximum(np.einsum("bii->bi", here.metric), 1e-300))
+            before, after = _pull(problem, u, here) / unit, _pull(problem, moved, there) / unit
+            higher = there.value[0] > here.value[0] * (1 + 1e-12)
+            if higher or not after.max() < before.max():
                 break
             u = moved
     return u
+
+
+def _pull(problem: Problem, u: Array, here: Local) -> Array:
+    """The size of the gradient by each coordinate that is not held, [1, p]."""
+    return np.where(held(problem, u[None], here.gradient), 0.0, np.abs(here.gradient))
 
 
 def held(problem: Problem, u: Array, gradient: Array) -> NDArray[np.bool_]:

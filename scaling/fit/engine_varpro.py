@@ -51,17 +51,18 @@ def sharpen(problem: Problem, u: Array) -> Array:
     """The last digits of a minimum u [p]: undamped outer steps while the gradient falls."""
     inner = _Inner(problem, problem.weights[None], np.zeros((1, 1)))
     outer, only = inner.outer, np.zeros(1, dtype=np.intp)
-    least = np.inf
-    for _ in range(_SHARPENING):
-        point, residual, jacobian = inner.at(u[None], only)
-        gradient = (jacobian.transpose(0, 2, 1) @ residual[..., None])[..., 0]
-        if not np.abs(gradient).max(initial=0.0) < least:
-            break
-        best, least = point[0], float(np.abs(gradient).max(initial=0.0))
-        gram = jacobian.transpose(0, 2, 1) @ jacobian
-        step = _damped(gram, gradient, np.zeros(1), np.zeros_like(gradient, dtype=bool))
-        u = best.copy()
-        u[outer] = np.clip(u[outer] + step[0], problem.lower[outer], problem.upper[outer])
+    best, least = u, np.inf
+    with np.errstate(all="ignore"):  # a step may overflow: its gradient is no smaller
+        for _ in range(_SHARPENING):
+            point, residual, jacobian = inner.at(u[None], only)
+            gradient = (jacobian.transpose(0, 2, 1) @ residual[..., None])[..., 0]
+            if not np.abs(gradient).max(initial=0.0) < least:
+                break
+            best, least = point[0], float(np.abs(gradient).max(initial=0.0))
+            gram = jacobian.transpose(0, 2, 1) @ jacobian
+            step = _damped(gram, gradient, np.zeros(1), np.zeros_like(gradient, dtype=bool))
+            u = best.copy()
+            u[outer] = np.clip(u[outer] + step[0], problem.lower[outer], problem.upper[outer])
     return np.asarray(best)
 
 

@@ -20,11 +20,15 @@ _SHRINK = 10.0  # delta falls by no more a stage
 _LAST = 1e-9  # the last delta, as a part of the first
 _ROUNDS = 60  # of scale and parameters in turn
 _VERTEX_STEPS = 8
+_STAGED = ("absolute", "huber_scaled")
 
 
 def solve(problem: Problem, starts: Array, engine: ModuleType) -> Solutions:
     """Minimise from each start [b, p]."""
     found = solve_many(problem, np.ones((len(starts), problem.rows)), starts, engine)
+    best = int(np.argmin(found.value))
+    if problem.objective.name not in _STAGED and not found.converged[best]:
+        found = Solutions.join([found, engine.solve(problem, found.u[best : best + 1])])
     return _at_vertices(problem, found) if problem.objective.name == "absolute" else found
 
 
@@ -48,7 +52,7 @@ def solve_many(
 
 def sharpen(problem: Problem, u: Array, engine: ModuleType) -> Array:
     """The last digits of a minimum u [p], where the objective is smooth."""
-    if problem.objective.name in ("absolute", "huber_scaled"):
+    if problem.objective.name in _STAGED:
         return u
     sharp: Array = engine.sharpen(problem, u)
     return sharp

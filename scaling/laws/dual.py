@@ -109,9 +109,9 @@ def _divide(u: Any, v: Any) -> Dual:
 
 def _power(u: Any, v: Any) -> Any:
     if not isinstance(v, Dual):
-        value = u.value**v
-        slope = v * value / u.value
-        return u.chain(value, slope, (v - 1) * slope / u.value)
+        # powers, not quotients: a square has derivatives at 0 too
+        curvature = v * (v - 1) * u.value ** (v - 2.0)
+        return u.chain(u.value**v, v * u.value ** (v - 1.0), curvature)
     if not isinstance(u, Dual):
         base = np.log(np.where(np.equal(u, 0), 1.0, u))  # 0 to a power above 0 stays 0
         value = u**v.value

@@ -64,14 +64,26 @@ def _stepped(loss: Callable[[tuple[Any, ...]], Any], y: tuple[Array, ...]) -> Je
 
     here = np.asarray(loss(y), dtype=float)
     shape = np.shape(here)
+    slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
     hessian: dict[tuple[int, int], Array] = {}
     for k in range(len(y)):
-        step = _STEP * (1.0 + np.abs(y[k]))
+        step = _step(y[k], here, slopes[k])
         up, down = (gradient(_moved(y, k, s), k + 1) for s in (step, -step))
         for j in range(k + 1):
             hessian[j, k] = np.broadcast_to((up[j] - down[j]) / (2 * step), shape)
-    slopes = tuple(np.broadcast_to(g, shape) for g in gradient(y, len(y)))
     return Jet(here, slopes, hessian)
+
+
+def _step(y: Array, value: Array, slope: Array) -> Array:
+    """How far to move an inner variable for second differences, one step a point.
+
+    _STEP of the variable or of 1, or less where so much would change the law by more than _STEP of
+    itself: coefficients of x^3 are of a size of their own.
+    """
+    with np.errstate(all="ignore"):  # a value that isn't finite is refused by whoever asked for it
+        size, change = (np.sqrt((v**2).mean(axis=-1, keepdims=True)) for v in (value, slope))
+        own = np.where((change > 0) & np.isfinite(change), size / change, np.inf)
+    return np.asarray(_STEP * np.minimum(1.0 + np.abs(y), own))
 
 
 def _moved(y: tuple[Any, ...], j: int, step: Any) -> tuple[Any, ...]:

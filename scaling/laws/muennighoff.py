@@ -60,8 +60,8 @@ def _outer(*exponents: str) -> dict[str, Array]:
     grid = np.geomspace(0.1, 0.8, 9 if len(exponents) == 1 else 5)
     return {
         **dict.fromkeys(exponents, grid),
-        "RD": np.array([1.0, 5.0, 20.0, 100.0]),
-        "RN": np.array([0.5, 2.0, 8.0, 40.0]),
+        "RD": np.geomspace(1.0, 300.0, 12),
+        "RN": np.geomspace(0.3, 60.0, 10),
         "A/B": np.geomspace(0.02, 5.0, 5),
     }
 
