@@ -19,10 +19,11 @@ def bounded(basis: Array, target: Array, free: Sequence[bool] = ()) -> Array:
     """
     g, _, m = basis.shape
     unsigned = np.array(free or (False,) * m, dtype=bool)
-    scale = np.maximum(np.sqrt((basis**2).sum(axis=1)), 1e-300)
-    unit = basis / scale[:, None, :]
-    gram = unit.transpose(0, 2, 1) @ unit
-    right = (unit.transpose(0, 2, 1) @ target[..., None])[..., 0]
+    across = np.ascontiguousarray(basis.transpose(0, 2, 1))  # sums over the last axis are fast
+    scale = np.maximum(np.sqrt((across**2).sum(axis=2)), 1e-300)
+    unit = across / scale[:, :, None]
+    gram = unit @ unit.transpose(0, 2, 1)
+    right = (unit @ target[..., None])[..., 0]
     best = np.zeros((g, m))
     gain = np.zeros(g)
     for active in _subsets(unsigned):

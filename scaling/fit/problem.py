@@ -160,22 +160,45 @@ class Problem:
         curvature = weights * penalty.curvature
         reweighted = weights * penalty.weight
         gradient = np.zeros((b, p))
-        hessian, metric = np.zeros((b, p, p)), np.zeros((b, p, p))
         for column, g in zip(self.columns, jet.gradient, strict=True):
             gradient[:, column.coordinates] += (slope * g) @ column.matrix
+        blocks: list[Array] = []
         for (j, k), products in self._products.items():
-            rows, cols = self.columns[j].coordinates, self.columns[k].coordinates
             both = jet.gradient[j] * jet.gradient[k]
             exact = curvature * both
             if (j, k) in jet.hessian:
                 exact = exact + slope * jet.hessian[j, k]
-            for matrix, entries in ((hessian, exact), (metric, reweighted * both)):
-                block = (entries @ products).reshape(b, len(rows), len(cols))
-                matrix[:, rows[:, None], cols] += block
-                if j != k:
-                    matrix[:, cols[:, None], rows] += block.transpose(0, 2, 1)
+            blocks += [exact @ products, (reweighted * both) @ products]
+        hessian = self._assemble(np.concatenate(blocks[::2], axis=1))
+        metric = self._assemble(np.concatenate(blocks[1::2], axis=1))
         value = (weights * penalty.value).sum(axis=-1)
         return Local(value, gradient, hessian, metric)
+
+    def _assemble(self, blocks: Array) -> Array:
+        """Symmetric matrices [b, p, p] from the entries of all pairs' blocks, [b, entries]."""
+        source, first, cells = self._places
+        matrix = np.zeros((len(blocks), self.size**2))
+        matrix[:, cells] = np.add.reduceat(blocks[:, source], first, axis=1)
+        return matrix.reshape(-1, self.size, self.size)
+
+    @cached_property
+    def _places(self) -> tuple[Index, Index, Index]:
+        """Which block entries add up to each cell of a matrix: entries in order of their cell,
+        where each cell's begin, and the cells."""
+        places, sources, count = [], [], 0
+        for j, k in self._products:
+            rows, cols = np.meshgrid(
+                self.columns[j].coordinates, self.columns[k].coordinates, indexing="ij"
+            )
+            own = count + np.arange(rows.size)
+            count += rows.size
+            for place in ((rows, cols), (cols, rows))[: 1 if j == k else 2]:
+                places.append((place[0] * self.size + place[1]).ravel())
+                sources.append(own)
+        target, source = np.concatenate(places), np.concatenate(sources)
+        order = np.argsort(target, kind="stable")
+        cells, first = np.unique(target[order], return_index=True)
+        return source[order], first.astype(np.intp), cells
 
     @cached_property
     def _products(self) -> dict[tuple[int, int], Array]:

@@ -100,7 +100,8 @@ def _search(data: Data, grid: _Grid, fixed: Mapping[str, float]) -> tuple[Array,
             target = _finite(np.broadcast_to(inner.target / inner.scale, full))
         amplitudes = bounded(basis, target, free)
         # zero is not on a log scale: a thousandth of a typical loss stands in for it
-        least = 1e-3 / np.maximum(np.abs(basis).mean(axis=1), 1e-300)
+        typical = np.ones(len(loss)) @ np.abs(basis) / len(loss)
+        least = 1e-3 / np.maximum(typical, 1e-300)
         amplitudes = np.where(np.array(free or False), amplitudes, np.maximum(amplitudes, least))
         params = seeds.assemble({name: v[:, 0] for name, v in outer.items()}, amplitudes) | {
             name: np.full(len(at), value) for name, value in fixed.items()
