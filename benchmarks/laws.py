@@ -35,22 +35,22 @@ _CLARK = {k: published["clark2022_rlr"].params[k] for k in ("K_start", "K_max")}
 # law, published table, its rows, objective, what residuals are of, parameters held
 Row = tuple[str, str, Callable[[Any], Any], Objective, str, dict[str, float]]
 ROWS: tuple[Row, ...] = (
-    ("chinchilla", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("chinchilla_tied", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("pnorm", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("busbridge", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("kaplan", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("pearce", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("farseer", "chinchilla_epoch", chinchilla._used, huber(), "log_loss", {}),
-    ("chinchilla", "isoflops_openathena", chinchilla._llama, squared(), "loss", {}),
+    ("chinchilla", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("chinchilla_tied", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("pnorm", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("busbridge", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("kaplan", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("pearce", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("farseer", "chinchilla_epoch", chinchilla.used, huber(), "log_loss", {}),
+    ("chinchilla", "isoflops_openathena", chinchilla.llama, squared(), "loss", {}),
     ("muennighoff_tied", "muennighoff_dataconstrained", lambda t: t, huber(), "log_loss",
      _REPEATED),
-    ("gadre", "gadre_overtraining", partial(cases._gadre, data="c4_original", largest=1e9),
+    ("gadre", "gadre_overtraining", partial(cases.gadre_runs, data="c4_original", largest=1e9),
      squared(), "loss", {}),
-    ("vocabulary", "tao_vocab", cases._tao, huber(), "loss", {}),
+    ("vocabulary", "tao_vocab", cases.tao_runs, huber(), "loss", {}),
     ("parscale", "parscale", lambda t: t, huber(), "log_loss", {}),
-    ("routed", "clark_routing_final", partial(cases._clark, router="RL-R"), squared(), "log_loss",
-     _CLARK),
+    ("routed", "clark_routing_final", partial(cases.clark_runs, router="RL-R"), squared(),
+     "log_loss", _CLARK),
 )  # fmt: skip
 
 

@@ -9,7 +9,15 @@ import sys
 
 import typer
 
-from scaling import cli_certify, cli_fit, cli_laws, cli_methods, cli_plot, cli_study
+from scaling import (
+    cli_certify,
+    cli_fit,
+    cli_forecast,
+    cli_laws,
+    cli_methods,
+    cli_plot,
+    cli_study,
+)
 from scaling.errors import InputError
 
 app = typer.Typer(
@@ -19,7 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.add_typer(cli_fit.app)  # fit, forecast
+app.add_typer(cli_fit.app)  # fit
+app.add_typer(cli_forecast.app)  # forecast
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods

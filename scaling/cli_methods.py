@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_fit import (
+from scaling.cli_options import (
     ColumnsOption,
     JsonOption,
     NOption,
     NumberOption,
     SeedOption,
     WhereOption,
+    read,
 )
 from scaling.errors import InputError
-from scaling.terminal import number, pairs, show, show_json
+from scaling.terminal import number, show, show_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,10 +58,9 @@ def methods(
     Approach 2 would cost."""
     from scaling.fit import methods as side
     from scaling.fit.bias import approach_2_bias
-    from scaling.table import read_table
 
     price = _price(price_per_flop, dollars_per_gpu_hour, flops_per_second)
-    df = read_table(table, pairs(columns, "--columns") if columns else None)
+    df = read(table, columns)
     found, refused = side.methods(df, compute or (), N=n, draws=draws, seed=seed, where=where)
     truth = side.surface(found, surface)
     costs: list[Bias] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_fit import (
+from scaling.cli_options import (
     BoundOption,
     ColumnsOption,
     DeltaOption,
@@ -26,10 +26,10 @@ from scaling.cli_fit import (
     WhereOption,
     fit_settings,
     quantity_of,
-    text_of,
+    read,
+    saved_fit,
 )
 from scaling.errors import InputError
-from scaling.terminal import pairs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,6 @@ def plot_command(
 ) -> None:
     """Draw a figure of a table, or of the fit of one (saved, or fitted here)."""
     from scaling.plot import registry, save
-    from scaling.table import read_table
 
     registry.check(figure)
     asked = [quantity_of(text) for text in profile or []]
@@ -82,17 +81,17 @@ def plot_command(
     if figure in registry.OF_TABLE:
         if saved:
             raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
-        save(registry.OF_TABLE[figure](read_table(source, _columns(columns))), out)
+        save(registry.OF_TABLE[figure](read(source, columns)), out)
         return
     if saved:
-        fitted = _saved(source)
+        fitted = saved_fit(source)
     else:
         from scaling.fit import fit
 
         settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
-        fitted = fit(law, read_table(source, _columns(columns)), **settings)
+        fitted = fit(law, read(source, columns), **settings)
     save(_of_fit(figure, fitted, asked), out)
 
 
@@ -106,13 +105,3 @@ def _of_fit(figure: str, fitted: Fit, asked: list[tuple[str, dict[str, float]]])
     free = [name for name in (*fitted.params, *fitted.exponents()) if name not in fitted.fixed]
     wanted = asked or [(name, {}) for name in free[:_ASKED]]
     return draw_profiles([profile(fitted, name, at) for name, at in wanted])
-
-
-def _columns(text: str | None) -> dict[str, str] | None:
-    return pairs(text, "--columns") if text else None
-
-
-def _saved(path: Path) -> Fit:
-    from scaling.fit import Fit
-
-    return Fit.from_json(text_of(path))

@@ -25,18 +25,18 @@ _LAW = "E + A/N^alpha + B/D^beta"
 _BOOTSTRAPS = 4000
 
 
-def _used(table: pd.DataFrame) -> pd.DataFrame:
+def used(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["used"] == 1]
 
 
 def _small(table: pd.DataFrame) -> pd.DataFrame:
     """Below 1e21 FLOPs, in millions of parameters and billions of tokens."""
-    rows = _used(table)
+    rows = used(table)
     rows = rows[rows["C"] < 1e21]
     return rows.assign(N=rows["N"] / 1e6, D=rows["D"] / 1e9)
 
 
-def _llama(table: pd.DataFrame) -> pd.DataFrame:
+def llama(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["experiment"] == "llama_3__raw_loss"]
 
 
@@ -47,7 +47,7 @@ def _standard_errors(table: pd.DataFrame, printed: Mapping[str, Printed]) -> Sol
     replicate at Hoffmann's values instead of at the optimum.
     """
     law = get("chinchilla")
-    rows = _used(table)
+    rows = used(table)
     x = {name: rows[name].to_numpy() for name in ("N", "D")}
     problem, coordinates = build(law, x, rows["loss"].to_numpy(), huber(), "log_loss")
     random = np.random.RandomState(42)
@@ -66,7 +66,7 @@ def _standard_errors(table: pd.DataFrame, printed: Mapping[str, Printed]) -> Sol
 
 def _approach_2(table: pd.DataFrame, printed: Mapping[str, Printed]) -> Solution:
     """Parabolas of the loss in ln N at each budget; the second way is NumPy's polyfit."""
-    rows, _ = select_rows(_llama(table), None)
+    rows, _ = select_rows(llama(table), None)
     found = approach_2(rows, draws=0)
     best = []
     for C, group in rows.groupby("C"):
@@ -88,7 +88,7 @@ CASES = (
         _LAW,
         "Huber 1e-3 on ln L",
         {"E": "1.69", "A": "406.4", "B": "410.7", "alpha": "0.34", "beta": "0.28"},
-        fitted("chinchilla", huber(), prepare=_used),
+        fitted("chinchilla", huber(), prepare=used),
         "C",
         "points read off their figure 4, not their data: the printed values lie far above the "
         "optimum of the printed objective, which is what the replication found",
@@ -108,7 +108,7 @@ CASES = (
             "beta": "0.367182617",
             "F": "0.00101827403462",
         },
-        fitted("chinchilla", huber(), prepare=_used),
+        fitted("chinchilla", huber(), prepare=used),
         "B",
         "the best of 4,500 L-BFGS-B runs with numeric gradients stops 1.6e-8 above the optimum",
     ),
@@ -126,7 +126,7 @@ CASES = (
             "alpha": "0.34781",
             "beta": "0.36585",
         },
-        fitted("chinchilla", Objective("absolute"), prepare=_used),
+        fitted("chinchilla", Objective("absolute"), prepare=used),
         "B",
         "the optimum is a kink, the point at which five residuals vanish; the notebook's smooth "
         "stand-in is a few 1e-6 beside it",
@@ -139,7 +139,7 @@ CASES = (
         _LAW,
         "absolute residuals of ln L",
         {"E": "1.8172", "A": "482.01", "B": "2085.43", "alpha": "0.3478", "beta": "0.3658"},
-        fitted("chinchilla", Objective("absolute"), prepare=_used),
+        fitted("chinchilla", Objective("absolute"), prepare=used),
         "B",
         "A, B and alpha are this optimum's, beta is .36585 cut off; E = 1.8172 is that of the "
         "Huber fit: the row mixes two fits (our inference)",
@@ -242,7 +242,7 @@ CASES = (
             "E": "0.6047", "A": "59.1", "B": "155.1", "alpha": "0.3100", "beta": "0.3136",
             "a": "0.5029", "b": "0.4971",
         },
-        fitted("chinchilla", squared(), "loss", prepare=_llama, engines=("varpro", "newton")),
+        fitted("chinchilla", squared(), "loss", prepare=llama, engines=("varpro", "newton")),
         "A",
     ),
     Case(
@@ -256,7 +256,7 @@ CASES = (
             "E": "0.6021", "A": "56.2", "B": "147.3", "alpha": "0.3068", "beta": "0.3110",
             "a": "0.5034", "b": "0.4966",
         },
-        fitted("chinchilla", squared(), prepare=_llama),
+        fitted("chinchilla", squared(), prepare=llama),
         "A",
     ),
     Case(

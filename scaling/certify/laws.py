@@ -21,7 +21,7 @@ _NOTES = "as notes on the paper quote it (yigitokar/scaling-laws-as-production-f
 _TAO_FLOPS = 2.18e17  # Tao's released fit leaves smaller runs out
 
 
-def _gadre(table: pd.DataFrame, data: str, largest: float) -> pd.DataFrame:
+def gadre_runs(table: pd.DataFrame, data: str, largest: float) -> pd.DataFrame:
     """The runs of Gadre's fits: 20 tokens a parameter up to a size, and the smallest at 320."""
     own = table[table["dataset"] == data]
     ladder = (own["token_multiplier"] == 20) & (own["N"] < largest)
@@ -30,7 +30,7 @@ def _gadre(table: pd.DataFrame, data: str, largest: float) -> pd.DataFrame:
     return chosen.assign(x=chosen["loss"], error=chosen["err_avg_subset"])
 
 
-def _tao(table: pd.DataFrame) -> pd.DataFrame:
+def tao_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Sizes in millions, tokens in billions: characters times a quadratic in ln of thousands of
     words, as the released script has it."""
     rows = table[table["FLOPs"] >= _TAO_FLOPS]
@@ -46,7 +46,7 @@ def _tao(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _clark(table: pd.DataFrame, router: str) -> pd.DataFrame:
+def clark_runs(table: pd.DataFrame, router: str) -> pd.DataFrame:
     """One expert a token, every second layer routed; dense models are those of one expert."""
     plain = (table["k"] == 1) & (table["routing_frequency"] == 0.5)
     rows = table[plain & table["router_type"].isin([router, "Dense"])]
@@ -64,7 +64,7 @@ def _loss_case(data: str, column: str, printed: dict[str, str]) -> Case:
         "E + (a M^eta + b M^-eta) C^-eta",
         "squared residuals of the loss, 5 runs",
         printed,
-        fitted("gadre", squared(), "loss", prepare=partial(_gadre, data=column, largest=1e9)),
+        fitted("gadre", squared(), "loss", prepare=partial(gadre_runs, data=column, largest=1e9)),
         "A",
     )
 
@@ -82,7 +82,7 @@ def _error_case(data: str, column: str, printed: dict[str, str]) -> Case:
             "gadre_error",
             squared(),
             "loss",
-            prepare=partial(_gadre, data=column, largest=2e9),
+            prepare=partial(gadre_runs, data=column, largest=2e9),
             engines=("varpro", "newton"),
         ),
         "A",
@@ -100,7 +100,7 @@ def _clark_case(router: str, name: str, printed: dict[str, str], grade: Grade, w
         "log10 L = a log10 N + b log10 K' + c log10 N log10 K' + d",
         "squared residuals of ln L, K' at the printed K_start and K_max",
         printed,
-        fitted("routed", squared(), prepare=partial(_clark, router=router), fixed=fixed),
+        fitted("routed", squared(), prepare=partial(clark_runs, router=router), fixed=fixed),
         grade,
         why,
     )
@@ -143,7 +143,7 @@ CASES = (
             "beta": "0.44660634152009615",
             "alpha2": "0.6707374679896795",
         },
-        fitted("vocabulary", huber(), "loss", prepare=_tao),
+        fitted("vocabulary", huber(), "loss", prepare=tao_runs),
         "B",
         "6e-6 above the optimum, yet A2 is 3 % off: a flat direction",
     ),

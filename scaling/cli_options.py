@@ -1,0 +1,159 @@
+"""Options that the commands on tables share, and what they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scaling.errors import InputError
+from scaling.terminal import number, pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scaling.fit import Fit
+
+LawOption = Annotated[
+    str,
+    typer.Option("--law", help='A law by name (`scaling laws` lists them) or "E + A/N**alpha".'),
+]
+MethodOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A published way: hoffmann (Huber on log loss), vpnls (least squares on loss by "
+        "variable projection) or lad (absolute log residuals)."
+    ),
+]
+ObjectiveOption = Annotated[
+    str | None,
+    typer.Option(help="squared, huber, huber_scaled, absolute, asymmetric or student_t."),
+]
+DeltaOption = Annotated[
+    float, typer.Option(help="Huber's delta or Student's scale, in units of the residual.")
+]
+TauOption = Annotated[
+    float, typer.Option(help="asymmetric: weight of runs above the law, of 1 in all.")
+]
+OnOption = Annotated[
+    str | None, typer.Option("--on", help="log_loss, loss or log_reducible: what residuals are of.")
+]
+NOption = Annotated[str, typer.Option("--n", help="Column that N stands for: N or N_total.")]
+WhereOption = Annotated[
+    str | None, typer.Option(help='Row filter, e.g. "D >= 1e6 and N_total < 2e5".')
+]
+WeightOption = Annotated[
+    str | None,
+    typer.Option(help="Column of row weights, or of the loss's standard errors (ending in _se)."),
+]
+ColumnsOption = Annotated[
+    str | None, typer.Option(help="Our names for the file's columns: N=params,D=tokens,loss=val.")
+]
+FixedOption = Annotated[
+    list[str] | None, typer.Option("--fix", help="Hold a parameter: E=1.7 (repeatable).")
+]
+BoundOption = Annotated[
+    list[str] | None, typer.Option("--bound", help="Keep one in a range: E=1.5:2 (repeatable).")
+]
+DrawsOption = Annotated[int, typer.Option(min=0, help="Draws around the fit; 0 for none.")]
+KindOption = Annotated[
+    str,
+    typer.Option(help="Draws: bootstrap by cluster or row, residual, wild, or laplace."),
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
+EngineOption = Annotated[
+    str | None, typer.Option(help="newton, varpro, or scipy (the slow reference).")
+]
+ProfileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="QUANTITY",
+        help="Profile likelihood of alpha, a, N_opt@1e24, loss@N=70B,D=1.4T, ... (repeatable).",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
+
+# What a published way sets: penalty, scale of the residuals, engine.
+_METHODS = {
+    "hoffmann": ("huber", "log_loss", "newton"),
+    "vpnls": ("squared", "loss", "varpro"),
+    "lad": ("absolute", "log_loss", "newton"),
+}
+
+
+def fit_settings(
+    method: str | None,
+    objective: str | None,
+    delta: float,
+    tau: float,
+    on: str | None,
+    engine: str | None,
+    n: str,
+    where: str | None,
+    weight: str | None,
+    fix: list[str] | None,
+    bound: list[str] | None,
+    draws: int,
+    kind: str,
+    seed: int,
+) -> dict[str, Any]:
+    """The keyword arguments of `scaling.fit.fit`; what is given explicitly outranks `method`."""
+    from scaling.fit import Objective
+
+    if method is not None and method not in _METHODS:
+        raise InputError(f"--method {method!r}; valid: {', '.join(_METHODS)}")
+    penalty, scale, solver = _METHODS[method or "hoffmann"]
+    fixed = {name: number(v) for pair in fix or [] for name, v in pairs(pair, "--fix").items()}
+    limits = {name: v for pair in bound or [] for name, v in pairs(pair, "--bound").items()}
+    return {
+        "objective": Objective(objective or penalty, delta, tau),  # type: ignore[arg-type]  # it checks the name
+        "on": on or scale,
+        "engine": engine or solver,
+        "N": n,
+        "where": where,
+        "weight": weight,
+        "fixed": fixed,
+        "bounds": {name: _limits(name, text) for name, text in limits.items()},
+        "draws": draws,
+        "kind": kind,
+        "seed": seed,
+    }
+
+
+def _limits(name: str, text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise InputError(f"--bound {name}={text}: write a range, such as {name}=1.5:2 or {name}=0:")
+    return number(low) if low else -float("inf"), number(high) if high else float("inf")
+
+
+def quantity_of(text: str) -> tuple[str, dict[str, float]]:
+    """`N_opt@1e24` or `loss@N=70B,D=1.4T` as a name and where it is asked for."""
+    name, at, where = text.partition("@")
+    if not at:
+        return name, {}
+    if "=" not in where:
+        return name, {"C": number(where)}
+    return name, {key: number(value) for key, value in pairs(where, f"--profile {name}@").items()}
+
+
+def read(table: Path, columns: str | None) -> pd.DataFrame:
+    """The run table, its columns renamed as `--columns` says."""
+    from scaling.table import read_table
+
+    return read_table(table, pairs(columns, "--columns") if columns else None)
+
+
+def saved_fit(path: Path) -> Fit:
+    """A fit that `scaling fit --save` wrote."""
+    from scaling.fit import Fit
+
+    try:
+        return Fit.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file in UTF-8") from None
