@@ -105,7 +105,7 @@ def point_fit(points: pd.DataFrame, count: int) -> dict[str, Any]:
     took = seconds(lambda: fit("chinchilla", points, draws=0))
     # at random: starts differ widely in cost, and an even stride meets one exponent again and again
     chosen = np.random.default_rng(0).permutation(len(STARTS))[:count]
-    objective = published_objective(points, np)
+    objective = published_objective(points, their_numpy())
     weights = np.ones(len(points))
     values, walls = [], []
     with np.errstate(all="ignore"):
@@ -128,18 +128,30 @@ def point_fit(points: pd.DataFrame, count: int) -> dict[str, Any]:
     }
 
 
+def their_numpy() -> Any:
+    """autograd's NumPy, which the replication computes with; plain NumPy where it is missing."""
+    try:
+        import autograd.numpy as wrapped
+    except ImportError:
+        return np
+    return wrapped
+
+
 def published_objective(points: pd.DataFrame, numpy: Any) -> Callable[[Array, Array], Any]:
-    """Huber 1e-3 of log loss, log-sum-exp of a - alpha ln N, b - beta ln D and e, rows weighted."""
-    n, d, target = (np.log(points[k].to_numpy(float)) for k in ("N", "D", "loss"))
+    """Huber 1e-3 of log loss, rows weighted, evaluated as there: every logarithm at every call,
+    both branches of Huber's penalty, and no shift before the exponentials."""
+    N, D, loss = (points[k].to_numpy(float) for k in ("N", "D", "loss"))
 
     def objective(u: Array, weights: Array) -> Any:
         a, b, e, alpha, beta = u
-        terms = [a - alpha * n, b - beta * d, e + 0.0 * n]
-        top = numpy.maximum(numpy.maximum(terms[0], terms[1]), terms[2])
-        total = top + numpy.log(sum(numpy.exp(term - top) for term in terms))
-        size = numpy.abs(target - total)
-        inner = numpy.minimum(size, DELTA)
-        return numpy.sum(weights * inner * (size - 0.5 * inner))
+        n_term, d_term = (
+            numpy.exp(height - slope * numpy.log(x))
+            for height, slope, x in ((a, alpha, N), (b, beta, D))
+        )
+        residual = numpy.log(loss) - numpy.log(n_term + d_term + numpy.exp(e))
+        size = numpy.abs(residual)
+        inner, outer = 0.5 * residual**2, DELTA * (size - 0.5 * DELTA)
+        return numpy.sum(weights * numpy.where(size <= DELTA, inner, outer))
 
     return objective
 
@@ -215,15 +227,11 @@ def published_refits(
 ) -> tuple[float, str, Array, NDArray[np.intp]]:
     """Scaled seconds of BFGS from Hoffmann's values, by which gradient, and the objectives."""
     which = np.linspace(0, DRAWS - 1, count).round().astype(int)
-    try:
-        import autograd.numpy as anp
+    objective, gradient, how = published_objective(points, their_numpy()), None, "numeric"
+    if their_numpy() is not np:
         from autograd import grad
 
-        objective = published_objective(points, anp)
         gradient, how = grad(objective), "autograd"
-    except ImportError:
-        objective = published_objective(points, np)
-        gradient, how = None, "numeric (autograd is not installed)"
     plain = published_objective(points, np)
     begin = time.perf_counter()
     with np.errstate(all="ignore"):
