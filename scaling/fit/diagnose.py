@@ -19,6 +19,7 @@ from scaling.laws.law import Law
 _AGREE = 1e-9  # relative difference in objective within which two starts found the same minimum
 _TRADE_OFF = 0.97  # correlation of draws
 _ONE_RAY = 0.01  # spread of ln(D/N) below which D is proportional to N
+_MOVES = 1e-9  # an exponent that no draw moves is held by a bound or the design, not by the data
 _WEAK = 0.5  # 90 % interval of E as a part of the smallest loss
 
 
@@ -166,6 +167,6 @@ def weak_directions(law: Law, draws: Array, smallest_loss: float) -> tuple[str, 
     if pairs and law.exponents is not None:
         a, _ = law.exponents(dict(zip(names, draws.T, strict=True)))
         low, high = np.quantile(np.broadcast_to(a, len(draws)), [0.05, 0.95])
-        if high - low > 0:
+        if high - low > _MOVES:
             pairs.append(f"the exponent a of N_opt ~ C^a is known to +-{(high - low) / 2:.2g}")
     return (*found, *pairs)

@@ -215,6 +215,14 @@ def test_one_ray_is_said() -> None:
     assert "D is proportional to N on all rows" in found.status
 
 
+def test_an_exponent_that_no_draw_moves_is_not_called_known() -> None:
+    N = 1e6 * 2.0 ** np.arange(6)
+    ray = pd.DataFrame({"N": N, "D": 20 * N, "loss": [3.0, 2.8, 2.6, 2.5, 2.4, 2.35]})
+    found = fit(CHINCHILLA, ray, draws=200)
+    assert any("trade off" in note for note in found.diagnostics.weak)
+    assert not any("is known to" in note for note in found.diagnostics.weak)
+
+
 def test_a_constant_column_is_said() -> None:
     found = fit(CHINCHILLA, noisy().query("N == 1e5").copy(), draws=0)
     assert "N is the same on all rows" in found.status
