@@ -57,7 +57,7 @@ def certify(
     elif as_json:
         show_json([report.to_dict(item) for item in outcomes])
     else:
-        show(report.table(outcomes))
+        show(report.table(outcomes), report.summary(outcomes))
     if not all(getattr(item, "holds", True) for item in outcomes):
         raise typer.Exit(1)
 

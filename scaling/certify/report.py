@@ -146,20 +146,38 @@ def _names(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """What came of all cases, in a line."""
+    certificates = [item for item in outcomes if isinstance(item, Certificate)]
+    lost = [item.case.name for item in certificates if not item.holds]
+    missing = len(outcomes) - len(certificates)
+    said = [counted(certificates)] if certificates else []
+    if missing:
+        said.append(f"{missing} not judged, their data are not here")
+    if certificates:
+        said.append(f"no longer as certified: {', '.join(lost)}" if lost else "every grade holds")
+    return "; ".join(said)
+
+
+def counted(certificates: Sequence[Certificate]) -> str:
+    """How many results of how many sources, by grade."""
+    papers = _names(item.case.paper.split(",")[0] for item in certificates)
+    counts = {grade: sum(c.grade == grade for c in certificates) for grade in GRADES}
+    grades = ", ".join(f"{n} {grade}" for grade, n in counts.items())
+    return f"{len(certificates)} published results of {len(papers)} sources: {grades}"
+
+
 def page(outcomes: Sequence[Outcome], solved: Sequence[Solved]) -> str:
     """docs/certified.md."""
     certificates = [item for item in outcomes if isinstance(item, Certificate)]
-    papers = _names(item.case.paper.split(",")[0] for item in certificates)
-    counts = {grade: sum(c.grade == grade for c in certificates) for grade in GRADES}
     lines = [
         "# Certified fits",
         "",
         f"Written by `{_COMMAND}`; a test compares it with what the fits give today.",
         "",
-        f"{len(certificates)} published results of {len(papers)} sources: "
-        + ", ".join(f"{n} {grade}" for grade, n in counts.items())
-        + ". Printed digits are taken as a box, half a unit of the last digit wide on both sides; "
-        "an objective value at the printed parameters is the lowest in that box.",
+        f"{counted(certificates)}. Printed digits are taken as a box, half a unit of the last "
+        "digit wide on both sides; an objective value at the printed parameters is the lowest in "
+        "that box.",
         "",
         "| grade | meaning |",
         "|---|---|",

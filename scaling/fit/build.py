@@ -184,7 +184,7 @@ def _below_all(
     """The range of E where every loss must lie above it."""
     if "E" not in box or not any(f.intercept == "E" and not f.variable for f in form.features):
         raise InputError(f"law {law.name} has no free E: residuals of the reducible loss need one")
-    low, high = box["E"][0], min(box["E"][1], least * (1 - 1e-9))
+    low, high = box["E"][0], min(box["E"][1], least - 1e-9 * abs(least))
     if not low < high:
         raise InputError(
             f"bound of E = {low:g}: the least loss is {least:g}, and residuals of the reducible "

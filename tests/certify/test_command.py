@@ -37,6 +37,8 @@ def test_table_of_one_case(shared_data: Path) -> None:
     assert code == 0
     for piece in ("llama3_approach2", "0.4632", "0.46322", "outliers"):
         assert piece in out
+    assert "1 published results of 1 sources: 1 A" in out
+    assert out.rstrip().endswith("every grade holds")
 
 
 def test_what_no_longer_holds_ends_with_1(
@@ -48,6 +50,7 @@ def test_what_no_longer_holds_ends_with_1(
     code, out = command("--data", shared_data)
     assert code == 1
     assert "expected C" in out
+    assert "no longer as certified: parscale2025" in out
 
 
 def test_cases_without_their_data_are_named(tmp_path: Path) -> None:
@@ -55,7 +58,9 @@ def test_cases_without_their_data_are_named(tmp_path: Path) -> None:
     (found,) = json.loads(out)
     assert code == 0
     assert "holds neither parscale.csv" in found["refused"]
-    assert "holds neither" in command("--data", tmp_path, "--only", "parscale")[1]
+    shown = command("--data", tmp_path, "--only", "parscale")[1]
+    assert "holds neither" in shown
+    assert shown.rstrip().endswith("1 not judged, their data are not here")
 
 
 def test_nist() -> None:
