@@ -284,7 +284,7 @@ def many_rows() -> dict[str, Any]:
     for rows in ROWS:
         df = synthetic(rows)
         found = fit("chinchilla", df, draws=0)
-        took = seconds(lambda df=df: fit("chinchilla", df, draws=0), least=1, budget=0.5)  # type: ignore[misc]
+        took = seconds(lambda df=df: fit("chinchilla", df, draws=0), least=1, budget=0.5)
         off = max(abs(found.params[k] / TRUTH[k] - 1) for k in ("E", "alpha", "beta"))
         measured.append({"rows": rows, "seconds": took, "largest_error": off})
     first, last = measured[0], measured[-1]

@@ -88,7 +88,7 @@ def measure(row: Row, folder: Path, draws: int) -> dict[str, Any]:
 
     def once(engine: str, count: int) -> float:
         began = time.perf_counter()
-        fit(law, table, objective=objective, on=on, fixed=fixed, engine=engine, draws=count)  # type: ignore[arg-type]
+        fit(law, table, objective=objective, on=on, fixed=fixed, engine=engine, draws=count)
         return time.perf_counter() - began
 
     ours = median(once("newton", 0) for _ in range(5))

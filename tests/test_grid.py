@@ -189,7 +189,7 @@ def test_identity_is_the_same_for_ever(cells: list[Cell]) -> None:
     # A change here means that finished cells of every study are trained again: if that is meant
     # (the same cell would train to another result), raise RECIPE_VERSION too.
     cell = replace(cells[0], data="fingerprint", D_unique=40_000)
-    shape = replace(cell.shape, vocab=100)  # type: ignore[type-var]
+    shape = replace(cell.shape, vocab=100)
     assert replace(cell, shape=shape).id == "a73362bc93e60419"
 
 

@@ -69,10 +69,11 @@ def _approach_2(table: pd.DataFrame, printed: Mapping[str, Printed]) -> Solution
     rows, _ = select_rows(llama(table), None)
     found = approach_2(rows, draws=0)
     best = []
-    for C, group in rows.groupby("C"):
+    for C in np.unique(rows["C"].to_numpy(float)):
+        group = rows[rows["C"] == C]
         x = np.log(group["N"])
         q2, q1, _ = np.polyfit(x - x.mean(), group["loss"], 2)
-        best.append((np.log(float(C)), x.mean() - q1 / (2 * q2)))  # type: ignore[arg-type]
+        best.append((np.log(C), x.mean() - q1 / (2 * q2)))
     c, n = np.array(best).T
     a = float(np.polyfit(c, n, 1)[0])
     ours = {"a": float(found.a.point), "b": float(found.b.point)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,13 +79,13 @@ def quantity(law: Law, cost: Cost, name: str, at: Mapping[str, float]) -> Quanti
     Raises InputError for another name, a law without it, or values of `at` that do not fit.
     """
     makers: dict[str, Callable[[], Quantity]] = {
-        **{p: lambda p=p: _parameter(law, p) for p in law.params},  # type: ignore[misc]
-        "loss": lambda: _loss(law, at),
+        **{p: partial(_parameter, law, p) for p in law.params},
+        "loss": partial(_loss, law, at),
     }
     if law.exponents is not None:
-        makers |= {e: lambda e=e: _exponent(law, e) for e in ("a", "b") if e not in makers}  # type: ignore[misc]
+        makers |= {e: partial(_exponent, law, e) for e in ("a", "b") if e not in makers}
     if {"N", "D"} == set(law.variables):
-        makers |= {o: lambda o=o: _optimum(law, cost, o, at) for o in ("N_opt", "D_opt")}  # type: ignore[misc]
+        makers |= {o: partial(_optimum, law, cost, o, at) for o in ("N_opt", "D_opt")}
     if name not in makers:
         raise InputError(f"law {law.name} has no quantity {name}; it has {', '.join(makers)}")
     wanted = {"N_opt": {"C"}, "D_opt": {"C"}, "loss": set(law.variables)}.get(name, set())

@@ -23,7 +23,7 @@ def isoflop(noise: float = 0.0) -> pd.DataFrame:
     """Six budgets, nine sizes each, centred on the optimum."""
     rows = []
     for C in np.geomspace(1e18, 1e21, 6):
-        best = float(LAW.optimum(C, TRUTH))  # type: ignore[misc]
+        best = float(LAW.optimum(C, TRUTH))
         rows += [(n, C / 6 / n, C) for n in best * np.geomspace(0.4, 2.5, 9)]
     df = pd.DataFrame(rows, columns=["N", "D", "C"])
     error = noise * np.random.default_rng(0).normal(size=len(df))
@@ -42,7 +42,7 @@ def test_approach_2_finds_the_exponents_of_a_known_law() -> None:
     assert float(found.a.point) == pytest.approx(a_true, abs=0.002)
     assert float(found.b.point) == pytest.approx(b_true, abs=0.002)
     assert pytest.approx(np.geomspace(1e18, 1e21, 6)) == found.C
-    best = [float(LAW.optimum(C, TRUTH)) for C in found.C]  # type: ignore[misc]
+    best = [float(LAW.optimum(C, TRUTH)) for C in found.C]
     assert found.N_opt == pytest.approx(best, rel=0.05)
     assert found.D_opt == pytest.approx(found.C / 6 / found.N_opt, rel=1e-6)
 

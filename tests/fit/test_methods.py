@@ -29,7 +29,7 @@ def isoflop(params: dict[str, float], width: float, off: float = 1.0) -> pd.Data
     """Five budgets, 15 sizes each, from 1/width to width times the optimum times `off`."""
     rows = []
     for C in np.geomspace(1e17, 1e21, 5):
-        best = off * float(LAW.optimum(C, params))  # type: ignore[misc]
+        best = off * float(LAW.optimum(C, params))
         rows += [(n, C / 6 / n, C) for n in best * np.geomspace(1 / width, width, 15)]
     df = pd.DataFrame(rows, columns=["N", "D", "C"])
     return df.assign(loss=LAW.predict(N=df["N"], D=df["D"], **params))
@@ -140,7 +140,7 @@ def test_methods_agree_on_a_surface_that_all_can_fit() -> None:
     found, refused = methods(table, [1e23], draws=150)
     assert [item.name for item in found] == ["approach_2", "approach_3", "vpnls", "kaplan"]
     assert "Approach 1 needs" in refused[0]
-    best = float(LAW.optimum(1e23, SYMMETRIC))  # type: ignore[misc]
+    best = float(LAW.optimum(1e23, SYMMETRIC))
     for item in found[:3]:
         assert float(item.a.point) == pytest.approx(0.5, abs=0.02)
         low, high = item.N_opt[1e23].interval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,7 +137,7 @@ def test_muennighoff_rd_is_flat_and_open_above(shared_data: Path) -> None:
     """CERTIFIED row 5: the objective is within .2 % of its best for all R_D* from 17 to 280, and a
     bootstrap's interval has no upper end."""
 
-    def predict(N, D, D_unique, *, E, RD, RN):  # type: ignore[no-untyped-def]
+    def predict(N: Any, D: Any, D_unique: Any, *, E: Any, RD: Any, RN: Any) -> Any:
         unique_n = np.minimum((520.8 / 1487.6) ** (1 / 0.35266) * D_unique, N)
         seen = [
             u * (1 - R * np.expm1(-(x / u - 1) / R))

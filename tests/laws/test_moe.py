@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,7 +57,9 @@ def test_joint_law_is_hoffmanns_at_one_effective_expert() -> None:
         ("S-Base", "sbase", 61, (-0.0825, -0.1119, 0.0095, 1.1067)),
     ],
 )
-def test_released_curves(shared_data, router, name, rows, digits) -> None:  # type: ignore[no-untyped-def]
+def test_released_curves(
+    shared_data: Path, router: str, name: str, rows: int, digits: dict[str, float]
+) -> None:
     """One expert a token, routed every other layer, and dense runs; saturation as published."""
     runs = pd.read_csv(shared_data / "clark_routing_final.csv")
     runs = runs[(runs["k"] == 1) & (runs["routing_frequency"] == 0.5)]

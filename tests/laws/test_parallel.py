@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,7 @@ def test_streams_count_as_parameters() -> None:
     assert float(law.predict(N=1e7, P=1.0, **p)) == pytest.approx(1.7)
 
 
-def test_released_losses(shared_data) -> None:  # type: ignore[no-untyped-def]
+def test_released_losses(shared_data: Path) -> None:
     found = fit("parscale", pd.read_csv(shared_data / "parscale.csv"), objective=huber(), draws=0)
     assert found.value == pytest.approx(3.67674e-5, rel=1e-6)
     expected = {"E": 0.691207042, "Nc": 1.13070732e7, "alpha": 0.189358252, "k": 0.393456776}

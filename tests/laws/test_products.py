@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,7 +40,7 @@ def released(law: Law, frame: pd.DataFrame) -> dict[str, float]:
     return fit(law, frame, objective=squared(), draws=0).params
 
 
-def test_released_losses_of_step_law_do_not_lead_to_it(shared_data) -> None:  # type: ignore[no-untyped-def]
+def test_released_losses_of_step_law_do_not_lead_to_it(shared_data: Path) -> None:
     """With the released filter (within .25% of the best) they give what CERTIFIED says."""
     runs = pd.read_csv(shared_data / "steplaw_dense.csv")
     best = runs.groupby(["N", "D"])["smooth_loss"].transform("min")
@@ -51,7 +53,7 @@ def test_released_losses_of_step_law_do_not_lead_to_it(shared_data) -> None:  # 
     assert batch == pytest.approx({"k": 0.2085, "a": 0.6125}, rel=2e-4)
 
 
-def test_released_bootstraps_of_step_law_do(shared_data) -> None:  # type: ignore[no-untyped-def]
+def test_released_bootstraps_of_step_law_do(shared_data: Path) -> None:
     means = pd.read_csv(shared_data / "steplaw_bootstrap_params.csv").mean()
     lr, batch = published["steplaw2025_lr"].params, published["steplaw2025_batch"].params
     assert np.exp(means["lr_intercept"]) == pytest.approx(lr["k"], abs=0.01)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,7 +54,9 @@ def test_multi_power_by_its_sum() -> None:
 
 
 @pytest.mark.parametrize(("size", "value"), [(25, 2.9122e-4), (100, 2.8096e-4), (400, 5.7699e-4)])
-def test_published_multi_power_on_its_training_curves(shared_data, size, value) -> None:  # type: ignore[no-untyped-def]
+def test_published_multi_power_on_its_training_curves(
+    shared_data: Path, size: int, value: float
+) -> None:
     """Huber of log loss with delta 1e-3, summed over three curves; warmup of 2,160 steps."""
     curves = pd.read_csv(shared_data / "multipowerlaw_curves.csv").query(f"N_millions == {size}")
     warmup, peak = np.linspace(0, 3e-4, 2160), 3e-4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,7 +33,7 @@ def test_loss_by_hand() -> None:
     assert loss == pytest.approx(sum(terms) - 5.53278468, abs=1e-7)
 
 
-def test_released_data_lead_below_the_published_objective(shared_data) -> None:  # type: ignore[no-untyped-def]
+def test_released_data_lead_below_the_published_objective(shared_data: Path) -> None:
     """Words in thousands inside f(V), as the released script has it; C from 2.18e17 FLOPs.
 
     At the published parameters the objective is .0622917456; Newton and SciPy end here, 14 digits

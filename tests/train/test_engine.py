@@ -204,8 +204,8 @@ def test_one_program_serves_trunk_and_branches(
     monkeypatch.setattr("scaling.train.engine.Program", Spied)
     train([replace(cell, steps=n * CHUNK_STEPS) for n in (2, 5, 10)], corpus, tmp_path / "a.npz")
     (program,) = programs
-    assert program.chunk._cache_size() == 1  # type: ignore[attr-defined]
-    assert program.evaluate._cache_size() <= 2  # type: ignore[attr-defined]
+    assert program.chunk._cache_size() == 1
+    assert program.evaluate._cache_size() <= 2
 
 
 def test_a_checkpoint_comes_back_to_the_bit_or_not_at_all(tmp_path: Path) -> None:
