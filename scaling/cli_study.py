@@ -204,11 +204,16 @@ def _print_proof(out: Console, verdicts: list[Any]) -> None:
         )
     known = [v for v in verdicts if v.truth is not None]
     if len(known) > 1:
-        error = sum(abs(v.error_pct) for v in known) / len(known)
-        width = sum((v.q95 - v.q05) / v.truth for v in known) / len(known)
-        out.print(
-            f"{len(known)} targets: mean absolute error {error:.2f} %, "
-            f"{sum(v.inside for v in known)} inside the 90 % interval, whose mean width is "
-            f"{width:.1%} of the loss",
-            soft_wrap=True,
-        )
+        out.print(f"{len(known)} targets: {_score(known)}", soft_wrap=True)
+    for name in known[0].rivals if known else ():
+        beside = [v.rivals[name] for v in known if name in v.rivals]
+        out.print(f"rival rule, stored beside: {name}: {_score(beside)}", soft_wrap=True)
+
+
+def _score(known: list[Any]) -> str:
+    error = sum(abs(v.error_pct) for v in known) / len(known)
+    width = sum((v.q95 - v.q05) / v.truth for v in known) / len(known)
+    return (
+        f"mean absolute error {error:.2f} %, {sum(v.inside for v in known)} inside the 90 % "
+        f"interval, whose mean width is {width:.1%} of the loss"
+    )

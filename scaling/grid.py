@@ -97,6 +97,12 @@ class Proof(_Section):
     discrepancy: float = Field(0.0, ge=0)
 
 
+class Rival(Proof):
+    """Another rule, forecast and stored beside the proof's own: what it would have said."""
+
+    name: str = Field(min_length=1)
+
+
 class Grid(_Section):
     name: str = Field(min_length=1)
     data: Data = Data()
@@ -105,6 +111,7 @@ class Grid(_Section):
     pilots: list[Axes] = Field(min_length=1)
     targets: list[Axes] = []
     proof: Proof = Proof()
+    rivals: list[Rival] = []
 
     def with_seed(self, shift: int) -> Grid:
         """The same study with every seed shifted: a repetition."""
@@ -336,7 +343,7 @@ def _check_dials(model: Model, text: str, where: str) -> None:
 def _valid_keys(path: list[str]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "data": Data, "model": Model, "train": Recipe,
-        "pilots": Axes, "targets": Axes, "proof": Proof,
+        "pilots": Axes, "targets": Axes, "proof": Proof, "rivals": Rival,
     }  # fmt: skip
     return list(sections.get(path[0] if path else "", Grid).model_fields)
 

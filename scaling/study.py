@@ -56,7 +56,7 @@ def plan_study(grid_path: Path, *, seed: int = 0, workers: int, measure: bool = 
     data = grid.data
     corpus = load(data.source, tokenizer=data.tokenizer, held_out=data.held_out)
     cells = plan(grid, corpus)
-    proof.check(grid.proof, cells)
+    proof.check(grid.proof, cells, grid.rivals)
     timings = calibrate(cells, data, workers=workers) if measure else {}
     return Planned(grid, corpus, cells, timings, costs(cells, timings))
 
@@ -109,8 +109,8 @@ def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFra
                 "written; choose another folder"
             )
         table.attrs["source"] = str(store.folder / "table.parquet")
-        rule = planned.grid.proof
-        forecast = proof.forecast_targets(table, [t.facts() for t in targets], rule)
+        grid, goals = planned.grid, [target.facts() for target in targets]
+        forecast = proof.forecast_targets(table, goals, grid.proof, grid.rivals)
         proof.write_once(written, forecast)
     _train(planned, targets, "targets", store, workers, show)
     return store.write_table(planned.cells)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scaling import laws
 from scaling.errors import InputError
 from scaling.fit import Fit, Objective, fit
-from scaling.grid import Cell, Proof
+from scaling.grid import Cell, Proof, Rival
 
 LEVEL = 0.90
 # A proof is a forecast of something larger: at least this many times the largest pilot's compute.
@@ -29,7 +29,10 @@ LEAST_RATIO = 10.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """One target: what was forecast, what came out (None before it is trained)."""
+    """One target: what was forecast, what came out (None before it is trained).
+
+    rivals: the same for the rules that were stored beside the proof's own, by name.
+    """
 
     cell: str
     compute_ratio: float
@@ -41,6 +44,7 @@ class Verdict:
     inside: bool | None
     forecast_written_at: str
     trained_at: str | None
+    rivals: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
@@ -62,18 +66,17 @@ def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
     ]
 
 
-def check(rule: Proof, cells: Sequence[Cell]) -> None:
-    """Refuse, before anything is trained, a rule that no forecast could follow.
+def check(rule: Proof, cells: Sequence[Cell], rivals: Sequence[Rival] = ()) -> None:
+    """Refuse, before anything is trained, rules that no forecast could follow.
 
-    Raises InputError for an unknown law or parameter, and for targets that are too near.
+    Raises InputError for an unknown law or parameter, for rivals of one name, and for targets that
+    are too near.
     """
-    law = laws.get(rule.law)
-    for name in rule.fixed:
-        if name not in law.params:
-            raise InputError(
-                f"proof.fixed: law {law.name} has no parameter {name!r}, valid: "
-                f"{', '.join(law.params)}"
-            )
+    _check_law(rule, "proof")
+    for number, rival in enumerate(rivals):
+        if rival.name in [other.name for other in rivals[:number]]:
+            raise InputError(f"rivals: two rules are named {rival.name!r}; each needs its own name")
+        _check_law(rival, f"rivals ({rival.name})")
     largest = max(cell.C for cell in cells if cell.role == "pilot")
     if rule.where is None:  # else some pilots may not enter the fit
         for cell in cells:
@@ -82,41 +85,67 @@ def check(rule: Proof, cells: Sequence[Cell]) -> None:
 
 
 def forecast_targets(
-    table: pd.DataFrame, targets: Sequence[Mapping[str, Any]], rule: Proof
+    table: pd.DataFrame,
+    targets: Sequence[Mapping[str, Any]],
+    rule: Proof,
+    rivals: Sequence[Rival] = (),
 ) -> dict[str, Any]:
     """The forecast of every target's loss under `rule`, as `forecast.json` holds it.
 
     targets: planned facts (`run`, `N`, `N_total`, `D`, `C`) of cells that are not yet trained.
-    Raises InputError for a target below 10x the compute of the largest pilot in the fit.
+    rivals: other rules, whose forecasts stand beside. Raises InputError for a target below 10x the
+    compute of the largest pilot in the fit.
     """
+    rows, members = _forecasts(table, targets, rule)
+    return {
+        **_rule(rule),
+        "table_sha256": hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
+        "law": rule.law,
+        "params": [member.params for member in members],
+        "largest_pilot": members[0].c_max,
+        "targets": rows,
+        "rivals": [
+            {**_rule(rival), "targets": _forecasts(table, targets, rival)[0]} for rival in rivals
+        ],
+    }
+
+
+def _check_law(rule: Proof, where: str) -> None:
+    law = laws.get(rule.law)
+    for name in rule.fixed:
+        if name not in law.params:
+            raise InputError(
+                f"{where}.fixed: law {law.name} has no parameter {name!r}, valid: "
+                f"{', '.join(law.params)}"
+            )
+
+
+def _rule(rule: Proof) -> dict[str, Any]:
+    facts = rule.model_dump()
+    return {"rule": facts, "rule_sha256": _sha256(facts)}
+
+
+def _forecasts(
+    table: pd.DataFrame, targets: Sequence[Mapping[str, Any]], rule: Proof
+) -> tuple[list[dict[str, Any]], list[Fit]]:
+    """What one rule says of every target, and the fits behind it."""
     members = fits(table, rule)
-    largest = members[0].c_max
     rows = []
     for target in targets:
-        ratio = _far_enough(target["run"], target["C"], largest)
+        ratio = _far_enough(target["run"], target["C"], members[0].c_max)
         point, draws = predict(members, float(target[rule.N]), float(target["D"]), ratio, rule)
         low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        facts = {key: target[key] for key in ("N", "N_total", "D", "C")}
         rows.append(
             {
                 "cell": target["run"],
-                **facts,
+                **{key: target[key] for key in ("N", "N_total", "D", "C")},
                 "compute_ratio": ratio,
                 "forecast": point,
                 "q05": float(low),
                 "q95": float(high),
             }
         )
-    rule_facts = rule.model_dump()
-    return {
-        "rule": rule_facts,
-        "rule_sha256": _sha256(rule_facts),
-        "table_sha256": hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
-        "law": rule.law,
-        "params": [member.params for member in members],
-        "largest_pilot": largest,
-        "targets": rows,
-    }
+    return rows, members
 
 
 def predict(
@@ -168,25 +197,37 @@ def verdicts(
     forecast: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]
 ) -> list[Verdict]:
     """Forecast against truth for every target; `records` by cell."""
-    out = []
+    rivals = {
+        rival["rule"]["name"]: {target["cell"]: target for target in rival["targets"]}
+        for rival in forecast.get("rivals", ())  # forecasts of older studies have none
+    }
+    found = []
     for target in forecast["targets"]:
-        record = records.get(target["cell"])
-        truth = float(record["loss"]) if record and record["status"] == "finished" else None
-        out.append(
-            Verdict(
-                cell=target["cell"],
-                compute_ratio=target["compute_ratio"],
-                forecast=target["forecast"],
-                q05=target["q05"],
-                q95=target["q95"],
-                truth=truth,
-                error_pct=None if truth is None else 100 * (target["forecast"] / truth - 1),
-                inside=None if truth is None else target["q05"] <= truth <= target["q95"],
-                forecast_written_at=forecast["written_at"],
-                trained_at=record["trained_at"] if record else None,
-            )
-        )
-    return out
+        run = target["cell"]
+        beside = {name: _verdict(told[run], forecast, records) for name, told in rivals.items()}
+        found.append(replace(_verdict(target, forecast, records), rivals=beside))
+    return found
+
+
+def _verdict(
+    target: Mapping[str, Any],
+    forecast: Mapping[str, Any],
+    records: Mapping[str, Mapping[str, Any]],
+) -> Verdict:
+    record = records.get(target["cell"])
+    truth = float(record["loss"]) if record and record["status"] == "finished" else None
+    return Verdict(
+        cell=target["cell"],
+        compute_ratio=target["compute_ratio"],
+        forecast=target["forecast"],
+        q05=target["q05"],
+        q95=target["q95"],
+        truth=truth,
+        error_pct=None if truth is None else 100 * (target["forecast"] / truth - 1),
+        inside=None if truth is None else target["q05"] <= truth <= target["q95"],
+        forecast_written_at=forecast["written_at"],
+        trained_at=record["trained_at"] if record else None,
+    )
 
 
 def _far_enough(target: str, C: float, largest: float) -> float:
