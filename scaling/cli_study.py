@@ -13,6 +13,7 @@ from scaling.terminal import console, show_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scaling.forecast.proof import Verdict
     from scaling.study import Planned
 
 app = typer.Typer()
@@ -191,7 +192,9 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
     )
 
 
-def _print_proof(out: Console, verdicts: list[Any]) -> None:
+def _print_proof(out: Console, verdicts: list[Verdict]) -> None:
+    from scaling.forecast.proof import scores
+
     for v in verdicts:
         outcome = "not yet trained"
         if v.truth is not None:
@@ -202,18 +205,7 @@ def _print_proof(out: Console, verdicts: list[Any]) -> None:
             f"{v.forecast:.4f} nats/token, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
             soft_wrap=True,
         )
-    known = [v for v in verdicts if v.truth is not None]
-    if len(known) > 1:
-        out.print(f"{len(known)} targets: {_score(known)}", soft_wrap=True)
-    for name in known[0].rivals if known else ():
-        beside = [v.rivals[name] for v in known if name in v.rivals]
-        out.print(f"rival rule, stored beside: {name}: {_score(beside)}", soft_wrap=True)
-
-
-def _score(known: list[Any]) -> str:
-    error = sum(abs(v.error_pct) for v in known) / len(known)
-    width = sum((v.q95 - v.q05) / v.truth for v in known) / len(known)
-    return (
-        f"mean absolute error {error:.2f} %, {sum(v.inside for v in known)} inside the 90 % "
-        f"interval, whose mean width is {width:.1%} of the loss"
-    )
+    for name, score in scores(verdicts).items():
+        rule = f"rival rule, forecast beside: {name}" if name else f"{score.trained} targets"
+        if name or score.trained > 1:
+            out.print(f"{rule}: {score}", soft_wrap=True)

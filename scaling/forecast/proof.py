@@ -47,6 +47,26 @@ class Verdict:
     rivals: Mapping[str, Verdict] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Score:
+    """One rule over all targets that are trained.
+
+    error_pct: mean absolute error in percent of the loss. inside: truths within their 90 % interval.
+    width: the interval's mean width as a share of the loss.
+    """
+
+    trained: int
+    error_pct: float
+    inside: int
+    width: float
+
+    def __str__(self) -> str:
+        return (
+            f"mean absolute error {self.error_pct:.2f} %, {self.inside} of {self.trained} inside "
+            f"the 90 % interval, whose mean width is {self.width:.1%} of the loss"
+        )
+
+
 def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
     """The fits that the rule asks for: one, or one for each combination of its fixed values."""
     combinations: list[dict[str, float]] = [{}]
@@ -207,6 +227,25 @@ def verdicts(
         beside = {name: _verdict(told[run], forecast, records) for name, told in rivals.items()}
         found.append(replace(_verdict(target, forecast, records), rivals=beside))
     return found
+
+
+def scores(verdicts: Sequence[Verdict]) -> dict[str, Score]:
+    """What came of the proof's own rule, named "", and of each rival, over the targets trained."""
+    known = [v for v in verdicts if v.truth is not None]
+    rules = {"": known}
+    for verdict in known:
+        for name, beside in verdict.rivals.items():
+            rules.setdefault(name, []).append(beside)
+    return {name: _score(members) for name, members in rules.items() if members}
+
+
+def _score(known: Sequence[Verdict]) -> Score:
+    return Score(
+        trained=len(known),
+        error_pct=float(np.mean([abs(v.error_pct or 0.0) for v in known])),
+        inside=sum(bool(v.inside) for v in known),
+        width=float(np.mean([(v.q95 - v.q05) / v.truth for v in known if v.truth])),
+    )
 
 
 def _verdict(

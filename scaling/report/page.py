@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from scaling.forecast import proof
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
 from scaling.report.figures import figures
@@ -61,14 +62,15 @@ def render(study: Study) -> str:
 
 def _answer(study: Study) -> dict[str, Any]:
     """How far off the forecasts were, and how many truths lay inside their intervals."""
-    known = [v for v in study.verdicts if v.error_pct is not None]
-    errors = [abs(v.error_pct) for v in known if v.error_pct is not None]
+    known = [v for v in study.verdicts if v.truth is not None]
+    scores = proof.scores(study.verdicts)
+    own = scores.pop("", None)
     starts = {r["run"]: r.get("started_at") or r["trained_at"] for r in study.records}
     return {
         "forecast": len(study.verdicts),
         "trained": len(known),
-        "mean_error": float(np.mean(errors)) if errors else None,
-        "inside": sum(bool(v.inside) for v in known),
+        "own": own,
+        "rivals": scores,
         "ratios": sorted(v.compute_ratio for v in study.verdicts),
         "in_order": all(_time(v.forecast_written_at) <= _time(starts[v.cell]) for v in known),
     }
