@@ -51,8 +51,8 @@ class Verdict:
 class Score:
     """One rule over all targets that are trained.
 
-    error_pct: mean absolute error in percent of the loss. inside: truths within their 90 % interval.
-    width: the interval's mean width as a share of the loss.
+    error_pct: mean absolute error in percent of the loss. inside: truths within their 90 %
+    interval. width: the interval's mean width as a share of the loss.
     """
 
     trained: int
