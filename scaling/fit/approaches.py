@@ -23,7 +23,7 @@ from scaling.table import check_table, conventions, select_rows
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_SAME_BUDGET = 0.05  # rows within 5 % of the next one's C share a budget
+_SAME_BUDGET = 0.10  # rows within 10 % of the next one's C share a budget
 _PER_BUDGET = 4  # sizes that a parabola needs: three fix it, the fourth shows that it fits
 _BUDGETS = 3  # minima that a power law needs: two fix it
 _PER_DECADE = 25  # grid of compute on which curves are compared
@@ -161,7 +161,7 @@ def approach_2(
 ) -> Allocation:
     """IsoFLOP parabolas: at each budget the loss is a parabola in ln N, its minimum is N_opt.
 
-    Rows whose C lies within 5 % of a neighbour's share a budget. A budget counts with at least 4
+    Rows whose C lies within 10 % of a neighbour's share a budget. A budget counts with at least 4
     sizes and a minimum among them. Raises InputError, which says why, where fewer than 3 do.
     """
     p = points_of(table, N, where)
@@ -195,7 +195,7 @@ def profiles(p: Points) -> tuple[list[Index], list[str]]:
 
     Raises InputError, which says why, where fewer than 3 count.
     """
-    budget = _budgets(p.c)
+    budget = budgets(p.c)
     notes, kept = [], []
     for k in range(int(budget.max()) + 1):
         rows = np.flatnonzero(budget == k)
@@ -255,8 +255,8 @@ def _grid(p: Points, rows_of: list[Index]) -> Array:
     return np.linspace(low, high, max(2, int((high - low) / np.log(10) * _PER_DECADE)))
 
 
-def _budgets(c: Array) -> Index:
-    """Number of each row's budget: sorted C is cut wherever it jumps by more than 5 %."""
+def budgets(c: Array) -> Index:
+    """Number of each row's budget, from its ln C: sorted C is cut where it jumps by over 10 %."""
     order = np.argsort(c, kind="stable")
     jumps = np.diff(c[order], prepend=c[order[0]]) > np.log1p(_SAME_BUDGET)
     budget = np.empty(len(c), dtype=np.intp)
