@@ -15,7 +15,7 @@ The settings of these priors are averaged by their evidence in the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ _G = tuple(np.geomspace(0.02, 0.6, 15)), (0.14, 0.8)
 _BEND = (0.001, 0.003, 0.01, 0.03), (0.004, 0.8)
 _BEND_AT = 4.0
 _L_SCATTER = (0.0005, 0.001, 0.002, 0.004, 0.008), (0.0015, 0.7)
-_TERM_SD = 1.0  # E and the reducible loss at the largest budget, relative to its loss: .5 +- 1
+_TERM, _TERM_SD = 0.5, 1.0  # E and the reducible loss at the largest budget: .5 +- 1 of its loss
 
 _STEP, _BELOW, _ABOVE = 0.3, 3.0, np.log(1e4)  # knots in ln C, and how far they reach
 _LEAST = 0.01  # of the loss at the largest budget: no forecast is lower
@@ -188,14 +188,18 @@ def _optima(
     """The path of ln N_opt: the rule plus a Matern-3/2 process."""
     x = np.concatenate([profiles.c, knots])
     rule = _rule(x, cost)
-    apart = np.sqrt(3) * np.abs(x[:, None] - x)
-    departure, memory, scatter = (
-        v.ravel() for v in np.meshgrid(_DEPARTURE[0], _MEMORY, _N_SCATTER[0], indexing="ij")
+    r = np.sqrt(3) * np.abs(x[:, None] - x) / np.array(_MEMORY)[:, None, None]
+    departure, which, scatter = (
+        v.ravel()
+        for v in np.meshgrid(_DEPARTURE[0], np.arange(len(r)), _N_SCATTER[0], indexing="ij")
     )
-    r = apart / memory[:, None, None]
     settings = Settings(
-        mean=np.broadcast_to(rule, (len(memory), len(x))),
-        kernel=departure[:, None, None] ** 2 * (1 + r) * np.exp(-r),
+        mean=np.broadcast_to(rule, (len(which), len(x))),
+        kernels=(1 + r) * np.exp(-r),
+        which=which,
+        size=departure,
+        terms=np.zeros((len(which), len(x), 0)),
+        term_sd=0.0,
         scatter=scatter,
         log_prior=_normal(departure, *_DEPARTURE[1]) + _normal(scatter, *_N_SCATTER[1]),
     )
@@ -217,7 +221,6 @@ def _rule(c: Array, cost: Cost) -> Array:
 def _frontier(profiles: Profiles, knots: Array, draws: int, rng: np.random.Generator) -> Path:
     """The path of ln loss at N_opt: E + k C^-g plus an integrated random walk, relative to the
     loss at the largest budget."""
-    b = len(profiles.c)
     top = int(profiles.c.argmax())
     x = np.concatenate([profiles.c, knots]) - profiles.c[top]
     y = np.exp(profiles.loss - profiles.loss[top])
@@ -229,18 +232,19 @@ def _frontier(profiles: Profiles, knots: Array, draws: int, rng: np.random.Gener
     )
     falls = np.exp(-g[:, None] * x)
     terms = np.stack([np.ones_like(falls), falls], axis=-1)  # of E and of the reducible loss
-    kernel = bend[:, None, None] ** 2 * walk + _TERM_SD**2 * terms @ terms.swapaxes(1, 2)
-    mean = 0.5 * terms.sum(axis=-1)
     cov = profiles.loss_cov * np.outer(y, y)
+    prior = _normal(g, *_G[1]) + _normal(bend, *_BEND[1]) + _normal(scatter, *_L_SCATTER[1])
     settings = Settings(
-        mean=mean,
-        kernel=kernel,
+        mean=_TERM * terms.sum(axis=-1),
+        kernels=walk[None],
+        which=np.zeros(len(g), dtype=np.intp),
+        size=bend,
+        terms=terms,
+        term_sd=_TERM_SD,
         scatter=scatter,
-        log_prior=_normal(g, *_G[1])
-        + _normal(bend, *_BEND[1])
-        + _normal(scatter, *_L_SCATTER[1])
-        + _positive_e(kernel, mean, terms[:, :b], scatter, cov, y),
+        log_prior=prior,
     )
+    settings = replace(settings, log_prior=prior + _positive_e(settings, y, cov))
     path = learn(settings, knots, y, cov, y, draws, rng)
     height = profiles.loss[top]
     # more compute is never worse, and a loss is above 0
@@ -249,14 +253,12 @@ def _frontier(profiles: Profiles, knots: Array, draws: int, rng: np.random.Gener
     return Path(knots, height + np.log(mean_y), height + np.log(falling), path.scatter)
 
 
-def _positive_e(
-    kernel: Array, mean: Array, terms: Array, scatter: Array, cov: Array, y: Array
-) -> Array:
+def _positive_e(settings: Settings, y: Array, cov: Array) -> Array:
     """ln of the probability, given the budgets, that E is above 0, by setting [s]."""
     b = len(y)
-    total = kernel[:, :b, :b] + scatter[:, None, None] ** 2 * np.diag(y**2) + cov
-    link = _TERM_SD**2 * terms[..., 0]  # covariance of E and the values at the budgets
-    pull = np.linalg.solve(total, np.stack([y - mean[:, :b], link], axis=-1))
-    e = 0.5 + (link * pull[..., 0]).sum(axis=1)
+    total = settings.covariance(b)[:, :b] + settings.scatter[:, None, None] ** 2 * np.diag(y**2)
+    link = np.full((len(total), b), _TERM_SD**2)  # covariance of E with the values seen
+    pull = np.linalg.solve(total + cov, np.stack([y - settings.mean[:, :b], link], axis=-1))
+    e = _TERM + (link * pull[..., 0]).sum(axis=1)
     variance = _TERM_SD**2 - (link * pull[..., 1]).sum(axis=1)
     return np.asarray(log_ndtr(e / np.sqrt(variance)))

@@ -36,16 +36,43 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Candidate priors of one function, s of them, over the b budgets followed by the k knots.
+    """Candidate priors of one function, s of them, over p points: the b budgets, then the k knots.
 
-    mean [s, b + k] and kernel [s, b + k, b + k] of the function; scatter [s]: sd of a budget's own
-    deviation; log_prior [s].
+    The function is its mean [s, p], plus `size` [s] times a Gaussian process whose kernel is
+    `kernels[which]` (kernels [m, p, p], which [s]), plus `terms` [s, p, r] with independent normal
+    coefficients of sd `term_sd`. scatter [s]: sd of a budget's own deviation. log_prior [s].
     """
 
     mean: Array
-    kernel: Array
+    kernels: Array
+    which: NDArray[np.intp]
+    size: Array
+    terms: Array
+    term_sd: float
     scatter: Array
     log_prior: Array
+
+    def covariance(self, b: int) -> Array:
+        """Of all points with the b budgets, [s, p, b]."""
+        walk = self.size[:, None, None] ** 2 * self.kernels[self.which, :, :b]
+        return np.asarray(walk + self.term_sd**2 * self.terms @ self.terms[:, :b].swapaxes(1, 2))
+
+    def sample(self, chosen: NDArray[np.intp], rng: np.random.Generator) -> Array:
+        """A path of each chosen setting's prior [len(chosen), p]."""
+        p, r = self.terms.shape[1:]
+        normal = rng.normal(size=(len(chosen), p))
+        walk = np.empty_like(normal)
+        for m, kernel in enumerate(self.kernels):
+            jitter = _JITTER * np.diagonal(kernel).max()
+            factor = np.linalg.cholesky(kernel + jitter * np.eye(p))
+            rows = self.which[chosen] == m
+            walk[rows] = normal[rows] @ factor.T
+        coefficient = self.term_sd * rng.normal(size=(len(chosen), r, 1))
+        return np.asarray(
+            self.mean[chosen]
+            + self.size[chosen, None] * walk
+            + (self.terms[chosen] @ coefficient)[..., 0]
+        )
 
 
 def learn(
@@ -60,35 +87,28 @@ def learn(
     """The function given its noisy values `seen` [b] at the budgets, with covariance [b, b].
 
     unit [b]: what a budget's scatter is in units of. Settings weigh by their evidence; each draw
-    takes one of them and is a path of its prior moved onto the values seen, plus noise drawn as
+    takes one of them and is a path of its prior moved onto the values seen, less noise drawn as
     theirs was: an exact draw of the posterior (Matheron's rule: Wilson et al. 2020,
     arXiv:2002.09309).
     """
     b = len(seen)
-    scatter = settings.scatter[:, None, None] ** 2 * np.diag(unit**2)
-    total = settings.kernel[:, :b, :b] + scatter + seen_cov
-    factor = np.linalg.cholesky(total)
+    covariance = settings.covariance(b)
+    noise = settings.scatter[:, None, None] ** 2 * np.diag(unit**2) + seen_cov
+    total = covariance[:, :b] + noise
     off = seen - settings.mean[:, :b]
-    pull = np.linalg.solve(total, off[..., None])[..., 0]
-    evidence = -0.5 * (off * pull).sum(axis=1) - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(
-        axis=1
+    pull = np.linalg.solve(total, off[..., None])
+    log_weight = (
+        settings.log_prior
+        - 0.5 * (off * pull[..., 0]).sum(axis=1)
+        - 0.5 * np.linalg.slogdet(total)[1]
     )
-    log_weight = evidence + settings.log_prior
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
-    means = settings.mean + np.einsum("spb,sb->sp", settings.kernel[:, :, :b], pull)
+    mean = weight @ (settings.mean + (covariance @ pull)[..., 0])
     chosen = rng.choice(len(weight), size=draws, p=weight)
-    used, which = np.unique(chosen, return_inverse=True)
-    kernel = settings.kernel[used]
-    largest = np.diagonal(kernel, axis1=1, axis2=2).max(axis=1)
-    prior = np.linalg.cholesky(
-        kernel + (_JITTER * largest)[:, None, None] * np.eye(kernel.shape[1])
-    )
-    path = settings.mean[chosen] + np.einsum(
-        "dpq,dq->dp", prior[which], rng.normal(size=(draws, kernel.shape[1]))
-    )
-    noise = np.linalg.cholesky(scatter[used] + seen_cov)
-    noisy = path[:, :b] + np.einsum("dbq,dq->db", noise[which], rng.normal(size=(draws, b)))
-    pulled = np.linalg.solve(total[chosen], (seen - noisy)[..., None])[..., 0]
-    path = path + np.einsum("dpb,db->dp", kernel[which][:, :, :b], pulled)
-    return Path(knots, (weight @ means)[b:], path[:, b:], settings.scatter[chosen])
+    path = settings.sample(chosen, rng)
+    factor = np.linalg.cholesky(noise)[chosen]
+    noisy = path[:, :b] + (factor @ rng.normal(size=(draws, b, 1)))[..., 0]
+    pulled = np.linalg.solve(total[chosen], (seen - noisy)[..., None])
+    path = path + (covariance[chosen] @ pulled)[..., 0]
+    return Path(knots, mean[b:], path[:, b:], settings.scatter[chosen])
