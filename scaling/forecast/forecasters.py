@@ -20,6 +20,8 @@ from scaling.forecast.parabolas import parabolas
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.rows import Rows, near_optimal, rows_of, too_few
 
+_NEAR = 0.10  # of loss above the best for no more compute
+
 
 class Make(Protocol):
     """Makes a predictor from a table's rows; N: the column that N stands for."""
@@ -31,11 +33,17 @@ class Make(Protocol):
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A way from a table to a predictor. words: what it does, in one line."""
+    """A way from a table to a predictor.
+
+    words: what it does, in one line. loss_rate, n_rate: the stated default of how its errors of ln
+    loss and ln N_opt grow for each e-fold of compute beyond the data, where few rollouts can tell.
+    """
 
     name: str
     words: str
     make: Make
+    loss_rate: float = 0.015
+    n_rate: float = 0.15
 
 
 def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:
@@ -49,9 +57,10 @@ def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:
 
 
 def _near(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
+    rows = rows_of(table, N)
     return fit(
         "chinchilla",
-        near_optimal(rows_of(table, N)),
+        rows.only(near_optimal(rows, _NEAR)),
         objective=squared(),
         N=N,
         draws=draws,
@@ -76,7 +85,7 @@ def forecasters() -> Mapping[str, Forecaster]:
         of_law("vpnls", words, **settings),
         Forecaster(
             "chinchilla_near",
-            "chinchilla on rows within 10 % of their budget's best: least squares of log loss",
+            "chinchilla on rows within 10 % of the best for their compute: squared log loss",
             _near,
         ),
         Forecaster(
