@@ -28,7 +28,6 @@ LEAST_SPAN = 3.9  # largest over smallest compute that a cut leaves to fit
 LEAST_DISTANCE = 2.9  # over the cut: what is nearer is hardly an extrapolation
 _QUANTILES = np.linspace(0.3, 0.9, 7)  # of ln C: cuts of a table without budgets
 EDGES = (LEAST_DISTANCE, 9.7, 29.0, 97.0, np.inf)  # budgets at 10x may be called so after rounding
-BINS = ("3-10x", "10-30x", "30-100x", ">100x")
 
 Progress = Callable[[int, int], None]
 
