@@ -29,8 +29,9 @@ def scores(found: Rollout) -> pd.DataFrame:
     losses, sizes = loss_cells(found), size_cells(found)
     by_loss = losses.groupby(keys, observed=True)
     by_size = sizes.groupby(keys, observed=True)
-    of_losses = by_loss[[name for name in losses if name.startswith("loss_")]].mean()
-    of_sizes = by_size[[name for name in sizes if name.startswith("size_")] + ["waste"]].mean()
+    loss_names = [name for name in map(str, losses) if name.startswith("loss_")]
+    size_names = [name for name in map(str, sizes) if name.startswith("size_")]
+    of_losses, of_sizes = by_loss[loss_names].mean(), by_size[[*size_names, "waste"]].mean()
     table = of_losses.assign(runs=by_loss["runs"].sum()).join(
         of_sizes.assign(budgets=by_size.size()), how="outer"
     )
