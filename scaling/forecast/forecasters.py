@@ -16,6 +16,7 @@ from scaling.fit.fit import fit
 from scaling.fit.methods import LAWS
 from scaling.fit.objective import squared
 from scaling.fit.result import Fit
+from scaling.forecast.isoflop import isoflop
 from scaling.forecast.parabolas import parabolas
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.rows import Rows, near_optimal, rows_of, too_few
@@ -94,6 +95,13 @@ def forecasters() -> Mapping[str, Forecaster]:
             parabolas,
         ),
     ]
+    found.append(
+        Forecaster(
+            "isoflop",
+            "the decoupled isoFLOP model: a shape, a path of N_opt and a frontier, each on its own",
+            isoflop,
+        )
+    )
     return {item.name: item for item in found}
 
 
@@ -110,5 +118,5 @@ def get(name: str) -> Forecaster:
 def default(rows: Rows) -> tuple[Forecaster, str]:
     """The forecaster for these rows, and why."""
     if rows.budgets:
-        return get("chinchilla_near"), f"{len(rows.budgets)} isoFLOP budgets"
+        return get("isoflop"), f"{len(rows.budgets)} isoFLOP budgets"
     return get("chinchilla_tied"), f"no isoFLOP table: {too_few(rows)}"
