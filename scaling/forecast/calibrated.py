@@ -17,16 +17,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A predictor with its draws widened, in proportion to the e-folds of compute beyond its data.
+    """A predictor whose draws are as wide as its past errors were, by distance beyond its data.
 
-    loss_growth, n_growth: how the relative errors of losses and of N_opt grow. checked: the
-    largest ratio of compute at which a forecast of this kind was held against the table's own
-    larger runs; 1 where none was.
+    loss_growth, n_growth: how the relative errors of losses and of N_opt grow (`Growth` states the
+    model and its source). checked: the largest ratio of compute at which a forecast of this kind
+    was held against the table's own larger runs; 1 where none was.
 
     What is assumed: that the forecaster errs beyond the data as it erred inside them - in
     proportion to distance in ln C, at one rate for all cuts, and on either side alike. Every draw
     gets one error of its own, so that its losses at all (N, D) move together. Inside the data
-    nothing is widened, and the point is the predictor's own.
+    the draws are the predictor's, and so is the point everywhere.
     """
 
     predictor: Predictor
@@ -65,7 +65,6 @@ class Calibrated:
         return Optimum(N, D, self._widened(best.loss, C, self.loss_growth, 2))
 
     def _widened(self, values: Draws, C: Array, growth: Growth, stream: int) -> Draws:
-        beyond = np.maximum(0.0, np.log(C / self.c_max)) if self.c_max > 0 else np.zeros_like(C)
-        errors = growth.draw(len(values.draws), [self.seed, stream])
-        column = errors.reshape((-1,) + (1,) * beyond.ndim)
-        return Draws(values.point, values.draws * np.exp(column * beyond))
+        distance = np.log(C / self.c_max) if self.c_max > 0 else np.zeros_like(C)
+        seed = [self.seed, stream]
+        return Draws(values.point, growth.widened(values.point, values.draws, distance, seed))

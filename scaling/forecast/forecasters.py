@@ -43,8 +43,8 @@ class Forecaster:
     name: str
     words: str
     make: Make
-    loss_rate: float = 0.015
-    n_rate: float = 0.15
+    loss_rate: float = 0.008
+    n_rate: float = 0.12
 
 
 def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:
@@ -100,6 +100,8 @@ def forecasters() -> Mapping[str, Forecaster]:
             "isoflop",
             "the decoupled isoFLOP model: a shape, a path of N_opt and a frontier, each on its own",
             isoflop,
+            loss_rate=0.001,  # its own draws grow with distance already
+            n_rate=0.01,
         )
     )
     return {item.name: item for item in found}
