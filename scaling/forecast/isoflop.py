@@ -38,18 +38,19 @@ NEEDED = 3  # budgets: two fix a line of N_opt and a slope of the loss, the thir
 _SIZES = 3  # of a budget: fewer have no profile
 _SAME_COST = 0.05  # C within 5 % of 6ND in every row is 6ND
 
-# Of ln N_opt: sd of its departure from the rule, how far in ln C one is remembered, and a
-# budget's own scatter; log-normal priors.
-_DEPARTURE = (0.1, 0.2, 0.4, 0.8, 1.6), (0.4, 0.8)
+# Log-normal priors, each a grid and (median, sd of the log). Of ln N_opt: sd of its departure from
+# the rule, how far in ln C a departure is remembered, and a budget's own scatter.
+_DEPARTURE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (0.25, 0.8)
 _MEMORY = (3.0, 6.0, 12.0)
-_N_SCATTER = (0.02, 0.04, 0.08, 0.16), (0.05, 0.7)
-# Of the frontier, relative to the loss: g; the departure's sd at `_BEND_AT` from the largest
-# budget, in ln C; and a budget's own scatter.
-_G = tuple(np.geomspace(0.02, 0.6, 15)), (0.14, 0.8)
-_BEND = (0.001, 0.003, 0.01, 0.03), (0.004, 0.8)
+_N_SCATTER = (0.01, 0.02, 0.04, 0.08, 0.16), (0.03, 0.7)
+# Of the frontier: g, whose published values lie between .05 and .25 (geometric mean .15); relative
+# to the loss, the walk's sd at _BEND_AT from the largest budget in ln C, and a budget's scatter.
+_G = tuple(np.geomspace(0.02, 0.6, 15)), (0.15, 0.8)
+_BEND = (0.0003, 0.001, 0.003, 0.01), (0.002, 0.8)
 _BEND_AT = 4.0
-_L_SCATTER = (0.0005, 0.001, 0.002, 0.004, 0.008), (0.0015, 0.7)
-_TERM, _TERM_SD = 0.5, 1.0  # E and the reducible loss at the largest budget: .5 +- 1 of its loss
+_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0007, 0.7)
+# E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, E not below 0.
+_TERM, _TERM_SD = 0.5, 0.5
 
 _STEP, _BELOW, _ABOVE = 0.3, 3.0, np.log(1e4)  # knots in ln C, and how far they reach
 _LEAST = 0.01  # of the loss at the largest budget: no forecast is lower

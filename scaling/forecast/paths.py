@@ -105,7 +105,9 @@ def learn(
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     mean = weight @ (settings.mean + (covariance @ pull)[..., 0])
-    chosen = rng.choice(len(weight), size=draws, p=weight)
+    # a setting is drawn as often as it weighs, to within one draw
+    ticks = (np.arange(draws) + rng.random()) / max(draws, 1)
+    chosen = rng.permutation(np.searchsorted(np.cumsum(weight)[:-1], ticks))
     path = settings.sample(chosen, rng)
     factor = np.linalg.cholesky(noise)[chosen]
     noisy = path[:, :b] + (factor @ rng.normal(size=(draws, b, 1)))[..., 0]

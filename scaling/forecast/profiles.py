@@ -21,11 +21,12 @@ Index = NDArray[np.intp]
 # around .35. d: along the optima of such a law the elevation falls as the frontier's slope does,
 # between C^-.12 (Hoffmann's) and C^0 (no irreducible loss).
 SHAPE = np.array([np.log(0.1), np.log(0.35), np.log(0.35), -0.05])
-SHAPE_SD = np.array([1.0, 0.3, 0.3, 0.05])
+SHAPE_SD = np.array([1.0, 0.5, 0.5, 0.05])
 _MINIMUM_SD = (
     0.7  # of n_b around the middle of its best rows, in ln N: a budget may have no minimum
 )
-_ELEVATION = 0.15  # the shape's own error far from the optimum: so much of the elevation, one sd
+# The shape's own error, one sd: a tenth of the elevation, and a larger part of it from .3 up.
+_ELEVATION, _FAR = 0.1, 0.3
 _NOISE, _NOISE_ROWS = 0.003, 4.0  # prior of the rows' noise in ln loss, and the rows that it weighs
 _NEAR = 0.03  # rows within 3 % of a budget's best show where its middle is
 TAILS = 5.0  # degrees of freedom of the rows' noise
@@ -58,7 +59,7 @@ class Profiles:
 
     def row_sd(self, elevation: Array) -> Array:
         """Standard deviation of ln loss of one run, where the shape says `elevation`."""
-        return np.asarray(np.hypot(self.noise, _ELEVATION * elevation))
+        return np.asarray(np.hypot(self.noise, _shape_sd(elevation)))
 
 
 def _elevation(z: Array, c: Array, shape: Array) -> tuple[Array, Array, Array]:
@@ -73,6 +74,10 @@ def _elevation(z: Array, c: Array, shape: Array) -> tuple[Array, Array, Array]:
     by_beta = w * (z * (right + 1) - right / beta)
     by_shape = np.stack([h, by_alpha, by_beta, c * h], axis=-1)
     return np.log1p(h), w * (right - left) / (1 + h), by_shape / (1 + h)[..., None]
+
+
+def _shape_sd(up: Array) -> Array:
+    return np.asarray(_ELEVATION * up * (1 + up / _FAR))
 
 
 def fit_profiles(n: Array, c: Array, loss: Array, budget: Index) -> Profiles:
@@ -105,7 +110,7 @@ def fit_profiles(n: Array, c: Array, loss: Array, budget: Index) -> Profiles:
         return loss - u[budget] - up, jacobian, up
 
     def spread(up: Array) -> Array:
-        return np.asarray(variance + (_ELEVATION * up) ** 2)
+        return np.asarray(variance + _shape_sd(up) ** 2)
 
     def cost(u: Array) -> float:
         residual, _, up = local(u)
