@@ -16,6 +16,7 @@ from scaling import (
     cli_laws,
     cli_methods,
     cli_plot,
+    cli_rollout,
     cli_study,
 )
 from scaling.errors import InputError
@@ -33,6 +34,7 @@ app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods
 app.add_typer(cli_plot.app)  # plot
+app.add_typer(cli_rollout.app)  # rollout
 app.add_typer(cli_study.app)  # plan, run, study, proof, report
 
 

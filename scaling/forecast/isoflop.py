@@ -24,7 +24,8 @@ from scipy.special import log_ndtr
 
 from scaling.cost import Cost, c_6nd, counted
 from scaling.errors import InputError
-from scaling.fit.approaches import Points, budgets, points_of
+from scaling.fit.approaches import Points, points_of
+from scaling.fit.budgets import budget_numbers
 from scaling.fit.prediction import Draws, Optimum
 from scaling.forecast.paths import Path, Settings, learn
 from scaling.forecast.profiles import TAILS, Profiles, fit_profiles
@@ -151,7 +152,7 @@ def isoflop(
 
 def _profiles_of(points: Points) -> tuple[Index, Index, list[str]]:
     """Rows of the budgets that count, the number of each row's budget, and what was left out."""
-    label = budgets(points.c)
+    label = budget_numbers(points.c)
     sizes = [len(np.unique(np.round(points.n[label == b], 6))) for b in range(label.max() + 1)]
     widths = [np.ptp(points.c[label == b]) for b in range(label.max() + 1)]
     counts = (np.array(sizes) >= _SIZES) & (np.array(widths) < _WIDTH)
