@@ -49,7 +49,7 @@ _N_SCATTER = (0.01, 0.02, 0.04, 0.08, 0.16), (0.03, 0.7)
 _G = tuple(np.geomspace(0.02, 0.6, 15)), (0.15, 0.8)
 _BEND = (0.0003, 0.001, 0.003, 0.01), (0.002, 0.8)
 _BEND_AT = 4.0
-_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0007, 0.7)
+_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0005, 0.7)
 # E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, E not below 0.
 _TERM, _TERM_SD = 0.5, 0.5
 
