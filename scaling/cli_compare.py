@@ -109,7 +109,7 @@ def _words(found: Comparison) -> Iterator[RenderableType]:
     run = found.telling
     yield (
         f"a run that would tell {run.names[0]} from {run.names[1]}: N = {run.N:.4g}, "
-        f"D = {run.D:.4g} (C = {run.C:.4g}): {run.prediction[0]:.4f} against {run.prediction[1]:.4f} nats, "
-        f"{run.apart:.2g} times the spread of what they predict"
+        f"D = {run.D:.4g} (C = {run.C:.4g}): {run.prediction[0]:.4f} against "
+        f"{run.prediction[1]:.4f} nats, {run.apart:.2g} times the spread of what they predict"
     )
     yield from found.rollout.refused

@@ -157,19 +157,11 @@ def forecast(
 
     One of them: the compute-optimal run that has it. Two of them: the run that they fix, optimal or
     not. nearest: maps N to the nearest buildable configuration. naive: maps C to N_opt by the rules
-    of thumb. Raises InputError for none or all
-    three of them, and for one that is no finite number above 0.
+    of thumb. Raises InputError for none or all three of them, and for one that is no finite number
+    above 0.
     """
     given = {"compute": compute, "tokens": tokens, "params": params}
-    asked = {name: float(value) for name, value in given.items() if value is not None}
-    for name, value in asked.items():
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} = {value:g}: must be a finite number above 0")
-    if not 1 <= len(asked) <= 2:
-        raise InputError(
-            "give compute, tokens or params, or two of them; "
-            + ("none is given" if not asked else "the third follows from two")
-        )
+    asked = question(**given)
     N, D, C = _resolve(predictor, **given)
     best = predictor.optimum(C)
     run = predictor.loss(N, D, noise=True)
@@ -194,6 +186,23 @@ def forecast(
         checked=getattr(predictor, "checked", None),
         naive=dict(naive(C)) if naive is not None else None,
     )
+
+
+def question(
+    *, compute: float | None = None, tokens: float | None = None, params: float | None = None
+) -> dict[str, float]:
+    """The one or two numbers that a forecast is asked for. Raises InputError as `forecast` does."""
+    given = {"compute": compute, "tokens": tokens, "params": params}
+    asked = {name: float(value) for name, value in given.items() if value is not None}
+    for name, value in asked.items():
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} = {value:g}: must be a finite number above 0")
+    if not 1 <= len(asked) <= 2:
+        raise InputError(
+            "give compute, tokens or params, or two of them; "
+            + ("none is given" if not asked else "the third follows from two")
+        )
+    return asked
 
 
 def budget(flops_per_second: float, hours: float) -> float:

@@ -32,12 +32,16 @@ EDGES = (LEAST_DISTANCE, 9.7, 29.0, 97.0, np.inf)  # budgets at 10x may be calle
 
 Progress = Callable[[int, int], None]
 
-_NO_ROWS = pd.DataFrame(
-    columns=["forecaster", "cut", "C", "distance", "N", "D", "loss", "near", "prediction", "spread"]
-).astype({"near": bool, "distance": float})
-_NO_BUDGETS = pd.DataFrame(
-    columns=["forecaster", "cut", "C", "distance", "N_opt", "n_true", "n_true_se", "spread"]
-)
+_INTERVAL = ("q05", "q95", "bare_q05", "bare_q95", "spread")
+_ROW = (
+    "forecaster", "cut", "C", "distance", "N", "D", "loss", "near", "gain", "prediction",
+    *_INTERVAL, "log_density",
+)  # fmt: skip
+_BUDGET = (
+    "forecaster", "cut", "C", "distance", "N_opt", "N_opt_q05", "N_opt_q95", *_INTERVAL[2:],
+    "loss_opt", "loss_opt_q05", "loss_opt_q95", "n_true", "n_true_se", "loss_true", "waste",
+)  # fmt: skip
+_TYPES = {"forecaster": object, "near": bool}  # the others are numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,15 +256,22 @@ def _known_at(parts: Sequence[_Part], cut: float, source: str) -> Rollout:
 def _joined(
     parts: Sequence[_Part], cuts: Sequence[float], refused: Sequence[str], source: str
 ) -> Rollout:
-    rows = [part for part, _ in parts if len(part)]
-    budgets = [part for _, part in parts if len(part)]
     return Rollout(
-        pd.concat(rows, ignore_index=True) if rows else _NO_ROWS,
-        pd.concat(budgets, ignore_index=True) if budgets else _NO_BUDGETS,
+        _table([part for part, _ in parts], _ROW),
+        _table([part for _, part in parts], _BUDGET),
         tuple(cuts),
         tuple(refused),
         source,
     )
+
+
+def _table(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """The parts as one table that has all columns; of nothing, one without lines."""
+    filled = [part for part in parts if len(part)]
+    if filled:
+        return pd.concat(filled, ignore_index=True).reindex(columns=list(columns))
+    empty = {name: pd.Series(dtype=_TYPES.get(name, float)) for name in columns}
+    return pd.DataFrame(empty)
 
 
 class _Target:
@@ -298,7 +309,7 @@ class _Target:
             )
             for rule in RULES.values()
         ]
-        return _NO_ROWS, pd.concat(found)
+        return pd.DataFrame(), pd.concat(found)
 
     def held_against(self, predictor: Calibrated, name: str) -> _Part:
         """A forecaster's forecasts of the runs and the budgets."""

@@ -33,9 +33,9 @@ class Standing:
     loss_error and log_density (of ln loss, predictive): means over the cuts of the rollouts.
     coverage, size_error, waste: means over the budgets of all cuts. weight: what it gets in the
     average. in_sample: mean |ln residual| on all rows. aicc: of a law fitted to all rows, with
-    normal residuals of its own scale; None for what is no such law. behind: how much its rollout error
-    exceeds the best one's, with the 90 % ends over resampled cuts; alike: whether these
-    hold 0, so that the data cannot tell the two apart.
+    normal residuals of its own scale; None for what is no such law. behind: how much its rollout
+    error exceeds the best one's, with the 90 % ends over resampled cuts; alike: whether these hold
+    0, so that the data cannot tell the two apart.
     """
 
     name: str
