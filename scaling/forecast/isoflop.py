@@ -36,6 +36,7 @@ Index = NDArray[np.intp]
 TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022
 NEEDED = 3  # budgets: two fix a line of N_opt and a slope of the loss, the third how they bend
 _SIZES = 3  # of a budget: fewer have no profile
+_WIDTH = 0.3  # of a budget in ln C: what chains up to more is a table of free N and D
 _SAME_COST = 0.05  # C within 5 % of 6ND in every row is 6ND
 
 # Log-normal priors, each a grid and (median, sd of the log). Of ln N_opt: sd of its departure from
@@ -153,7 +154,8 @@ def _profiles_of(points: Points) -> tuple[Index, Index, list[str]]:
     """Rows of the budgets that count, the number of each row's budget, and what was left out."""
     label = budget_numbers(points.c)
     sizes = [len(np.unique(np.round(points.n[label == b], 6))) for b in range(label.max() + 1)]
-    counts = np.array(sizes) >= _SIZES
+    widths = [np.ptp(points.c[label == b]) for b in range(label.max() + 1)]
+    counts = (np.array(sizes) >= _SIZES) & (np.array(widths) < _WIDTH)
     if counts.sum() < NEEDED:
         raise InputError(
             f"{points.source}: the isoFLOP model needs at least {NEEDED} distinct budgets (equal "
@@ -161,7 +163,7 @@ def _profiles_of(points: Points) -> tuple[Index, Index, list[str]]:
         )
     rows = np.flatnonzero(counts[label])
     left = len(label) - len(rows)
-    notes = [f"{left} rows left out: fewer than {_SIZES} sizes at their C"] if left else []
+    notes = [f"{left} rows left out: they share no C with {_SIZES - 1} other sizes"] if left else []
     return rows, np.unique(label[rows], return_inverse=True)[1], notes
 
 
@@ -172,11 +174,18 @@ def _slope(c: Array, loss: Array, budget: Index) -> float:
 
 
 def _cost(points: Points) -> Cost:
-    """6ND where C is that to 5 % in every row, else the cost curve of the rows."""
+    """What a token costs: 6ND where C is that to 5 % in every row; else as the rows say, which is
+    a curve where C / 6ND is a function of N, and a constant where it only jitters."""
     N, D, C = np.exp(points.n), np.exp(points.d), np.exp(points.c)
-    if np.abs(points.c - np.log(c_6nd(N, D))).max() < _SAME_COST:
+    ratio = points.c - np.log(c_6nd(N, D))
+    if np.abs(ratio).max() < _SAME_COST:
         return Cost()
-    return counted(N, D, C)
+    x = points.n - points.n.mean()
+    jitter = ratio - np.polyval(np.polyfit(x, ratio, 2), x)
+    if jitter.var() < 0.5 * ratio.var():
+        return counted(N, D, C)
+    middle = float(points.n.mean())
+    return Cost("counted", (middle,), (middle + float(np.log(6) + ratio.mean()),))
 
 
 def _normal(value: Array, centre: float, sd: float) -> Array:
