@@ -122,3 +122,11 @@ def default(rows: Rows) -> tuple[Forecaster, str]:
     if rows.budgets:
         return get("isoflop"), f"{len(rows.budgets)} isoFLOP budgets"
     return get("chinchilla_tied"), f"no isoFLOP table: {too_few(rows)}"
+
+
+def sensible(rows: Rows) -> list[Forecaster]:
+    """Those that are worth a comparison on these rows: the published ways, and ours."""
+    names = ["chinchilla", "chinchilla_near", "chinchilla_tied", "pnorm_tied", "kaplan", "vpnls"]
+    if rows.budgets:
+        names = ["isoflop", "approach_2", *names]
+    return [get(name) for name in names]

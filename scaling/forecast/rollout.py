@@ -26,17 +26,22 @@ NEAR = 0.05  # losses within 5 % of the best for their compute are those that ar
 LEAST_ROWS = 15  # that a cut leaves to fit
 LEAST_SPAN = 3.9  # largest over smallest compute that a cut leaves to fit
 LEAST_DISTANCE = 2.9  # over the cut: what is nearer is hardly an extrapolation
+_ENOUGH = 500  # draws that tell a 90 % interval
 _QUANTILES = np.linspace(0.3, 0.9, 7)  # of ln C: cuts of a table without budgets
 EDGES = (LEAST_DISTANCE, 9.7, 29.0, 97.0, np.inf)  # budgets at 10x may be called so after rounding
 
 Progress = Callable[[int, int], None]
 
-_NO_ROWS = pd.DataFrame(
-    columns=["forecaster", "cut", "C", "distance", "N", "D", "loss", "near", "prediction", "spread"]
-).astype({"near": bool, "distance": float})
-_NO_BUDGETS = pd.DataFrame(
-    columns=["forecaster", "cut", "C", "distance", "N_opt", "n_true", "n_true_se", "spread"]
-)
+_INTERVAL = ("q05", "q95", "bare_q05", "bare_q95", "spread")
+_ROW = (
+    "forecaster", "cut", "C", "distance", "N", "D", "loss", "near", "gain", "prediction",
+    *_INTERVAL, "log_density",
+)  # fmt: skip
+_BUDGET = (
+    "forecaster", "cut", "C", "distance", "N_opt", "N_opt_q05", "N_opt_q95", *_INTERVAL[2:],
+    "loss_opt", "loss_opt_q05", "loss_opt_q95", "n_true", "n_true_se", "loss_true", "waste",
+)  # fmt: skip
+_TYPES = {"forecaster": object, "near": bool}  # the others are numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +49,14 @@ class Rollout:
     """Forecasts of larger runs from smaller ones, beside what came out.
 
     rows: one line for each forecaster, cut and larger run: `forecaster cut C distance N D loss near
-    prediction q05 q95 bare_q05 bare_q95 spread log_density`. budgets: one for each forecaster or
-    naive rule, cut and larger budget: `forecaster cut C distance N_opt N_opt_q05 N_opt_q95
+    gain prediction q05 q95 bare_q05 bare_q95 spread log_density`. budgets: one for each forecaster
+    or naive rule, cut and larger budget: `forecaster cut C distance N_opt N_opt_q05 N_opt_q95
     bare_q05 bare_q95 spread loss_opt loss_opt_q05 loss_opt_q95 n_true n_true_se loss_true waste`
     (the last four NaN where the budget shows no minimum of its own; a rule has no intervals and no
     losses). q05, q95: the calibrated 90 % interval, from rows at or below the cut alone; `bare`
     ones are the forecaster's own. spread: of ln prediction by its own draws, as a standard
-    deviation. distance: C / cut. near: within 5 % of the best loss for its compute. log_density: of
+    deviation. distance: C / cut. near: within 5 % of the best loss for its compute. gain: ln of the
+    lowest loss at or below the cut over this one, what more compute bought. log_density: of
     ln loss, by the calibrated forecast. waste: in % of compute. refused: what could not be
     forecast, and why.
     """
@@ -143,6 +149,27 @@ def rollout_to(
     return _joined(parts, (max_compute,), refused, rows.source)
 
 
+def calibrated(
+    table: pd.DataFrame,
+    forecasters: Sequence[Forecaster],
+    *,
+    N: str = "N",
+    draws: int = 500,
+    seed: int = 0,
+    where: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Calibrated], Rollout]:
+    """Predictors from all rows, their intervals calibrated by the table's own rollouts, and these.
+
+    In a table that allows no rollout intervals rest on the forecasters' stated defaults. draws: of
+    the predictors; rollouts take at most 500.
+    """
+    rows = rows_of(table, N, where)
+    past = _roll(rows, forecasters, cuts_of(rows), min(draws, _ENOUGH), seed, progress)
+    made = [item.make(rows.frame, N=N, draws=draws, seed=seed) for item in forecasters]
+    return [calibrate(m, past, item) for m, item in zip(made, forecasters, strict=True)], past
+
+
 def calibrate(predictor: Predictor, past: Rollout, item: Forecaster, seed: int = 0) -> Calibrated:
     """The predictor with intervals that carry this forecaster's past errors."""
     losses, sizes = loss_errors(past, item.name), size_errors(past, item.name)
@@ -229,15 +256,22 @@ def _known_at(parts: Sequence[_Part], cut: float, source: str) -> Rollout:
 def _joined(
     parts: Sequence[_Part], cuts: Sequence[float], refused: Sequence[str], source: str
 ) -> Rollout:
-    rows = [part for part, _ in parts if len(part)]
-    budgets = [part for _, part in parts if len(part)]
     return Rollout(
-        pd.concat(rows, ignore_index=True) if rows else _NO_ROWS,
-        pd.concat(budgets, ignore_index=True) if budgets else _NO_BUDGETS,
+        _table([part for part, _ in parts], _ROW),
+        _table([part for _, part in parts], _BUDGET),
         tuple(cuts),
         tuple(refused),
         source,
     )
+
+
+def _table(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """The parts as one table that has all columns; of nothing, one without lines."""
+    filled = [part for part in parts if len(part)]
+    if filled:
+        return pd.concat(filled, ignore_index=True).reindex(columns=list(columns))
+    empty = {name: pd.Series(dtype=_TYPES.get(name, float)) for name in columns}
+    return pd.DataFrame(empty)
 
 
 class _Target:
@@ -255,6 +289,7 @@ class _Target:
                 "D": rows.D[later],
                 "loss": rows.loss[later],
                 "near": near_optimal(rows, NEAR)[later],
+                "gain": np.log(rows.loss[cut >= rows.C].min() / rows.loss[later]),
             }
         )
         number = budget_numbers(np.log(rows.C))
@@ -274,7 +309,7 @@ class _Target:
             )
             for rule in RULES.values()
         ]
-        return _NO_ROWS, pd.concat(found)
+        return pd.DataFrame(), pd.concat(found)
 
     def held_against(self, predictor: Calibrated, name: str) -> _Part:
         """A forecaster's forecasts of the runs and the budgets."""

@@ -43,9 +43,15 @@ def last_minimum(rows: Rows, C: ArrayLike) -> Array:
     return np.full(C.shape, np.nan)
 
 
-def size_at(cost: Cost, C: ArrayLike, tokens_per_param: float) -> Array:
-    """The N that C FLOPs train on so many tokens for each parameter."""
-    c = np.log(np.asarray(C, dtype=float) / tokens_per_param)
+def by_rules(rows: Rows, C: float) -> dict[str, float]:
+    """N_opt at C by each rule that these rows allow."""
+    found = {name: float(rule.n_opt(rows, C)) for name, rule in RULES.items()}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def size_at(cost: Cost, C: ArrayLike, tokens_per_param: ArrayLike) -> Array:
+    """The N that C FLOPs [...] train on so many tokens for each parameter [...]."""
+    c = np.log(np.asarray(C, dtype=float) / np.asarray(tokens_per_param, dtype=float))
     n = 0.5 * (c - np.log(6.0))
     for _ in range(60):  # Newton on a monotone, nearly straight curve; exact at once for 6ND
         N = np.exp(n)

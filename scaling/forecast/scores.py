@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,11 @@ from scaling.forecast.rules import RULES
 
 BINS = ("3-10x", "10-30x", "30-100x", ">100x")
 LEVEL = 0.90
-_AS_GOOD = 1.0  # a rule whose mean error is no larger has been as good
+# On published tables a good forecaster misses by .05 to .13 of the gain, and by .27 to .39 where
+# learning rates were not tuned at each size, so that the law itself moves (docs/forecasts.md).
+MOST_MISSED = 0.2
+LEAST_HELD = 0.7  # of the runs, inside nominal 90 % intervals
+_TELLING = 3  # cuts, below which coverage says little
 
 
 def scores(found: Rollout) -> pd.DataFrame:
@@ -94,6 +100,70 @@ def interval_score(y: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
     return (high - low) + 2 / (1 - LEVEL) * missed
 
 
+@dataclass(frozen=True)
+class Record:
+    """How a forecaster has predicted a table's own larger runs.
+
+    cuts, runs: forecasts made, and runs they were held against. beyond: the largest distances that
+    were checked, as a bin; error (mean |ln loss|) and coverage of the calibrated 90 % intervals
+    there. missed: mean error over mean gain, at all distances: how much of what more compute
+    bought the forecast got wrong. held: coverage at all distances, cuts counting alike.
+    """
+
+    forecaster: str
+    cuts: int
+    runs: int
+    checked: float
+    beyond: str
+    error: float
+    coverage: float
+    missed: float
+    held: float
+
+    @property
+    def fails(self) -> bool:
+        """The table is one whose larger runs its smaller ones don't foretell."""
+        return self.missed > MOST_MISSED or (self.cuts >= _TELLING and self.held < LEAST_HELD)
+
+    def __str__(self) -> str:
+        told = (
+            f"{self.forecaster} has predicted this table's own runs {self.beyond} beyond the cut "
+            f"with a mean error of {100 * self.error:.2g} % of the loss; its 90 % intervals held "
+            f"{100 * self.coverage:.0f} % of them; over all {self.cuts} cuts it missed by "
+            f"{100 * self.missed:.0f} % of what more compute gained"
+        )
+        if not self.fails:
+            return told
+        return (
+            "do not trust this forecast: this table's smaller runs do not foretell its larger "
+            f"ones (learning rates not tuned at each size do that): {told}"
+        )
+
+
+def record(found: Rollout, name: str) -> Record | None:
+    """The record of one forecaster; None where nothing could be held against it."""
+    rows = found.rows[(found.rows.forecaster == name) & found.rows.near]
+    if rows.empty:
+        return None
+    rows = rows.assign(
+        bin=_bin(rows.distance),
+        error=np.abs(np.log(rows.prediction / rows.loss)),
+        inside=rows.loss.between(rows.q05, rows.q95).astype(float),
+    )
+    last = rows[rows.bin == rows.bin.max()]
+    return Record(
+        forecaster=name,
+        cuts=int(rows.cut.nunique()),
+        runs=len(rows),
+        checked=float(rows.distance.max()),
+        beyond=str(last.bin.iloc[0]),
+        error=float(last.error.mean()),
+        coverage=float(last.inside.mean()),
+        missed=float(rows.error.mean() / max(rows.gain.mean(), 1e-9)),
+        held=float(rows.groupby("cut").inside.mean().mean()),
+    )
+
+
 def as_good_rules(found: Rollout, name: str) -> list[str]:
     """The naive rules that have been as good as this forecaster's N_opt, in plain words."""
     cells = size_cells(found).set_index(["cut", "C"])
@@ -102,7 +172,7 @@ def as_good_rules(found: Rollout, name: str) -> list[str]:
     for rule in RULES.values():
         other = cells[cells.forecaster == rule.name].size_error
         both = own.index.intersection(other.index)
-        if len(both) and other[both].mean() <= _AS_GOOD * own[both].mean():
+        if len(both) and other[both].mean() <= own[both].mean():
             words.append(
                 f"the naive rule of {rule.words} has been as good as {name}: mean error of "
                 f"log10 N_opt {other[both].mean():.3f} against {own[both].mean():.3f} over "
