@@ -24,8 +24,7 @@ import typer
 from scaling.forecast.forecasters import Forecaster, get
 from scaling.forecast.rollout import Rollout, rollout, rollout_to
 from scaling.forecast.rules import RULES
-from scaling.forecast.scores import BINS, as_good_rules, loss_cells, size_cells
-from scaling.forecast.trust import trust
+from scaling.forecast.scores import BINS, as_good_rules, loss_cells, record, size_cells
 
 METHODS = ("chinchilla", "chinchilla_near", "chinchilla_tied", "vpnls", "kaplan", "approach_2",
            "isoflop")  # fmt: skip
@@ -189,8 +188,9 @@ def report(group: str, found: Sequence[tuple[Experiment, Rollout]]) -> Iterator[
     yield from lines(table, [(h, f"own_{c}", f) for h, c, f in INTERVALS])
     yield ""
     for item, rolled in found:
-        if "isoflop" in set(rolled.rows.forecaster):
-            yield f"- {item.name}: {trust(rolled, 'isoflop')}"
+        told = record(rolled, "isoflop")
+        if told is not None:
+            yield f"- {item.name}: {told}"
             yield from (f"  - {words}" for words in as_good_rules(rolled, "isoflop"))
     refused = sorted({words.split(":", 1)[1] for _, rolled in found for words in rolled.refused})
     yield from (f"- refused: {words.strip()}" for words in refused[:5])

@@ -29,11 +29,11 @@ from scaling.fit.budgets import budget_numbers
 from scaling.fit.prediction import Draws, Optimum
 from scaling.forecast.paths import Path, Settings, learn
 from scaling.forecast.profiles import TAILS, Profiles, fit_profiles
+from scaling.forecast.rules import TOKENS_PER_PARAM, size_at
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022
 NEEDED = 3  # budgets: two fix a line of N_opt and a slope of the loss, the third how they bend
 _SIZES = 3  # of a budget: fewer have no profile
 _WIDTH = 0.3  # of a budget in ln C: what chains up to more is a table of free N and D
@@ -49,7 +49,7 @@ _N_SCATTER = (0.01, 0.02, 0.04, 0.08, 0.16), (0.03, 0.7)
 _G = tuple(np.geomspace(0.02, 0.6, 15)), (0.15, 0.8)
 _BEND = (0.0003, 0.001, 0.003, 0.01), (0.002, 0.8)
 _BEND_AT = 4.0
-_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0007, 0.7)
+_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0005, 0.7)
 # E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, E not below 0.
 _TERM, _TERM_SD = 0.5, 0.5
 
@@ -198,7 +198,7 @@ def _optima(
 ) -> Path:
     """The path of ln N_opt: the rule plus a Matern-3/2 process."""
     x = np.concatenate([profiles.c, knots])
-    rule = _rule(x, cost)
+    rule = np.log(size_at(cost, np.exp(x), TOKENS_PER_PARAM))
     r = np.sqrt(3) * np.abs(x[:, None] - x) / np.array(_MEMORY)[:, None, None]
     departure, which, scatter = (
         v.ravel()
@@ -216,17 +216,6 @@ def _optima(
     )
     unit = np.ones(len(profiles.c))
     return learn(settings, knots, profiles.n, profiles.n_cov, unit, draws, rng)
-
-
-def _rule(c: Array, cost: Cost) -> Array:
-    """ln N of the run with 20 tokens per parameter that costs e^c."""
-    n = 0.5 * (c - np.log(6 * TOKENS_PER_PARAM))
-    if cost.kind == "6ND":
-        return np.asarray(n)
-    for _ in range(30):  # Newton: ln cost per token + ln 20 + n = c
-        miss = np.log(cost.flops_per_token(np.exp(n)) * TOKENS_PER_PARAM) + n - c
-        n = n - miss / (1 + cost.elasticity(np.exp(n)))
-    return np.asarray(n)
 
 
 def _frontier(profiles: Profiles, knots: Array, draws: int, rng: np.random.Generator) -> Path:

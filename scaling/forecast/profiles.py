@@ -22,9 +22,8 @@ Index = NDArray[np.intp]
 # between C^-.12 (Hoffmann's) and C^0 (no irreducible loss).
 SHAPE = np.array([np.log(0.1), np.log(0.35), np.log(0.35), -0.05])
 SHAPE_SD = np.array([1.0, 0.5, 0.5, 0.05])
-_MINIMUM_SD = (
-    0.7  # of n_b around the middle of its best rows, in ln N: a budget may have no minimum
-)
+# Of n_b around the middle of its budget's best rows, in ln N: a budget may show no minimum.
+_MINIMUM_SD = 0.7
 # The shape's own error, one sd: a tenth of the elevation, and a larger part of it from .3 up.
 _ELEVATION, _FAR = 0.1, 0.3
 _NOISE, _NOISE_ROWS = 0.003, 4.0  # prior of the rows' noise in ln loss, and the rows that it weighs
@@ -76,10 +75,6 @@ def _elevation(z: Array, c: Array, shape: Array) -> tuple[Array, Array, Array]:
     return np.log1p(h), w * (right - left) / (1 + h), by_shape / (1 + h)[..., None]
 
 
-def _shape_sd(up: Array) -> Array:
-    return np.asarray(_ELEVATION * up * (1 + up / _FAR))
-
-
 def fit_profiles(n: Array, c: Array, loss: Array, budget: Index) -> Profiles:
     """Fit all profiles together: ln N, ln C, ln loss and the budget's number of each row [rows].
 
@@ -87,73 +82,108 @@ def fit_profiles(n: Array, c: Array, loss: Array, budget: Index) -> Profiles:
     rows' plus that of the shape's own error, which grows with the elevation: rows far from the
     optimum say little of the minima, and still fix the shape. The covariances are Laplace's.
     """
-    count = int(budget.max()) + 1
-    rows = np.arange(len(n))
-    of = [budget == b for b in range(count)]
-    centre = float(c.mean())
-    best = np.array([loss[own].min() for own in of])
-    middle = np.array([n[own & (loss <= best[b] + _NEAR)].mean() for b, own in enumerate(of)])
-    # a budget's loss is flat to _NEAR; the shape is not known any better before it is fitted
-    prior = np.concatenate([best, middle, SHAPE])
-    precision = np.concatenate([np.zeros(count), np.full(count, _MINIMUM_SD**-2.0), SHAPE_SD**-2.0])
-    u, variance = prior.copy(), _NOISE**2
-    share = max(len(n) - 2 * count - 3, 1) / len(n)  # of the rows that is left after the fit
-
-    def local(u: Array) -> tuple[Array, Array, Array]:
-        """Residuals [rows], their derivatives [rows, p] (of the prediction), elevations [rows]."""
-        z = n - u[count : 2 * count][budget]
-        up, by_z, by_shape = _elevation(z, c - centre, u[2 * count :])
-        jacobian = np.zeros((len(n), len(u)))
-        jacobian[rows, budget] = 1.0
-        jacobian[rows, count + budget] = -by_z
-        jacobian[:, 2 * count :] = by_shape
-        return loss - u[budget] - up, jacobian, up
-
-    def spread(up: Array) -> Array:
-        return np.asarray(variance + _shape_sd(up) ** 2)
-
-    def cost(u: Array) -> float:
-        residual, _, up = local(u)
-        v = spread(up)
-        tails = (TAILS + 1) * np.log1p(residual**2 / (TAILS * v)) + np.log(v)
-        return float(0.5 * (tails.sum() + (precision * (u - prior) ** 2).sum()))
-
+    posterior = _Posterior(n, c, loss, budget)
+    count = posterior.count
+    u, variance = posterior.prior, _NOISE**2
     for _ in range(_ROUNDS):
-        residual, jacobian, up = local(u)
-        v = spread(up)
-        weight = (TAILS + 1) / (TAILS + residual**2 / v) / v
-        curvature = jacobian.T @ (jacobian * weight[:, None]) + np.diag(precision)
-        slope = jacobian.T @ (weight * residual) - precision * (u - prior)
-        step = np.linalg.solve(curvature, slope)
-        size = min(1.0, 1.0 / max(float(np.abs(step[count:]).max()), 1e-9))
-        here = cost(u)
-        while size > 1e-4 and not cost(u + size * step) <= here:
-            size *= 0.5
-        if size > 1e-4:
-            u = u + size * step
-        residual, _, up = local(u)
-        v = spread(up)
-        part = variance / v  # of the residual's variance that is the rows' noise
-        robust = (TAILS + 1) / (TAILS + residual**2 / v)
-        noise = (robust * (residual * part) ** 2).sum() + _NOISE_ROWS * _NOISE**2
-        before, variance = variance, noise / (part.sum() * share + _NOISE_ROWS)
-        if np.abs(size * step).max() < 1e-5 and abs(variance / before - 1) < 1e-3:
+        moved = posterior.step(u, variance)
+        before, variance = variance, posterior.noise(moved, variance)
+        change = np.abs(moved - u).max()
+        u = moved
+        if change < 1e-5 and abs(variance / before - 1) < 1e-3:
             break
-    residual, jacobian, up = local(u)
-    v = spread(up)
-    # a row's information: no more than normal noise would give
-    weight = np.minimum((TAILS + 1) / (TAILS + residual**2 / v), 1.0) / v
-    information = jacobian.T @ (jacobian * weight[:, None]) + np.diag(precision)
-    covariance = np.asarray(np.linalg.inv(information), dtype=float)
+    covariance = posterior.covariance(u, variance)
     minima, shape = slice(count, 2 * count), slice(2 * count, None)
+    rows = np.bincount(budget)
     return Profiles(
-        c=np.array([c[own].mean() for own in of]),
+        c=np.bincount(budget, c) / rows,
         n=u[minima],
         n_cov=covariance[minima, minima],
         loss=u[:count],
         loss_cov=covariance[:count, :count],
         shape=u[shape],
         shape_cov=covariance[shape, shape],
-        centre=centre,
+        centre=posterior.centre,
         noise=float(np.sqrt(variance)),
     )
+
+
+class _Posterior:
+    """Of u: ln loss at each budget's minimum [count], ln N there [count], and the shape [4]."""
+
+    def __init__(self, n: Array, c: Array, loss: Array, budget: Index) -> None:
+        self.n, self.loss, self.budget = n, loss, budget
+        self.count = int(budget.max()) + 1
+        self.centre = float(c.mean())
+        self.c = c - self.centre
+        best = np.full(self.count, np.inf)
+        np.minimum.at(best, budget, loss)
+        near = loss <= best[budget] + _NEAR
+        middle = np.bincount(budget[near], n[near]) / np.bincount(budget[near])
+        self.prior = np.concatenate([best, middle, SHAPE])
+        flat, known = np.zeros(self.count), np.full(self.count, _MINIMUM_SD**-2.0)
+        self.precision = np.concatenate([flat, known, SHAPE_SD**-2.0])
+
+    def local(self, u: Array) -> tuple[Array, Array, Array]:
+        """Residuals [rows], derivatives of the prediction [rows, p], elevations [rows]."""
+        count, rows = self.count, np.arange(len(self.n))
+        z = self.n - u[count : 2 * count][self.budget]
+        up, by_z, by_shape = _elevation(z, self.c, u[2 * count :])
+        jacobian = np.zeros((len(rows), len(u)))
+        jacobian[rows, self.budget] = 1.0
+        jacobian[rows, count + self.budget] = -by_z
+        jacobian[:, 2 * count :] = by_shape
+        return self.loss - u[self.budget] - up, jacobian, up
+
+    def value(self, u: Array, variance: float) -> float:
+        """Minus the log posterior, up to a constant; variance: the rows' own."""
+        residual, _, up = self.local(u)
+        v = variance + _shape_sd(up) ** 2
+        likelihood = (TAILS + 1) * np.log1p(residual**2 / (TAILS * v)) + np.log(v)
+        prior = self.precision * (u - self.prior) ** 2
+        return float(0.5 * (likelihood.sum() + prior.sum()))
+
+    def step(self, u: Array, variance: float) -> Array:
+        """A Gauss-Newton step from u, of less than an e-fold, halved until it is a gain."""
+        residual, jacobian, up = self.local(u)
+        v = variance + _shape_sd(up) ** 2
+        weight = _robust(residual, v) / v
+        slope = jacobian.T @ (weight * residual) - self.precision * (u - self.prior)
+        full = np.linalg.solve(self._information(jacobian, weight), slope)
+        size = min(1.0, 1.0 / max(float(np.abs(full[self.count :]).max()), 1e-9))
+        here = self.value(u, variance)
+        while size > 1e-4:
+            if self.value(u + size * full, variance) <= here:
+                return np.asarray(u + size * full)
+            size *= 0.5
+        return u
+
+    def noise(self, u: Array, variance: float) -> float:
+        """The rows' variance, updated: each residual's part that is not the shape's error."""
+        residual, _, up = self.local(u)
+        v = variance + _shape_sd(up) ** 2
+        part = variance / v
+        rows = len(residual)
+        left = max(rows - 2 * self.count - 3, 1) / rows  # degrees of freedom, of each row
+        total = (_robust(residual, v) * (residual * part) ** 2).sum() + _NOISE_ROWS * _NOISE**2
+        return float(total / (part.sum() * left + _NOISE_ROWS))
+
+    def covariance(self, u: Array, variance: float) -> Array:
+        """Laplace's, where no row tells more than normal noise would let it."""
+        residual, jacobian, up = self.local(u)
+        v = variance + _shape_sd(up) ** 2
+        weight = np.minimum(_robust(residual, v), 1.0) / v
+        return np.asarray(np.linalg.inv(self._information(jacobian, weight)), dtype=float)
+
+    def _information(self, jacobian: Array, weight: Array) -> Array:
+        return np.asarray(jacobian.T @ (jacobian * weight[:, None]) + np.diag(self.precision))
+
+
+def _robust(residual: Array, variance: Array) -> Array:
+    """What Student's tails leave of a row's weight."""
+    return np.asarray((TAILS + 1) / (TAILS + residual**2 / variance))
+
+
+def _shape_sd(up: Array) -> Array:
+    """The shape's own error where it says the elevation `up`."""
+    return np.asarray(_ELEVATION * up * (1 + up / _FAR))
