@@ -100,13 +100,13 @@ def rollout(
     held against those from 2.9 times the cut on.
 
     progress: is told how many forecasts are done, and of how many. Raises InputError where no cut
-    is admissible, with how many budgets there are and are needed.
+    is admissible, with how many budgets there are and are needed, or no forecaster could be made.
     """
     rows = rows_of(table, N, where)
     cuts = cuts_of(rows)
     if not cuts:
         raise InputError(f"{rows.source}: {no_cut(rows)}")
-    return _roll(rows, forecasters, cuts, draws, seed, progress)
+    return _told(_roll(rows, forecasters, cuts, draws, seed, progress))
 
 
 def rollout_to(
@@ -146,7 +146,14 @@ def rollout_to(
             parts.append(target.held_against(predictor, item.name))
         except InputError as error:
             refused.append(f"{item.name} at C <= {max_compute:.3g}: {error}")
-    return _joined(parts, (max_compute,), refused, rows.source)
+    return _told(_joined(parts, (max_compute,), refused, rows.source))
+
+
+def _told(found: Rollout) -> Rollout:
+    """Refuse rollouts in which nothing could be forecast."""
+    if found.rows.empty:
+        raise InputError(f"{found.source}: nothing could be forecast: {'; '.join(found.refused)}")
+    return found
 
 
 def calibrated(
