@@ -127,7 +127,7 @@ def _lines(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _words(
     found: Rollout, names: list[str], why: str, *, one_cut: bool
 ) -> Iterator[RenderableType]:
-    from scaling.forecast.rollout import NEAR
+    from scaling.forecast.beyond import NEAR
     from scaling.forecast.scores import as_good_rules, scores
 
     cuts = f"C <= {found.cuts[0]:.4g}" if one_cut else f"{len(found.cuts)} cuts"

@@ -11,6 +11,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 SAME_BUDGET = 0.10  # rows within 10 % of the next one's C share a budget
+_WIDEST = 1.25  # largest over smallest C of a budget: a longer chain of neighbours is none
 SIZES = 5  # distinct sizes of a profile: a quadratic has three coefficients, two check it
 BUDGETS = 3  # profiles that a line through their minima needs: two fix it
 _MOST_ROWS = 2 / 3  # rows that lie in profiles, in a table that was laid out in budgets
@@ -40,12 +41,13 @@ class Budget:
 
 
 def budgets_of(N: Array, C: Array) -> list[Budget]:
-    """The budgets of 5 or more distinct sizes, ascending."""
+    """The budgets of 5 or more distinct sizes, ascending; C within a quarter of each other."""
     number = budget_numbers(np.log(C))
     found = []
     for k in range(int(number.max()) + 1):
         rows = np.flatnonzero(number == k)
-        if len(np.unique(np.round(np.log(N[rows]), 6))) >= SIZES:
+        sizes = len(np.unique(np.round(np.log(N[rows]), 6)))
+        if sizes >= SIZES and C[rows].max() <= _WIDEST * C[rows].min():
             found.append(Budget(float(np.median(C[rows])), rows))
     return found
 

@@ -100,7 +100,7 @@ def forecasters() -> Mapping[str, Forecaster]:
             "isoflop",
             "the decoupled isoFLOP model: a shape, a path of N_opt and a frontier, each on its own",
             isoflop,
-            loss_rate=0.001,  # its own draws grow with distance already
+            loss_rate=0.0005,  # its own draws grow with distance already
             n_rate=0.01,
         )
     )

@@ -11,18 +11,15 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit.budgets import BUDGETS, budget_numbers
-from scaling.fit.prediction import Draws
+from scaling.forecast.beyond import BUDGET, ROW, Beyond, Part, joined
 from scaling.forecast.calibrated import Calibrated
 from scaling.forecast.forecasters import Forecaster
 from scaling.forecast.growth import Errors, Growth
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.rows import Rows, near_optimal, rows_of
-from scaling.forecast.rules import RULES
-from scaling.forecast.truth import truth_of
+from scaling.forecast.rows import Rows, rows_of
 
 Array = NDArray[np.float64]
 
-NEAR = 0.05  # losses within 5 % of the best for their compute are those that are scored
 LEAST_ROWS = 15  # that a cut leaves to fit
 LEAST_SPAN = 3.9  # largest over smallest compute that a cut leaves to fit
 LEAST_DISTANCE = 2.9  # over the cut: what is nearer is hardly an extrapolation
@@ -31,17 +28,6 @@ _QUANTILES = np.linspace(0.3, 0.9, 7)  # of ln C: cuts of a table without budget
 EDGES = (LEAST_DISTANCE, 9.7, 29.0, 97.0, np.inf)  # budgets at 10x may be called so after rounding
 
 Progress = Callable[[int, int], None]
-
-_INTERVAL = ("q05", "q95", "bare_q05", "bare_q95", "spread")
-_ROW = (
-    "forecaster", "cut", "C", "distance", "N", "D", "loss", "near", "gain", "prediction",
-    *_INTERVAL, "log_density",
-)  # fmt: skip
-_BUDGET = (
-    "forecaster", "cut", "C", "distance", "N_opt", "N_opt_q05", "N_opt_q95", *_INTERVAL[2:],
-    "loss_opt", "loss_opt_q05", "loss_opt_q95", "n_true", "n_true_se", "loss_true", "waste",
-)  # fmt: skip
-_TYPES = {"forecaster": object, "near": bool}  # the others are numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +86,13 @@ def rollout(
     held against those from 2.9 times the cut on.
 
     progress: is told how many forecasts are done, and of how many. Raises InputError where no cut
-    is admissible, with how many budgets there are and are needed.
+    is admissible, with how many budgets there are and are needed, or no forecaster could be made.
     """
     rows = rows_of(table, N, where)
     cuts = cuts_of(rows)
     if not cuts:
         raise InputError(f"{rows.source}: {no_cut(rows)}")
-    return _roll(rows, forecasters, cuts, draws, seed, progress)
+    return _told(_roll(rows, forecasters, cuts, draws, seed, progress))
 
 
 def rollout_to(
@@ -138,7 +124,7 @@ def rollout_to(
             f"{max_compute:g}; a rollout needs at least {BUDGETS}"
         )
     inside = _roll(known, forecasters, cuts_of(known), draws, seed)
-    target = _Target(rows, max_compute, max_compute)
+    target = Beyond(rows, max_compute, max_compute)
     parts, refused = [target.rules()], list(inside.refused)
     for item in forecasters:
         try:
@@ -146,7 +132,14 @@ def rollout_to(
             parts.append(target.held_against(predictor, item.name))
         except InputError as error:
             refused.append(f"{item.name} at C <= {max_compute:.3g}: {error}")
-    return _joined(parts, (max_compute,), refused, rows.source)
+    return _told(_joined(parts, (max_compute,), refused, rows.source))
+
+
+def _told(found: Rollout) -> Rollout:
+    """Refuse rollouts in which nothing could be forecast."""
+    if found.rows.empty:
+        raise InputError(f"{found.source}: nothing could be forecast: {'; '.join(found.refused)}")
+    return found
 
 
 def calibrated(
@@ -224,12 +217,12 @@ def _roll(
 ) -> Rollout:
     """All cuts, ascending. Intervals at each are calibrated by what was known there: errors of the
     smaller cuts on rows that lie at or below this one."""
-    targets = [_Target(rows, cut, LEAST_DISTANCE * cut) for cut in cuts]
+    targets = [Beyond(rows, cut, LEAST_DISTANCE * cut) for cut in cuts]
     parts = [target.rules() for target in targets]
     refused: list[str] = []
     done, total = 0, len(cuts) * len(forecasters)
     for item in forecasters:
-        own: list[_Part] = []
+        own: list[Part] = []
         for target in targets:
             past = _known_at(own, target.cut, rows.source)
             known = rows.up_to(target.cut)
@@ -245,119 +238,18 @@ def _roll(
     return _joined(parts, cuts, refused, rows.source)
 
 
-_Part = tuple[pd.DataFrame, pd.DataFrame]
-
-
-def _known_at(parts: Sequence[_Part], cut: float, source: str) -> Rollout:
+def _known_at(parts: Sequence[Part], cut: float, source: str) -> Rollout:
     known = [(rows[cut >= rows.C], budgets[cut >= budgets.C]) for rows, budgets in parts]
     return _joined(known, (), (), source)
 
 
 def _joined(
-    parts: Sequence[_Part], cuts: Sequence[float], refused: Sequence[str], source: str
+    parts: Sequence[Part], cuts: Sequence[float], refused: Sequence[str], source: str
 ) -> Rollout:
     return Rollout(
-        _table([part for part, _ in parts], _ROW),
-        _table([part for _, part in parts], _BUDGET),
+        joined([part for part, _ in parts], ROW),
+        joined([part for _, part in parts], BUDGET),
         tuple(cuts),
         tuple(refused),
         source,
     )
-
-
-def _table(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    """The parts as one table that has all columns; of nothing, one without lines."""
-    filled = [part for part in parts if len(part)]
-    if filled:
-        return pd.concat(filled, ignore_index=True).reindex(columns=list(columns))
-    empty = {name: pd.Series(dtype=_TYPES.get(name, float)) for name in columns}
-    return pd.DataFrame(empty)
-
-
-class _Target:
-    """The runs and budgets beyond one cut: what forecasts made there are held against."""
-
-    def __init__(self, rows: Rows, cut: float, least: float) -> None:
-        self.rows, self.cut = rows, cut
-        later = (least <= rows.C) & (cut < rows.C)
-        self.frame = pd.DataFrame(
-            {
-                "cut": cut,
-                "C": rows.C[later],
-                "distance": rows.C[later] / cut,
-                "N": rows.N[later],
-                "D": rows.D[later],
-                "loss": rows.loss[later],
-                "near": near_optimal(rows, NEAR)[later],
-                "gain": np.log(rows.loss[cut >= rows.C].min() / rows.loss[later]),
-            }
-        )
-        number = budget_numbers(np.log(rows.C))
-        levels = np.array([np.median(rows.C[number == k]) for k in np.unique(number[later])])
-        C = levels[levels >= least] if rows.budgets else np.array([])
-        self.truth = truth_of(rows)
-        self.budgets = pd.DataFrame({"cut": cut, "C": C, "distance": C / cut}).merge(
-            self.truth.table(), on="C", how="left"
-        )
-
-    def rules(self) -> _Part:
-        """What the naive rules say of the budgets."""
-        known = rows_of(self.rows.up_to(self.cut), self.rows.n_column)
-        found = [
-            self._wasted(
-                self.budgets.assign(forecaster=rule.name, N_opt=rule.n_opt(known, self.budgets.C))
-            )
-            for rule in RULES.values()
-        ]
-        return pd.DataFrame(), pd.concat(found)
-
-    def held_against(self, predictor: Calibrated, name: str) -> _Part:
-        """A forecaster's forecasts of the runs and the budgets."""
-        N, D, loss = (self.frame[k].to_numpy(dtype=float) for k in ("N", "D", "loss"))
-        bare = predictor.predictor.loss(N, D, noise=True)
-        spread = _spread(bare)
-        distance = np.log(self.frame.distance.to_numpy(dtype=float))
-        errors = Errors(distance, np.log(loss / bare.point), spread, distance, distance)
-        rows = self.frame.assign(
-            forecaster=name,
-            prediction=bare.point,
-            **_ends(predictor.loss(N, D, noise=True), ""),
-            **_ends(bare, "bare_"),
-            spread=spread,
-            log_density=predictor.loss_growth.log_density(errors),
-        )
-        best = predictor.optimum(self.budgets.C.to_numpy(dtype=float))
-        own = predictor.predictor.optimum(self.budgets.C.to_numpy(dtype=float)).N
-        budgets = self.budgets.assign(
-            forecaster=name,
-            N_opt=best.N.point,
-            **_ends(best.N, "N_opt_"),
-            **_ends(own, "bare_"),
-            spread=_spread(own),
-            loss_opt=best.loss.point,
-            **_ends(best.loss, "loss_opt_"),
-        )
-        return rows, self._wasted(budgets)
-
-    def _wasted(self, budgets: pd.DataFrame) -> pd.DataFrame:
-        """With the compute that training at N_opt wastes, where the budget shows its optimum."""
-        at = {float(C): i for i, C in enumerate(self.truth.C)}
-        waste = [
-            self.truth.waste(at[C], float(np.log(N))) if C in at else np.nan
-            for C, N in zip(budgets.C, budgets.N_opt, strict=True)
-        ]
-        return budgets.assign(waste=waste)
-
-
-def _ends(values: Draws, prefix: str) -> dict[str, Array]:
-    low, high = values.interval()
-    return {f"{prefix}q05": low, f"{prefix}q95": high}
-
-
-def _spread(values: Draws) -> Array:
-    """Half the width of the middle 68 % of ln draws [n]: a standard deviation that no runaway draw
-    moves."""
-    if len(values.draws) == 0:
-        return np.zeros_like(values.point)
-    low, high = np.quantile(np.log(np.maximum(values.draws, 1e-12)), [0.16, 0.84], axis=0)
-    return np.asarray((high - low) / 2)

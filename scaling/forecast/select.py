@@ -128,7 +128,11 @@ def compare(
                 weight=float(weights[i]),
                 in_sample=_in_sample(predictor, rows),
                 aicc=_aicc(predictor.predictor, len(rows.C)),
-                behind=(float(errors[name].mean() - errors.iloc[:, best].mean()), low, high),
+                behind=(
+                    float((errors[name] - errors.iloc[:, best]).mean()),
+                    float(low),
+                    float(high),
+                ),
             )
         )
     standings.sort(key=lambda item: item.behind[0])

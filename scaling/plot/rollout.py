@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 from scaling.errors import InputError
 from scaling.forecast.rollout import Rollout
 from scaling.forecast.scores import LEVEL, loss_cells, size_cells
-from scaling.plot.style import DASHED, MARKERS, MUTED, WIDE, canvas, gid, ramp, styled
+from scaling.plot.style import DASHED, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.words import plain
 
 _TITLES = ("Error of the loss (%)", "Error of $\\log_{10}\\,N_\\mathrm{opt}$",
@@ -43,6 +43,8 @@ def rollout(found: Rollout, *, ax: list[Axes] | None = None) -> Figure:
             (line,) = panel.plot(means.distance, means[value], marker=marker, color=colour,
                                  markersize=5, label=name)  # fmt: skip
             line.set_gid(gid("mean", value, name))
+    if sizes.empty:
+        note(axes[1], "no isoFLOP budgets, whose minima would show $N_\\mathrm{opt}$")
     axes[2].axhline(LEVEL, color=MUTED, linestyle=DASHED, linewidth=0.8)
     axes[2].set_ylim(-0.03, 1.03)
     for panel, title in zip(axes, _TITLES, strict=True):
