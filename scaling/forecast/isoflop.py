@@ -15,12 +15,11 @@ The settings of these priors are averaged by their evidence in the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_ndtr
 
 from scaling.cost import Cost, c_6nd, counted
 from scaling.errors import InputError
@@ -50,7 +49,7 @@ _G = tuple(np.geomspace(0.02, 0.6, 15)), (0.15, 0.8)
 _BEND = (0.0003, 0.001, 0.003, 0.01), (0.002, 0.8)
 _BEND_AT = 4.0
 _L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0005, 0.7)
-# E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, E not below 0.
+# E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, and E is above 0.
 _TERM, _TERM_SD = 0.5, 0.5
 
 _STEP, _BELOW, _ABOVE = 0.3, 3.0, np.log(1e4)  # knots in ln C, and how far they reach
@@ -230,35 +229,22 @@ def _frontier(profiles: Profiles, knots: Array, draws: int, rng: np.random.Gener
     g, bend, scatter = (
         v.ravel() for v in np.meshgrid(_G[0], _BEND[0], _L_SCATTER[0], indexing="ij")
     )
-    falls = np.exp(-g[:, None] * x)
-    terms = np.stack([np.ones_like(falls), falls], axis=-1)  # of E and of the reducible loss
-    cov = profiles.loss_cov * np.outer(y, y)
-    prior = _normal(g, *_G[1]) + _normal(bend, *_BEND[1]) + _normal(scatter, *_L_SCATTER[1])
+    reducible = np.pad(np.exp(-g[:, None] * x), [(0, 0), (0, 1)])  # the last point: C without end,
+    terms = np.stack([np.ones_like(reducible), reducible], axis=-1)  # where E alone is left
     settings = Settings(
         mean=_TERM * terms.sum(axis=-1),
-        kernels=walk[None],
+        kernels=np.pad(walk, (0, 1))[None],
         which=np.zeros(len(g), dtype=np.intp),
         size=bend,
         terms=terms,
         term_sd=_TERM_SD,
         scatter=scatter,
-        log_prior=prior,
+        log_prior=_normal(g, *_G[1]) + _normal(bend, *_BEND[1]) + _normal(scatter, *_L_SCATTER[1]),
     )
-    settings = replace(settings, log_prior=prior + _positive_e(settings, y, cov))
-    path = learn(settings, knots, y, cov, y, draws, rng)
+    cov = profiles.loss_cov * np.outer(y, y)
+    path = learn(settings, knots, y, cov, y, draws, rng, limit=True)
     height = profiles.loss[top]
     # more compute is never worse, and a loss is above 0
     falling = np.minimum.accumulate(np.maximum(path.draws, _LEAST), axis=1)
-    mean_y = np.minimum.accumulate(np.maximum(path.mean, _LEAST))
-    return Path(knots, height + np.log(mean_y), height + np.log(falling), path.scatter)
-
-
-def _positive_e(settings: Settings, y: Array, cov: Array) -> Array:
-    """ln of the probability, given the budgets, that E is above 0, by setting [s]."""
-    b = len(y)
-    total = settings.covariance(b)[:, :b] + settings.scatter[:, None, None] ** 2 * np.diag(y**2)
-    link = np.full((len(total), b), _TERM_SD**2)  # covariance of E with the values seen
-    pull = np.linalg.solve(total + cov, np.stack([y - settings.mean[:, :b], link], axis=-1))
-    e = _TERM + (link * pull[..., 0]).sum(axis=1)
-    variance = _TERM_SD**2 - (link * pull[..., 1]).sum(axis=1)
-    return np.asarray(log_ndtr(e / np.sqrt(variance)))
+    mean = np.minimum.accumulate(np.maximum(path.mean, _LEAST))
+    return Path(knots, height + np.log(mean), height + np.log(falling), path.scatter)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 _JITTER = 1e-9  # of the largest variance: keeps a smooth kernel's factor from failing
 
@@ -36,7 +38,8 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Candidate priors of one function, s of them, over p points: the b budgets, then the k knots.
+    """Candidate priors of one function, s of them, over p points: the b budgets, then the k knots,
+    then its limit where that is known to be above 0.
 
     The function is its mean [s, p], plus `size` [s] times a Gaussian process whose kernel is
     `kernels[which]` (kernels [m, p, p], which [s]), plus `terms` [s, p, r] with independent normal
@@ -45,19 +48,21 @@ class Settings:
 
     mean: Array
     kernels: Array
-    which: NDArray[np.intp]
+    which: Index
     size: Array
     terms: Array
     term_sd: float
     scatter: Array
     log_prior: Array
 
-    def covariance(self, b: int) -> Array:
-        """Of all points with the b budgets, [s, p, b]."""
-        walk = self.size[:, None, None] ** 2 * self.kernels[self.which, :, :b]
-        return np.asarray(walk + self.term_sd**2 * self.terms @ self.terms[:, :b].swapaxes(1, 2))
+    def covariance(self, points: slice) -> Array:
+        """Of all points with these, [s, p, ...]."""
+        walk = self.size[:, None, None] ** 2 * self.kernels[self.which, :, points]
+        return np.asarray(
+            walk + self.term_sd**2 * self.terms @ self.terms[:, points].swapaxes(1, 2)
+        )
 
-    def sample(self, chosen: NDArray[np.intp], rng: np.random.Generator) -> Array:
+    def sample(self, chosen: Index, rng: np.random.Generator) -> Array:
         """A path of each chosen setting's prior [len(chosen), p]."""
         p, r = self.terms.shape[1:]
         normal = rng.normal(size=(len(chosen), p))
@@ -75,6 +80,33 @@ class Settings:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Limit:
+    """A point known to be above 0: its mean and sd [s] before that is known, and how much every
+    point moves when it moves by 1 [s, p]."""
+
+    mean: Array
+    sd: Array
+    moves: Array
+
+    @property
+    def log_chance(self) -> Array:
+        """ln of its probability to be above 0 [s]."""
+        return np.asarray(log_ndtr(self.mean / self.sd))
+
+    @property
+    def shift(self) -> Array:
+        """Of every point's mean [s, p]: that of a normal cut off at 0."""
+        density = np.exp(-0.5 * (self.mean / self.sd) ** 2 - self.log_chance) / np.sqrt(2 * np.pi)
+        return np.asarray(self.moves * (self.sd * density)[:, None])
+
+    def above(self, paths: Array, chosen: Index, rng: np.random.Generator) -> Array:
+        """Paths [n, p] of the chosen settings, each moved to a draw of the limit above 0."""
+        u = np.log1p(-rng.random(len(paths)))
+        limit = self.mean[chosen] - self.sd[chosen] * ndtri_exp(u + self.log_chance[chosen])
+        return np.asarray(paths + self.moves[chosen] * (limit - paths[:, -1])[:, None])
+
+
 def learn(
     settings: Settings,
     knots: Array,
@@ -83,16 +115,18 @@ def learn(
     unit: Array,
     draws: int,
     rng: np.random.Generator,
+    *,
+    limit: bool = False,
 ) -> Path:
     """The function given its noisy values `seen` [b] at the budgets, with covariance [b, b].
 
-    unit [b]: what a budget's scatter is in units of. Settings weigh by their evidence; each draw
-    takes one of them and is a path of its prior moved onto the values seen, less noise drawn as
-    theirs was: an exact draw of the posterior (Matheron's rule: Wilson et al. 2020,
-    arXiv:2002.09309).
+    unit [b]: what a budget's scatter is in units of. limit: whether the last point is a limit above
+    0. Settings weigh by their evidence; each draw takes one of them and is a path of its prior
+    moved onto the values seen, less noise drawn as theirs was: an exact draw of the posterior
+    (Matheron's rule: Wilson et al. 2020, arXiv:2002.09309).
     """
     b = len(seen)
-    covariance = settings.covariance(b)
+    covariance = settings.covariance(slice(b))
     noise = settings.scatter[:, None, None] ** 2 * np.diag(unit**2) + seen_cov
     total = covariance[:, :b] + noise
     off = seen - settings.mean[:, :b]
@@ -102,9 +136,16 @@ def learn(
         - 0.5 * (off * pull[..., 0]).sum(axis=1)
         - 0.5 * np.linalg.slogdet(total)[1]
     )
+    means = settings.mean + (covariance @ pull)[..., 0]
+    above = None
+    if limit:
+        known = np.linalg.solve(total, covariance[:, -1, :, None])
+        joint = (settings.covariance(slice(-1, None)) - covariance @ known)[..., 0]
+        above = _Limit(means[:, -1], np.sqrt(joint[:, -1]), joint / joint[:, -1:])
+        log_weight = log_weight + above.log_chance
+        means = means + above.shift
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
-    mean = weight @ (settings.mean + (covariance @ pull)[..., 0])
     # a setting is drawn as often as it weighs, to within one draw
     ticks = (np.arange(draws) + rng.random()) / max(draws, 1)
     chosen = rng.permutation(np.searchsorted(np.cumsum(weight)[:-1], ticks))
@@ -113,4 +154,7 @@ def learn(
     noisy = path[:, :b] + (factor @ rng.normal(size=(draws, b, 1)))[..., 0]
     pulled = np.linalg.solve(total[chosen], (seen - noisy)[..., None])
     path = path + (covariance[chosen] @ pulled)[..., 0]
-    return Path(knots, mean[b:], path[:, b:], settings.scatter[chosen])
+    if above is not None:
+        path = above.above(path, chosen, rng)
+    at = slice(b, b + len(knots))
+    return Path(knots, (weight @ means)[at], path[:, at], settings.scatter[chosen])
