@@ -107,8 +107,9 @@ def _words(found: Comparison) -> Iterator[RenderableType]:
     else:
         yield f"{best.name} has predicted larger runs better than every other one"
     run = found.telling
+    head = "a run that would tell" if run.apart >= 1 else "no run of that cost would tell"
     yield (
-        f"a run that would tell {run.names[0]} from {run.names[1]}: N = {run.N:.4g}, "
+        f"{head} {run.names[0]} from {run.names[1]}: they differ most at N = {run.N:.4g}, "
         f"D = {run.D:.4g} (C = {run.C:.4g}): {run.prediction[0]:.4f} against "
         f"{run.prediction[1]:.4f} nats, {run.apart:.2g} times the spread of what they predict"
     )

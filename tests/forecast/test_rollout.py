@@ -95,8 +95,9 @@ def test_intervals_learn_from_a_law_that_is_wrong() -> None:
     """Kaplan's law has no irreducible loss: its own draws miss, calibrated ones less so."""
     cells = loss_cells(rollout(isoflop_table(8, noise=2e-4), [get("kaplan")], draws=100))
     later = cells[cells.cut > cells.cut.min()]
-    assert later.loss_bare_coverage.mean() < 0.8
-    assert later.loss_coverage.mean() > 0.85
+    bare, learnt = later.loss_bare_coverage.mean(), later.loss_coverage.mean()
+    assert bare < 0.75
+    assert learnt > bare + 0.1
 
 
 def test_the_record_and_a_table_whose_law_moves(profiles: pd.DataFrame, found: Rollout) -> None:
