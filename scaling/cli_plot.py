@@ -47,8 +47,8 @@ def plot_command(
         str,
         typer.Argument(
             metavar="FIGURE",
-            help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit) or "
-            "rates (of a sweep's table).",
+            help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
+            "rates (of a sweep's table) or rollout (of a run table).",
         ),
     ],
     source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],

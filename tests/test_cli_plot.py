@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from batteries import laws as battery
+from batteries.profiles import isoflop_table
 
 from scaling import cli, laws
 from scaling.fit import fit
@@ -53,12 +54,25 @@ def test_a_table_is_fitted_first_and_quantities_can_be_named(
     assert "profile-N_opt_1e_22" in out.read_text()
 
 
+def test_a_table_is_rolled_out(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(isoflop_table(5), folder / "profiles.csv")
+    out = folder / "rollout.svg"
+    assert scaling(capsys, monkeypatch, "plot", "rollout", folder / "profiles.csv", "-o", out) == (
+        0,
+        "",
+    )
+    assert "mean-loss_coverage-isoflop" in out.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["paris", "fit.json"], "known: envelope, frontier, isoflop, pairs, profile, rates"),
+        (["paris", "fit.json"], "known: envelope, frontier, isoflop, pairs, profile, rates, re"),
         (["paris", "fit.json"], "did you mean pairs?"),
         (["rates", "fit.json"], "needs a run table, not a fit"),
+        (["rollout", "fit.json"], "needs a run table, not a fit"),
         (["pairs", "gone.json"], "gone.json: no such file"),
         (["pairs", "fit.json", "--profile", "a"], "only the figure profile takes quantities"),
         (["profile", "fit.json", "--profile", "zeta"], "no quantity zeta"),

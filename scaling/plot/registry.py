@@ -10,15 +10,25 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.fit import Fit
+from scaling.forecast.forecasters import default
+from scaling.forecast.rollout import rollout as roll
+from scaling.forecast.rows import rows_of
 from scaling.plot.envelope import envelope
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
 from scaling.plot.pairs import pairs
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
+from scaling.plot.rollout import rollout
 from scaling.plot.slices import slices
 
-OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates}
+
+def _rolled_out(table: pd.DataFrame) -> Figure:
+    """The rollouts of the table's default forecaster."""
+    return rollout(roll(table, [default(rows_of(table))[0]]))
+
+
+OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
     "frontier": frontier,

@@ -6,17 +6,21 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from batteries.profiles import isoflop_table
 from matplotlib.figure import Figure
 
 from scaling import plot
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.fit.profile import Profile, profile
+from scaling.forecast.forecasters import get
+from scaling.forecast.rollout import Rollout, rollout
 from scaling.plot.style import end_labels
 from scaling.plot.ticks import log_ticks
 
@@ -77,6 +81,11 @@ def profiles(fitted: Fit) -> list[Profile]:
     return [profile(fitted, name, at, points=11) for name, at in asked if name != "a"]
 
 
+@cache
+def rolled_out() -> Rollout:
+    return rollout(isoflop_table(5), [get("isoflop"), get("approach_2")], draws=40)
+
+
 RECORDS = [{"predicted_seconds": p, "seconds": p * f} for p, f in ((1, 1.1), (10, 0.7), (90, 1.2))]
 DRAW: dict[str, Callable[[pd.DataFrame, Fit], Figure]] = {
     "loss_curves": lambda table, fitted: plot.loss_curves(table, curves(table)),
@@ -90,6 +99,7 @@ DRAW: dict[str, Callable[[pd.DataFrame, Fit], Figure]] = {
     "rates": lambda table, fitted: plot.rates(sweep()),
     "pairs": lambda table, fitted: plot.pairs(fitted),
     "profile": lambda table, fitted: plot.profile(profiles(fitted)),
+    "rollout": lambda table, fitted: plot.rollout(rolled_out()),
 }
 
 
@@ -117,7 +127,7 @@ def test_axes_have_names_and_units(name: str, table: pd.DataFrame, fitted: Fit) 
     labels = [axes[0].get_ylabel()] if name != "proof" else [axes[0].get_xlabel()]
     if name == "cost":
         assert "(s)" in labels[0]
-    elif name == "residuals":
+    elif name in ("residuals", "rollout"):
         assert "(%)" in labels[0]
     elif name == "profile":
         assert "Likelihood ratio" in labels[0]
