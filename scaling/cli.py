@@ -11,6 +11,7 @@ import typer
 
 from scaling import (
     cli_certify,
+    cli_coverage,
     cli_fit,
     cli_forecast,
     cli_laws,
@@ -32,6 +33,7 @@ app.add_typer(cli_forecast.app)  # forecast
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods
+app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_plot.app)  # plot
 app.add_typer(cli_study.app)  # plan, run, study, proof, report
 
