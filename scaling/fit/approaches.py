@@ -8,7 +8,7 @@ straight line of ln N_opt on ln C, bootstrapped over clusters like Approach 3, w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scaling.cost import c_6nd
 from scaling.errors import InputError
+from scaling.fit.budgets import SAME_BUDGET, budget_numbers
 from scaling.fit.draws import cluster_weights, clusters_of
 from scaling.fit.prediction import Draws
 from scaling.table import check_table, conventions, select_rows
@@ -23,7 +24,6 @@ from scaling.table import check_table, conventions, select_rows
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_SAME_BUDGET = 0.05  # rows within 5 % of the next one's C share a budget
 _PER_BUDGET = 4  # sizes that a parabola needs: three fix it, the fourth shows that it fits
 _BUDGETS = 3  # minima that a power law needs: two fix it
 _PER_DECADE = 25  # grid of compute on which curves are compared
@@ -169,8 +169,8 @@ def approach_2(
     row_weights = _weights(p.clusters, draws, seed)[:, p.clusters]
     weights = np.concatenate([np.ones((1, len(p.n))), row_weights])
     found = [vertex(p.n[rows], p.loss[rows], weights[:, rows]) for rows in kept]
-    n_opt = np.stack([centre for centre, _ in found], axis=1)  # [1 + draws, budgets]
-    seen = np.stack([inside for _, inside in found], axis=1)
+    n_opt = np.stack([at.n for at in found], axis=1)  # [1 + draws, budgets]
+    seen = np.stack([at.inside for at in found], axis=1)
     c = np.array([p.c[rows].mean() for rows in kept])
     # what a token costs at N_opt, from the budget's own rows: D_opt = C / that
     d_opt = np.stack([_tokens(p, rows, n_opt[:, i]) for i, rows in enumerate(kept)], axis=1)
@@ -195,14 +195,13 @@ def profiles(p: Points) -> tuple[list[Index], list[str]]:
 
     Raises InputError, which says why, where fewer than 3 count.
     """
-    budget = _budgets(p.c)
+    budget = budget_numbers(p.c)
     notes, kept = [], []
     for k in range(int(budget.max()) + 1):
         rows = np.flatnonzero(budget == k)
         if len(np.unique(np.round(p.n[rows], 6))) < _PER_BUDGET:
             continue  # not an isoFLOP profile at all
-        _, inside = vertex(p.n[rows], p.loss[rows], np.ones((1, len(rows))))
-        if inside[0]:
+        if vertex(p.n[rows], p.loss[rows], np.ones((1, len(rows)))).inside[0]:
             kept.append(rows)
         else:
             notes.append(
@@ -244,7 +243,7 @@ def _curves(p: Points) -> list[Index]:
     for label in np.unique(p.labels):
         rows = np.flatnonzero(p.labels == label)
         rows = rows[np.argsort(p.c[rows], kind="stable")]
-        if len(rows) > 1 and np.ptp(p.c[rows]) > _SAME_BUDGET:
+        if len(rows) > 1 and np.ptp(p.c[rows]) > SAME_BUDGET:
             found.append(rows)
     return found
 
@@ -255,15 +254,6 @@ def _grid(p: Points, rows_of: list[Index]) -> Array:
     return np.linspace(low, high, max(2, int((high - low) / np.log(10) * _PER_DECADE)))
 
 
-def _budgets(c: Array) -> Index:
-    """Number of each row's budget: sorted C is cut wherever it jumps by more than 5 %."""
-    order = np.argsort(c, kind="stable")
-    jumps = np.diff(c[order], prepend=c[order[0]]) > np.log1p(_SAME_BUDGET)
-    budget = np.empty(len(c), dtype=np.intp)
-    budget[order] = np.cumsum(jumps)
-    return budget
-
-
 def _weights(clusters: Index, draws: int, seed: int) -> Array:
     """Bootstrap weights [draws, clusters]; a replicate needs no more than two of them."""
     count = int(clusters.max()) + 1
@@ -272,9 +262,21 @@ def _weights(clusters: Index, draws: int, seed: int) -> Array:
     return cluster_weights(clusters, np.arange(len(clusters)), min(2, count), draws, seed)
 
 
-def vertex(n: Array, loss: Array, weights: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Minimum of a weighted parabola of loss in n = ln N: n and loss [rows], weights [b, rows] ->
-    (ln N [b], whether one is inside the sizes [b])."""
+class Vertex(NamedTuple):
+    """Minima of weighted parabolas of loss in ln N, each [b].
+
+    n: ln N. loss: the parabola there. curvature: of loss = loss + curvature (ln N - n)^2. inside:
+    whether there is a minimum among the sizes; the rest says nothing where not.
+    """
+
+    n: Array
+    loss: Array
+    curvature: Array
+    inside: NDArray[np.bool_]
+
+
+def vertex(n: Array, loss: Array, weights: Array) -> Vertex:
+    """Minimum of a parabola of loss in n = ln N: n and loss [rows], weights [b, rows]."""
     middle = n.mean()
     x = n - middle
     powers = np.stack([np.ones_like(x), x, x**2], axis=1)
@@ -285,9 +287,9 @@ def vertex(n: Array, loss: Array, weights: Array) -> tuple[Array, NDArray[np.boo
     gram = np.where((distinct >= 3)[:, None, None], gram, np.eye(3))
     q = np.linalg.solve(gram, right[..., None])[..., 0]
     curved = (distinct >= 3) & (q[:, 2] > 0)
-    vertex = np.where(curved, -0.5 * q[:, 1] / np.where(curved, q[:, 2], 1.0), 0.0)
-    inside = curved & (vertex >= x.min()) & (vertex <= x.max())
-    return middle + vertex, inside
+    at = np.where(curved, -0.5 * q[:, 1] / np.where(curved, q[:, 2], 1.0), 0.0)
+    inside = curved & (at >= x.min()) & (at <= x.max())
+    return Vertex(middle + at, q[:, 0] + 0.5 * q[:, 1] * at, q[:, 2], inside)
 
 
 def _distinct_sizes(x: Array, weights: Array) -> Array:

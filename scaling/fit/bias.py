@@ -113,8 +113,8 @@ def approach_2_bias(
     p = points_of(table, N, where)
     kept, _ = profiles(p)
     grid = _Grid(surface, p, kept)
-    measured = grid.line_of([vertex(p.n[r], p.loss[r], _ones(r))[0][0] for r in kept])
-    own = grid.line_of([vertex(p.n[r], grid.at(p.n[r], p.d[r]), _ones(r))[0][0] for r in kept])
+    measured = grid.line_of([vertex(p.n[r], p.loss[r], _ones(r)).n[0] for r in kept])
+    own = grid.line_of([vertex(p.n[r], grid.at(p.n[r], p.d[r]), _ones(r)).n[0] for r in kept])
     game = {chosen: grid.simulated(chosen) for chosen in _subsets(FACTORS)}
     return [_bias(grid, float(C), own, measured, game) for C in compute]
 
@@ -161,7 +161,7 @@ class _Grid:
             loss = self._profile(c, best, place)
             if "asymmetry" not in chosen:
                 loss = 0.5 * (loss + self._profile(c, best, -place))
-            minima.append(best + vertex(place, loss, np.ones((1, len(place))))[0][0])
+            minima.append(best + vertex(place, loss, np.ones((1, len(place)))).n[0])
         return self.line_of(minima)
 
     def _profile(self, c: float, best: float, x: Array) -> Array:

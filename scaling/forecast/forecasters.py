@@ -1,0 +1,105 @@
+"""Every way from a run table to a predictor, by name, and the one that is taken by default."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import pandas as pd
+
+from scaling import laws
+from scaling.errors import InputError
+from scaling.fit.fit import fit
+from scaling.fit.methods import LAWS
+from scaling.fit.objective import squared
+from scaling.fit.result import Fit
+from scaling.forecast.parabolas import parabolas
+from scaling.forecast.predictor import Predictor
+from scaling.forecast.rows import Rows, near_optimal, rows_of, too_few
+
+
+class Make(Protocol):
+    """Makes a predictor from a table's rows; N: the column that N stands for."""
+
+    def __call__(
+        self, table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0
+    ) -> Predictor: ...
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A way from a table to a predictor. words: what it does, in one line."""
+
+    name: str
+    words: str
+    make: Make
+
+
+def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:
+    """A law fitted by `scaling.fit.fit` under these settings."""
+
+    def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
+        how = {"draws": draws, "seed": seed, **settings}
+        return fit(table=rows_of(table, N).frame, N=N, **how)
+
+    return Forecaster(name, words, make)
+
+
+def _near(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
+    return fit(
+        "chinchilla",
+        near_optimal(rows_of(table, N)),
+        objective=squared(),
+        N=N,
+        draws=draws,
+        seed=seed,
+    )
+
+
+@cache
+def forecasters() -> Mapping[str, Forecaster]:
+    """All of them, by name: every law of N and D, and the methods that are no law alone."""
+    of_n_and_d = [
+        law
+        for law in map(laws.get, laws.names())
+        if set(law.variables) == {"N", "D"} and law.response == "loss"
+    ]
+    found = [
+        of_law(law.name, f"{law.formula}: Huber 1e-3 of log loss", law=law.name)
+        for law in of_n_and_d
+    ]
+    words, settings = LAWS["vpnls"]
+    found += [
+        of_law("vpnls", words, **settings),
+        Forecaster(
+            "chinchilla_near",
+            "chinchilla on rows within 10 % of their budget's best: least squares of log loss",
+            _near,
+        ),
+        Forecaster(
+            "approach_2",
+            "Hoffmann's Approach 2, with a frontier E + k C^-g through its minima",
+            parabolas,
+        ),
+    ]
+    return {item.name: item for item in found}
+
+
+def get(name: str) -> Forecaster:
+    """The forecaster of that name. Raises InputError, which lists them all, for any other."""
+    known = forecasters()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"unknown forecaster {name!r}; known: {', '.join(known)}{hint}")
+
+
+def default(rows: Rows) -> tuple[Forecaster, str]:
+    """The forecaster for these rows, and why."""
+    if rows.budgets:
+        return get("chinchilla_near"), f"{len(rows.budgets)} isoFLOP budgets"
+    return get("chinchilla_tied"), f"no isoFLOP table: {too_few(rows)}"

@@ -1,0 +1,101 @@
+"""The rows that forecasters see: finished runs, with the compute that the table itself states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scaling.cost import Cost, c_6nd, counted
+from scaling.errors import InputError
+from scaling.fit.budgets import Budget, budget_numbers, budgets_of, laid_out
+from scaling.table import check_table, conventions, select_rows
+
+Array = NDArray[np.float64]
+
+_OFF_6ND = 0.01  # a C further from 6ND than that is a count of its own
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A table's rows in order of compute, and its isoFLOP budgets where it was laid out in them.
+
+    frame: the rows with a column C (the table's own, else 6ND), sorted by it. N, D, C, loss: its
+    columns, each [n]. budgets: none for a free table. cost: what links C to N and D.
+    """
+
+    frame: pd.DataFrame
+    N: Array
+    D: Array
+    C: Array
+    loss: Array
+    n_column: str
+    cost: Cost
+    budgets: tuple[Budget, ...]
+    source: str
+
+    def up_to(self, C: float) -> pd.DataFrame:
+        """The rows of at most C FLOPs: all that a forecaster made at this cut may see."""
+        part = self.frame[self.C <= C]
+        part.attrs["source"] = self.source
+        return part
+
+
+def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows:
+    """The rows that a fit would see. Raises InputError for a bad table.
+
+    A table's own C that isn't 6ND is marked as counted, so that every law fitted to these rows
+    divides the budgets that the table states, not others.
+    """
+    chosen, _ = select_rows(table, where)
+    check_table(chosen, (N, "D", "loss", *(["C"] if "C" in chosen else [])))
+    source = str(table.attrs.get("source", "table"))
+    n, d = (chosen[k].to_numpy(dtype=float) for k in (N, "D"))
+    if "C" not in chosen:
+        chosen = chosen.assign(C=c_6nd(n, d))
+    elif conventions(chosen)["C_kind"] == "unstated":
+        c = chosen["C"].to_numpy(dtype=float)
+        own = float(np.median(np.abs(np.log(c / c_6nd(n, d))))) > _OFF_6ND
+        chosen = chosen.assign(C_kind="counted" if own else "6ND")
+    chosen = chosen.sort_values(["C", N, "loss"], kind="stable")
+    chosen.attrs["source"] = source
+    n, d, c, loss = (chosen[k].to_numpy(dtype=float) for k in (N, "D", "C", "loss"))
+    is_counted = "C_kind" in chosen and str(chosen["C_kind"].iloc[0]) == "counted"
+    found = budgets_of(n, c)
+    return Rows(
+        frame=chosen,
+        N=n,
+        D=d,
+        C=c,
+        loss=loss,
+        n_column=N,
+        cost=counted(n, d, c) if is_counted else Cost(),
+        budgets=tuple(found) if laid_out(found, len(c)) else (),
+        source=source,
+    )
+
+
+def near_optimal(rows: Rows, within: float = 0.10) -> pd.DataFrame:
+    """The rows whose loss is within 10 % of their budget's lowest.
+
+    Raises InputError for a table that isn't laid out in budgets.
+    """
+    if not rows.budgets:
+        raise InputError(f"{rows.source}: {too_few(rows)}")
+    number = budget_numbers(np.log(rows.C))
+    lowest = np.full(int(number.max()) + 1, np.inf)
+    np.minimum.at(lowest, number, rows.loss)
+    part = rows.frame[rows.loss <= (1 + within) * lowest[number]]
+    part.attrs["source"] = rows.source
+    return part
+
+
+def too_few(rows: Rows) -> str:
+    """Why these rows are no isoFLOP table, in words."""
+    count = len(budgets_of(rows.N, rows.C))
+    return (
+        f"{count} isoFLOP budget{'s' * (count != 1)} (equal C, 5 or more sizes) among "
+        f"{len(rows.C)} rows; at least 3 budgets that hold two thirds of the rows are needed"
+    )
