@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,7 +37,7 @@ def coverage(
     replications: Annotated[int, typer.Option(min=1, help="Tables of each kind.")] = 20,
     forecaster: Annotated[
         list[str] | None,
-        typer.Option(help="A law by name, beside the truth's own (repeatable; chinchilla)."),
+        typer.Option(help="By name, beside a fit of the truth's own law (repeatable; default)."),
     ] = None,
     by: Annotated[
         list[str] | None, typer.Option(help=f"Split the answers by {', '.join(_BY)} (repeatable).")
@@ -60,7 +60,7 @@ def coverage(
     asked = study.cases(
         law or list(TRUTHS), design or list(DESIGNS), noise or [0.005], replications, seed
     )
-    makers = {name: study.law_maker(name) for name in forecaster or ["chinchilla"]}
+    makers = {name: study.maker(name) for name in forecaster or [study.DEFAULT]}
     found = study.coverage(_tracked(asked), makers, draws=draws)
     if as_json:
         show_json(found.to_dict(*(by or [])))
@@ -81,7 +81,7 @@ def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
     from rich import box
     from rich.table import Table
 
-    from scaling.forecast.coverage import LEVELS, SCORED
+    from scaling.forecast.coverage import LEVELS, SCORED, share
 
     table = Table(box=box.SIMPLE_HEAD, title="Actual coverage in % [its 95 % interval]")
     keys = [*by, "forecaster", "quantity", "distance"]
@@ -91,7 +91,7 @@ def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
     for name in ("tables", *nominal, f"{100 * SCORED:g} % width", "score", "error"):
         table.add_column(name, justify="right")
     for row in found.by(*by).to_dict("records"):
-        cells = [f"{row['n']}", *(_share(row, level) for level in LEVELS)]
+        cells = [f"{row['n']}", *(share(row, level) for level in LEVELS)]
         cells += [f"{row[name]:.3g}" for name in ("width", "score", "error")]
         table.add_row(*(str(row[key]) for key in keys), *cells)
     yield table
@@ -101,8 +101,3 @@ def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
     yield from found.words()
     if found.refused:
         yield f"{len(found.refused)} refused, not counted; the first: {found.refused[0]}"
-
-
-def _share(row: Mapping[Any, Any], level: float) -> str:
-    actual, low, high = (100 * row[f"{name} {level}"] for name in ("actual", "low", "high"))
-    return f"{actual:.0f} [{low:.0f}, {high:.0f}]"

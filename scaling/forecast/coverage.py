@@ -12,20 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scaling import laws
 from scaling.errors import InputError
-from scaling.fit import fit
 from scaling.fit.prediction import Draws
+from scaling.forecast.forecasters import Make, default, get
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.rows import rows_of
 from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
 
 LEVELS = (0.50, 0.80, 0.90, 0.95)
 NOISES = (0.002, 0.005, 0.01)
+DEFAULT = "default"
 OWN = "own law"  # the forecaster that knows which law the truth follows
 Scale = Callable[[Any], Any]
 # Where widths and errors are told: per cent of a loss, decades of N.
@@ -34,12 +35,6 @@ DISTANCES: Mapping[str, float] = {"inside": 1.0, "10x": 10.0, "100x": 100.0}
 _INSIDE = 30.0  # questions inside the runs: down to the largest budget over this
 SCORED = 0.90  # the level whose width and interval score are told
 _Z = 1.959964  # of a Wilson interval of 95 %
-
-
-class Make(Protocol):
-    """A way from a table to a predictor."""
-
-    def __call__(self, table: pd.DataFrame, /, *, N: str, draws: int, seed: int) -> Predictor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +95,12 @@ def wilson(held: int, n: int) -> tuple[float, float]:
     return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
 
 
+def share(row: Mapping[Any, Any], level: float) -> str:
+    """A row of `Coverage.by` at a level, in per cent: actual coverage [Wilson's interval]."""
+    actual, low, high = (100 * row[f"{name} {level}"] for name in ("actual", "low", "high"))
+    return f"{actual:.0f} [{low:.0f}, {high:.0f}]"
+
+
 def cases(
     truths: Sequence[str] = tuple(TRUTHS),
     designs: Sequence[str] = tuple(DESIGNS),
@@ -134,7 +135,7 @@ def coverage(
         made = dict(forecasters)
         if own:
             made.pop(case.law, None)
-            made = {OWN: law_maker(case.law), **made}
+            made = {OWN: get(case.law).make, **made}
         for name, make in made.items():
             try:
                 predictor = make(case.table, N="N", draws=draws, seed=case.replication)
@@ -146,15 +147,14 @@ def coverage(
     return Coverage(pd.DataFrame(answers), tuple(refused))
 
 
-def law_maker(law: str) -> Make:
-    """The forecaster that fits this law, with a bootstrap over runs.
+def maker(name: str) -> Make:
+    """The forecaster of that name; DEFAULT is whichever is the default for the table's rows."""
+    if name != DEFAULT:
+        return get(name).make
 
-    Raises InputError for a law that the registry doesn't know.
-    """
-    known = laws.get(law)
-
-    def make(table: pd.DataFrame, /, *, N: str, draws: int, seed: int) -> Predictor:
-        return fit(known, table, N=N, draws=draws, seed=seed)
+    def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Predictor:
+        chosen, _ = default(rows_of(table, N))
+        return chosen.make(table, N=N, draws=draws, seed=seed)
 
     return make
 

@@ -24,7 +24,7 @@ from scaling.forecast.coverage import (
     cases,
     coverage,
     judge,
-    law_maker,
+    maker,
     wilson,
 )  # fmt: skip
 from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
@@ -85,14 +85,14 @@ def test_a_broken_interval_is_told() -> None:
 
 
 def test_the_truths_own_law_is_asked_once_and_another_beside_it() -> None:
-    asked = [Case("kaplan", "isoflop", 0.005, i) for i in range(2)]
-    makers = {name: law_maker(name) for name in ("kaplan", "chinchilla", "kaplan_n")}
+    asked = [Case("kaplan", "grid", 0.005, i) for i in range(2)]
+    makers = {name: maker(name) for name in ("kaplan", "chinchilla", "approach_2")}
     found = coverage(asked, makers, draws=30)
     assert set(found.answers["forecaster"]) == {OWN, "chinchilla"}
-    assert len(found.refused) == 2  # a law of N alone divides no budget
-    assert "kaplan_n" in found.refused[0]
+    assert len(found.refused) == 2  # a free grid has no budgets for parabolas
+    assert "approach_2 on Case(law='kaplan', design='grid'" in found.refused[0]
     with pytest.raises(InputError, match="no forecaster took any table"):
-        coverage(asked, {"kaplan_n": makers["kaplan_n"]}, own=False)
+        coverage(asked, {"approach_2": makers["approach_2"]}, own=False)
 
 
 @pytest.mark.parametrize("law", sorted(TRUTHS))
@@ -146,7 +146,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     few = ["--law", "pnorm", "--design", "grid", "--replications", 2, "--draws", 30]
     code, out, err = scaling(capsys, monkeypatch, "coverage", *few)
     assert (code, err) == (0, "")
-    for piece in ("own law", "chinchilla", "N_opt", "100x", "of 95 %", "mean interval score"):
+    for piece in ("own law", "default", "N_opt", "100x", "of 95 %", "mean interval score"):
         assert piece in out, piece
     code, out, _ = scaling(capsys, monkeypatch, "coverage", *few, "--by", "noise", "--json")
     rows = json.loads(out)["coverage"]
