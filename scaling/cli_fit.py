@@ -62,7 +62,11 @@ def fit(
     bound: BoundOption = None,
     by: Annotated[str | None, typer.Option(help="Column of groups fitted together.")] = None,
     share: Annotated[
-        str | None, typer.Option(help="Parameters that the groups share: alpha,beta.")
+        str | None,
+        typer.Option(
+            help="Parameters that the groups share: alpha,beta. Of kind posterior: that they draw "
+            "from one population."
+        ),
     ] = None,
     draws: DrawsOption = 4000,
     kind: KindOption = "cluster",
