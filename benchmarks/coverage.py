@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.progress import track
 
 from scaling.forecast.coverage import (
-    DEFAULT,
     LEVELS,
     SCORED,
     Coverage,
@@ -45,7 +44,7 @@ def main(
     asked = cases(replications=replications)
     console = Console(stderr=True)
     followed = track(asked, "tables", console=console, disable=not console.is_terminal)
-    makers = {name: maker(name) for name in forecaster or [DEFAULT]}
+    makers = {name: maker(name) for name in forecaster or DEFAULTS}
     found = coverage(followed, makers, draws=draws)
     seconds = time.perf_counter() - began
     if as_json:

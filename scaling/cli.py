@@ -11,12 +11,14 @@ import typer
 
 from scaling import (
     cli_certify,
+    cli_compare,
     cli_coverage,
     cli_fit,
     cli_forecast,
     cli_laws,
     cli_methods,
     cli_plot,
+    cli_rollout,
     cli_study,
 )
 from scaling.errors import InputError
@@ -33,8 +35,10 @@ app.add_typer(cli_forecast.app)  # forecast
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods
+app.add_typer(cli_compare.app)  # compare
 app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_plot.app)  # plot
+app.add_typer(cli_rollout.app)  # rollout
 app.add_typer(cli_study.app)  # plan, run, study, proof, report
 
 

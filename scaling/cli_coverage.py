@@ -37,7 +37,10 @@ def coverage(
     replications: Annotated[int, typer.Option(min=1, help="Tables of each kind.")] = 20,
     forecaster: Annotated[
         list[str] | None,
-        typer.Option(help="By name, beside a fit of the truth's own law (repeatable; default)."),
+        typer.Option(
+            help='By name, beside a fit of the truth\'s own law: "isoflop", "calibrated chinchilla" '
+            "(repeatable; the default, bare and calibrated)."
+        ),
     ] = None,
     by: Annotated[
         list[str] | None, typer.Option(help=f"Split the answers by {', '.join(_BY)} (repeatable).")
@@ -60,7 +63,7 @@ def coverage(
     asked = study.cases(
         law or list(TRUTHS), design or list(DESIGNS), noise or [0.005], replications, seed
     )
-    makers = {name: study.maker(name) for name in forecaster or [study.DEFAULT]}
+    makers = {name: study.maker(name) for name in forecaster or study.DEFAULTS}
     found = study.coverage(_tracked(asked), makers, draws=draws)
     if as_json:
         show_json(found.to_dict(*(by or [])))

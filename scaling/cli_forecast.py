@@ -16,7 +16,7 @@ from scaling.cli_options import (
     FixedOption,
     JsonOption,
     KindOption,
-    LawOption,
+    LawsOption,
     MethodOption,
     NOption,
     NumberOption,
@@ -27,17 +27,17 @@ from scaling.cli_options import (
     WeightOption,
     WhereOption,
     fit_settings,
+    forecasters_of,
     read,
     saved_fit,
 )
 from scaling.errors import InputError
-from scaling.terminal import number, show, show_json
+from scaling.terminal import number, progress, show, show_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scaling.fit import Fit
-    from scaling.forecast import PublishedLaw
+    from scaling.forecast.grounds import Grounds
 
 app = typer.Typer()
 
@@ -56,7 +56,17 @@ def forecast(
     params: NumberOption = None,
     flops_per_second: NumberOption = None,
     hours: NumberOption = None,
-    law: LawOption = "chinchilla",
+    law: Annotated[
+        str | None,
+        typer.Option(
+            help='A law by name, or "E + A/N**alpha"; by default what the table\'s layout calls '
+            "for (chinchilla where options of a fit are given)."
+        ),
+    ] = None,
+    laws: LawsOption = None,
+    rollouts: Annotated[
+        bool, typer.Option(help="Calibrate intervals by forecasts of the table's own larger runs.")
+    ] = True,
     method: MethodOption = None,
     objective: ObjectiveOption = None,
     delta: DeltaOption = 1e-3,
@@ -73,67 +83,79 @@ def forecast(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Forecast what to train with a budget, and the loss to expect."""
-    from scaling.fit import fit
-    from scaling.forecast import budget, published_law
+    """Forecast what to train with a budget, and the loss to expect.
+
+    With --laws: the average of several, weighted by how they predicted the table's larger runs.
+    """
+    from scaling.forecast import budget, question
     from scaling.forecast import forecast as forecast_run
 
     if (flops_per_second is None) != (hours is None):
         raise InputError("--flops-per-second and --hours belong together; one is missing")
+    if law is not None and laws is not None:
+        raise InputError("--law and --laws: choose one")
     budgets: list[float | None] = [*(compute or [])]
     if flops_per_second is not None and hours is not None:
         budgets.append(budget(flops_per_second, hours))
+    asked = [question(compute=c, tokens=tokens, params=params) for c in budgets or [None]]
     path, nearest = Path(source), None
-    predictor: Fit | PublishedLaw
-    if path.suffix == ".json":
-        predictor = saved_fit(path)
-    elif path.suffix or path.exists():
+    if path.suffix == ".json" or not (path.suffix or path.exists()):
+        grounds = _without_table(path)
+    else:
+        df = read(path, columns)
+        nearest = _buildable(df, n)
         settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
-        df = read(path, columns)
-        predictor = fit(law, df, **settings)
-        nearest = _buildable(df, n)
-    else:
-        predictor = published_law(source)
+        if law is None and (any((method, objective, on, weight, fix, bound)) or kind != "cluster"):
+            law = "chinchilla"
+        grounds = _of_table(df, law, laws, rollouts, settings)
     found = [
-        forecast_run(predictor, compute=c, tokens=tokens, params=params, nearest=nearest)
-        for c in budgets or [None]
+        forecast_run(grounds.predictor, **numbers, nearest=nearest, naive=grounds.naive)
+        for numbers in asked
     ]
-    head, facts = _behind(predictor)
     if as_json:
         show_json(
             {
-                "law": predictor.law.name,
-                **facts,
-                "n_column": predictor.n_column,
-                "c_kind": predictor.cost.kind,
+                **grounds.facts,
+                "warnings": [*grounds.warnings],
+                "beyond_checked": any(item.beyond_checked for item in found),
+                "n_column": grounds.predictor.n_column,
+                "c_kind": grounds.predictor.cost.kind,
                 "budgets": [item.budget() for item in found],
                 "forecasts": [item.to_dict() for item in found],
             }
         )
     else:
-        show(head, *map(str, found))
+        show(*grounds.warnings, *map(str, found), *grounds.lines)
 
 
-def _behind(predictor: Fit | PublishedLaw) -> tuple[str, dict[str, Any]]:
-    """What a forecast rests on: one line, and the same for JSON."""
-    from scaling.fit import Fit
+def _of_table(
+    df: pd.DataFrame,
+    law: str | None,
+    laws: str | None,
+    rollouts: bool,
+    settings: dict[str, Any],
+) -> Grounds:
+    """The default forecaster of a table, the law asked for, or the average of several."""
+    from scaling.forecast import grounds
 
-    if isinstance(predictor, Fit):
-        rows = f"{predictor.n_rows} rows of {predictor.source}"
-        return f"law {predictor.law.name} on {rows}: {predictor.status}", {
-            "params": predictor.params,
-            "status": predictor.status,
-            "n_rows": predictor.n_rows,
-        }
-    return str(predictor), {
-        "params": dict(predictor.published.params),
-        "status": "published parameters: no intervals",
-        "n_rows": 0,
-        "reference": predictor.published.reference,
-        "note": predictor.published.note,
-    }
+    with progress("rollouts") as told:
+        if law is not None:
+            return grounds.of_law(df, law, **settings, rollouts=rollouts, progress=told)
+        common = {key: settings[key] for key in ("N", "where", "draws", "seed")}
+        if laws is not None:
+            return grounds.of_laws(df, forecasters_of(laws), **common, progress=told)
+        return grounds.of_default(df, **common, rollouts=rollouts, progress=told)
+
+
+def _without_table(path: Path) -> Grounds:
+    """A saved fit, or published parameters by name."""
+    from scaling.forecast import grounds, published_law
+
+    if path.suffix == ".json":
+        return grounds.of_fit(saved_fit(path))
+    return grounds.of_published(published_law(str(path)))
 
 
 def _buildable(df: pd.DataFrame, n: str) -> Callable[[float], dict[str, Any]] | None:

@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.fit import Fit
+    from scaling.forecast.forecasters import Forecaster
 
 LawOption = Annotated[
     str,
     typer.Option("--law", help='A law by name (`scaling laws` lists them) or "E + A/N**alpha".'),
+]
+LawsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--laws",
+        metavar="A,B,...",
+        help="Laws of N and D, or vpnls, approach_2, chinchilla_near, isoflop.",
+    ),
 ]
 MethodOption = Annotated[
     str | None,
@@ -148,6 +157,13 @@ def read(table: Path, columns: str | None) -> pd.DataFrame:
     from scaling.table import read_table
 
     return read_table(table, pairs(columns, "--columns") if columns else None)
+
+
+def forecasters_of(names: str) -> list[Forecaster]:
+    """The forecasters of `--laws a,b,c`."""
+    from scaling.forecast import forecasters
+
+    return [forecasters.get(name.strip()) for name in dict.fromkeys(names.split(","))]
 
 
 def saved_fit(path: Path) -> Fit:

@@ -161,7 +161,7 @@ def approach_2(
 ) -> Allocation:
     """IsoFLOP parabolas: at each budget the loss is a parabola in ln N, its minimum is N_opt.
 
-    Rows whose C lies within 5 % of a neighbour's share a budget. A budget counts with at least 4
+    Rows whose C lies within 10 % of a neighbour's share a budget. A budget counts with at least 4
     sizes and a minimum among them. Raises InputError, which says why, where fewer than 3 do.
     """
     p = points_of(table, N, where)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-SAME_BUDGET = 0.05  # rows within 5 % of the next one's C share a budget
+SAME_BUDGET = 0.10  # rows within 10 % of the next one's C share a budget
 SIZES = 5  # distinct sizes of a profile: a quadratic has three coefficients, two check it
 BUDGETS = 3  # profiles that a line through their minima needs: two fix it
 _MOST_ROWS = 2 / 3  # rows that lie in profiles, in a table that was laid out in budgets
@@ -23,7 +23,7 @@ _KNOWN = 0.35  # standard error of ln N_opt above which a minimum is not known
 
 
 def budget_numbers(c: Array) -> Index:
-    """Number of each row's budget from ln C: sorted C is cut wherever it jumps by more than 5 %."""
+    """Number of each row's budget from ln C: sorted C is cut wherever it jumps by over 10 %."""
     order = np.argsort(c, kind="stable")
     jumps = np.diff(c[order], prepend=c[order[0]]) > np.log1p(SAME_BUDGET)
     budget = np.empty(len(c), dtype=np.intp)

@@ -21,12 +21,15 @@ from scaling.errors import InputError
 from scaling.fit.prediction import Draws
 from scaling.forecast.forecasters import Make, default, get
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.rollout import calibrated
 from scaling.forecast.rows import rows_of
 from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
 
 LEVELS = (0.50, 0.80, 0.90, 0.95)
 NOISES = (0.002, 0.005, 0.01)
 DEFAULT = "default"
+CALIBRATED = "calibrated "
+DEFAULTS = (DEFAULT, CALIBRATED + DEFAULT)
 OWN = "own law"  # the forecaster that knows which law the truth follows
 Scale = Callable[[Any], Any]
 # Where widths and errors are told: per cent of a loss, decades of N.
@@ -148,13 +151,20 @@ def coverage(
 
 
 def maker(name: str) -> Make:
-    """The forecaster of that name; DEFAULT is whichever is the default for the table's rows."""
-    if name != DEFAULT:
-        return get(name).make
+    """The forecaster of that name, with its own intervals. DEFAULT: the default for the table's
+    rows. A name after CALIBRATED: with intervals that the table's own rollouts calibrate.
+
+    Raises InputError for a name that no forecaster has.
+    """
+    plain = name.removeprefix(CALIBRATED)
+    if plain != DEFAULT:
+        get(plain)
 
     def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Predictor:
-        chosen, _ = default(rows_of(table, N))
-        return chosen.make(table, N=N, draws=draws, seed=seed)
+        item = default(rows_of(table, N))[0] if plain == DEFAULT else get(plain)
+        if name == plain:
+            return item.make(table, N=N, draws=draws, seed=seed)
+        return calibrated(table, [item], N=N, draws=draws, seed=seed)[0][0]
 
     return make
 

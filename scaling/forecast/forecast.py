@@ -13,6 +13,9 @@ from scaling.forecast.frontier import compute_for_params, compute_for_tokens, fl
 from scaling.forecast.predictor import Predictor
 
 Nearest = Callable[[float], Mapping[str, Any]]
+Naive = Callable[[float], Mapping[str, float]]
+
+_SLACK = 1.05  # a distance that is checked up to rounding is checked
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Forecast:
     the optimal loss at C. compute_ratio: C over the largest run fitted, `decades` its log10;
     least_ratio: C over the least run fitted; all 0 where there is none. kind: "fit" inside the
     compute of the runs fitted, else "forecast". nearest: the nearest buildable configuration, where
-    a family was given.
+    a family was given. checked: the largest ratio of compute at which rollouts of the table could
+    check forecasts; None where none were made. naive: N_opt at C by the rules of thumb, by name.
     """
 
     asked: dict[str, float]
@@ -62,34 +66,45 @@ class Forecast:
     decades: float
     kind: str
     nearest: dict[str, Any] | None = None
+    checked: float | None = None
+    naive: dict[str, float] | None = None
+
+    @property
+    def beyond_checked(self) -> bool:
+        """Whether this reaches further than the rollouts could check."""
+        return self.checked is not None and self.compute_ratio > max(self.checked, 1.0) * _SLACK
 
     @property
     def tokens_per_param(self) -> float:
         return self.D / self.N
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "flat": list(self.flat), "tokens_per_param": self.tokens_per_param}
+        more = {"tokens_per_param": self.tokens_per_param, "beyond_checked": self.beyond_checked}
+        return {**asdict(self), "flat": list(self.flat), **more}
 
-    def budget(self) -> dict[str, float]:
-        """The optimum at C in one flat row: C, N_opt, D_opt and loss_opt with their 90 % ends."""
-        row = {"C": self.C}
+    def budget(self) -> dict[str, Any]:
+        """The optimum at C in one flat row: C, N_opt, D_opt and loss_opt with their 90 % ends, and
+        what naive rules say of N_opt."""
+        row: dict[str, Any] = {"C": self.C, "beyond_checked": self.beyond_checked}
         for name in ("n_opt", "d_opt", "loss_opt"):
             value: Interval = getattr(self, name)
             key = name if name == "loss_opt" else f"{name[0].upper()}_opt"
             row |= {key: value.point, f"{key}_q05": value.q05, f"{key}_q95": value.q95}
-        return row
+        return row | ({"naive": self.naive} if self.naive is not None else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Forecast:
         intervals = {k: Interval(**data[k]) for k in ("loss", "n_opt", "d_opt", "loss_opt")}
-        plain = {k: v for k, v in data.items() if k != "tokens_per_param"}
+        derived = ("tokens_per_param", "beyond_checked")
+        plain = {k: v for k, v in data.items() if k not in derived}
         return cls(**{**plain, **intervals, "flat": tuple(data["flat"])})
 
     def __str__(self) -> str:
         asked = ", ".join(f"{name} {value:.4g}" for name, value in self.asked.items())
         low, high = self.flat
         of_one_run = ", 90 % interval of one run" if self.loss.open else ""
-        lines = [
+        lines = [self._unchecked] if self.beyond_checked else []
+        lines += [
             f"{self.kind} for {asked}: C = {self.C:.4g} FLOPs ({self.c_kind})",
             f"  train    N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g} tokens, "
             f"{self.tokens_per_param:.3g} tokens per parameter",
@@ -98,9 +113,19 @@ class Forecast:
             f"  flat     N from {low:.4g} to {high:.4g} is within .5 % of the optimal loss",
             f"  reach    {self.reach}",
         ]
+        if self.naive:
+            rules = ", ".join(f"{name} {value:.4g}" for name, value in self.naive.items())
+            lines.insert(-2, f"  naive    N_opt by rule of thumb: {rules}")
         if self.nearest is not None:
             lines.append("  nearest  " + ", ".join(f"{k} {v}" for k, v in self.nearest.items()))
         return "\n".join(lines)
+
+    @property
+    def _unchecked(self) -> str:
+        far = f"{self.compute_ratio:.3g} x the largest run"
+        if self.checked is None or self.checked <= 1:
+            return f"unchecked: {far}, and this table allows no rollout to check a forecast"
+        return f"unchecked: {far}, and rollouts in this table reach {self.checked:.3g} x only"
 
     @property
     def reach(self) -> str:
@@ -126,23 +151,17 @@ def forecast(
     tokens: float | None = None,
     params: float | None = None,
     nearest: Nearest | None = None,
+    naive: Naive | None = None,
 ) -> Forecast:
     """Forecast at a budget: of `compute` FLOPs, or with D = `tokens`, or with N = `params`.
 
     One of them: the compute-optimal run that has it. Two of them: the run that they fix, optimal or
-    not. nearest: maps N to the nearest buildable configuration. Raises InputError for none or all
-    three of them, and for one that is no finite number above 0.
+    not. nearest: maps N to the nearest buildable configuration. naive: maps C to N_opt by the rules
+    of thumb. Raises InputError for none or all three of them, and for one that is no finite number
+    above 0.
     """
     given = {"compute": compute, "tokens": tokens, "params": params}
-    asked = {name: float(value) for name, value in given.items() if value is not None}
-    for name, value in asked.items():
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} = {value:g}: must be a finite number above 0")
-    if not 1 <= len(asked) <= 2:
-        raise InputError(
-            "give compute, tokens or params, or two of them; "
-            + ("none is given" if not asked else "the third follows from two")
-        )
+    asked = question(**given)
     N, D, C = _resolve(predictor, **given)
     best = predictor.optimum(C)
     run = predictor.loss(N, D, noise=True)
@@ -164,7 +183,26 @@ def forecast(
         decades=float(np.log10(ratio)) if ratio > 0 else 0.0,
         kind="fit" if predictor.c_min <= C <= predictor.c_max else "forecast",
         nearest=dict(nearest(N)) if nearest is not None else None,
+        checked=getattr(predictor, "checked", None),
+        naive=dict(naive(C)) if naive is not None else None,
     )
+
+
+def question(
+    *, compute: float | None = None, tokens: float | None = None, params: float | None = None
+) -> dict[str, float]:
+    """The one or two numbers that a forecast is asked for. Raises InputError as `forecast` does."""
+    given = {"compute": compute, "tokens": tokens, "params": params}
+    asked = {name: float(value) for name, value in given.items() if value is not None}
+    for name, value in asked.items():
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} = {value:g}: must be a finite number above 0")
+    if not 1 <= len(asked) <= 2:
+        raise InputError(
+            "give compute, tokens or params, or two of them; "
+            + ("none is given" if not asked else "the third follows from two")
+        )
+    return asked
 
 
 def budget(flops_per_second: float, hours: float) -> float:

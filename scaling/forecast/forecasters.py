@@ -16,9 +16,12 @@ from scaling.fit.fit import fit
 from scaling.fit.methods import LAWS
 from scaling.fit.objective import squared
 from scaling.fit.result import Fit
+from scaling.forecast.isoflop import isoflop
 from scaling.forecast.parabolas import parabolas
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.rows import Rows, near_optimal, rows_of, too_few
+
+_NEAR = 0.10  # of loss above the best for no more compute
 
 
 class Make(Protocol):
@@ -31,11 +34,17 @@ class Make(Protocol):
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A way from a table to a predictor. words: what it does, in one line."""
+    """A way from a table to a predictor.
+
+    words: what it does, in one line. loss_rate, n_rate: the stated default of how its errors of ln
+    loss and ln N_opt grow for each e-fold of compute beyond the data, where few rollouts can tell.
+    """
 
     name: str
     words: str
     make: Make
+    loss_rate: float = 0.008
+    n_rate: float = 0.12
 
 
 def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:
@@ -49,9 +58,10 @@ def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:
 
 
 def _near(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
+    rows = rows_of(table, N)
     return fit(
         "chinchilla",
-        near_optimal(rows_of(table, N)),
+        rows.only(near_optimal(rows, _NEAR)),
         objective=squared(),
         N=N,
         draws=draws,
@@ -76,7 +86,7 @@ def forecasters() -> Mapping[str, Forecaster]:
         of_law("vpnls", words, **settings),
         Forecaster(
             "chinchilla_near",
-            "chinchilla on rows within 10 % of their budget's best: least squares of log loss",
+            "chinchilla on rows within 10 % of the best for their compute: squared log loss",
             _near,
         ),
         Forecaster(
@@ -85,6 +95,15 @@ def forecasters() -> Mapping[str, Forecaster]:
             parabolas,
         ),
     ]
+    found.append(
+        Forecaster(
+            "isoflop",
+            "the decoupled isoFLOP model: a shape, a path of N_opt and a frontier, each on its own",
+            isoflop,
+            loss_rate=0.001,  # its own draws grow with distance already
+            n_rate=0.01,
+        )
+    )
     return {item.name: item for item in found}
 
 
@@ -101,5 +120,13 @@ def get(name: str) -> Forecaster:
 def default(rows: Rows) -> tuple[Forecaster, str]:
     """The forecaster for these rows, and why."""
     if rows.budgets:
-        return get("chinchilla_near"), f"{len(rows.budgets)} isoFLOP budgets"
+        return get("isoflop"), f"{len(rows.budgets)} isoFLOP budgets"
     return get("chinchilla_tied"), f"no isoFLOP table: {too_few(rows)}"
+
+
+def sensible(rows: Rows) -> list[Forecaster]:
+    """Those that are worth a comparison on these rows: the published ways, and ours."""
+    names = ["chinchilla", "chinchilla_near", "chinchilla_tied", "pnorm_tied", "kaplan", "vpnls"]
+    if rows.budgets:
+        names = ["isoflop", "approach_2", *names]
+    return [get(name) for name in names]

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling.cost import Cost, c_6nd, counted
-from scaling.errors import InputError
 from scaling.fit.budgets import Budget, budget_numbers, budgets_of, laid_out
 from scaling.table import check_table, conventions, select_rows
 
@@ -38,7 +37,11 @@ class Rows:
 
     def up_to(self, C: float) -> pd.DataFrame:
         """The rows of at most C FLOPs: all that a forecaster made at this cut may see."""
-        part = self.frame[self.C <= C]
+        return self.only(self.C <= C)
+
+    def only(self, which: NDArray[np.bool_]) -> pd.DataFrame:
+        """The rows chosen, with the table's name."""
+        part = self.frame[which]
         part.attrs["source"] = self.source
         return part
 
@@ -77,19 +80,19 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
     )
 
 
-def near_optimal(rows: Rows, within: float = 0.10) -> pd.DataFrame:
-    """The rows whose loss is within 10 % of their budget's lowest.
+def near_optimal(rows: Rows, within: float) -> NDArray[np.bool_]:
+    """Which rows [n] a user would care about: no cheaper row has a loss lower by more than that.
 
-    Raises InputError for a table that isn't laid out in budgets.
+    In an isoFLOP table rows of one budget are equally cheap.
     """
-    if not rows.budgets:
-        raise InputError(f"{rows.source}: {too_few(rows)}")
-    number = budget_numbers(np.log(rows.C))
-    lowest = np.full(int(number.max()) + 1, np.inf)
-    np.minimum.at(lowest, number, rows.loss)
-    part = rows.frame[rows.loss <= (1 + within) * lowest[number]]
-    part.attrs["source"] = rows.source
-    return part
+    level = (
+        budget_numbers(np.log(rows.C))
+        if rows.budgets
+        else np.unique(rows.C, return_inverse=True)[1]
+    )
+    lowest = np.full(int(level.max()) + 1, np.inf)
+    np.minimum.at(lowest, level, rows.loss)
+    return np.asarray(rows.loss <= (1 + within) * np.minimum.accumulate(lowest)[level])
 
 
 def too_few(rows: Rows) -> str:

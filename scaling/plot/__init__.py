@@ -15,6 +15,7 @@ from scaling.plot.profile import profile
 from scaling.plot.proof import proof
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
+from scaling.plot.rollout import rollout
 from scaling.plot.slices import slices
 from scaling.plot.style import save
 
@@ -30,6 +31,7 @@ __all__ = [
     "proof",
     "rates",
     "residuals",
+    "rollout",
     "save",
     "slices",
 ]

@@ -106,7 +106,7 @@ def _ran(study: Study) -> dict[str, Any]:
 def _law(study: Study) -> dict[str, Any] | None:
     if study.fit is None:
         return None
-    first = study.fit.members[0]
+    first = study.fit.fits[0]
     return {
         "formula": first.law.formula,
         "name": first.law.name,
@@ -118,7 +118,7 @@ def _law(study: Study) -> dict[str, Any] | None:
         "left_out": first.left_out,
         "objective": f"{first.objective.name} (delta {first.objective.delta:g}) "
         f"on {first.on.replace('_', ' ')}",
-        "draws": sum(len(member.draws) for member in study.fit.members),
+        "draws": sum(len(member.draws) for member in study.fit.fits),
         "discrepancy": study.fit.discrepancy,
         "members": [
             {
@@ -129,7 +129,7 @@ def _law(study: Study) -> dict[str, Any] | None:
                 "rms": float(np.sqrt(np.mean(member.residuals**2))),
                 "status": member.status,
             }
-            for member in study.fit.members
+            for member in study.fit.fits
         ],
     }
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import Proof
-from scaling.report.pooled import Pooled
+from scaling.report.pooled import Pooled, pooled
 from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
 from scaling.table import read_table
 
@@ -129,4 +129,4 @@ def _fit(study: Study, told: _Told) -> None:
     except InputError as error:
         study.missing.append(f"No law could be fitted: {told(error)}.")
     else:
-        study.fit = Pooled(members, study.rule.discrepancy)
+        study.fit = pooled(members, study.rule.discrepancy)

@@ -146,12 +146,20 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     few = ["--law", "pnorm", "--design", "grid", "--replications", 2, "--draws", 30]
     code, out, err = scaling(capsys, monkeypatch, "coverage", *few)
     assert (code, err) == (0, "")
-    for piece in ("own law", "default", "N_opt", "100x", "of 95 %", "mean interval score"):
+    for piece in (
+        "own law",
+        "default",
+        "calibrated default",
+        "N_opt",
+        "100x",
+        "of 95 %",
+        "mean interval score",
+    ):
         assert piece in out, piece
     code, out, _ = scaling(capsys, monkeypatch, "coverage", *few, "--by", "noise", "--json")
     rows = json.loads(out)["coverage"]
     assert code == 0
-    assert len(rows) == 12  # two forecasters, two quantities, three distances
+    assert len(rows) == 18  # three forecasters, two quantities, three distances
     assert rows[0]["noise"] == 0.005
     assert rows[0]["low 0.9"] <= rows[0]["actual 0.9"] <= rows[0]["high 0.9"]
 

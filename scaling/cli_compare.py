@@ -1,0 +1,115 @@
+"""The command `compare`. `scaling.cli` takes it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scaling.cli_options import (
+    ColumnsOption,
+    JsonOption,
+    LawsOption,
+    NOption,
+    NumberOption,
+    SeedOption,
+    WhereOption,
+    forecasters_of,
+    read,
+)
+from scaling.terminal import progress, show, show_json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from scaling.forecast.select import Comparison
+
+app = typer.Typer()
+
+
+@app.command()
+def compare(
+    table: Annotated[Path, typer.Argument(help="Run table: .csv, .tsv or .parquet.")],
+    laws: LawsOption = None,
+    within: NumberOption = None,
+    n: NOption = "N",
+    where: WhereOption = None,
+    columns: ColumnsOption = None,
+    draws: Annotated[int, typer.Option(min=20, help="Draws of each forecast.")] = 500,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank laws by how they predicted the table's own larger runs; weigh them for an average.
+
+    With --within: FLOPs that the run may cost which would tell the two best apart.
+    """
+    from scaling.forecast.forecasters import sensible
+    from scaling.forecast.rows import rows_of
+    from scaling.forecast.select import compare as compare_laws
+
+    df = read(table, columns)
+    items = forecasters_of(laws) if laws is not None else sensible(rows_of(df, n, where))
+    with progress("rollouts") as told:
+        found = compare_laws(
+            df, items, N=n, draws=draws, seed=seed, where=where, within=within, progress=told
+        )
+    if as_json:
+        show_json(_json(found))
+    else:
+        show(*_words(found))
+
+
+def _json(found: Comparison) -> dict[str, Any]:
+    return {
+        "source": found.rollout.source,
+        "cuts": list(found.rollout.cuts),
+        "standings": [{**asdict(item), "alike": item.alike} for item in found.standings],
+        "weights": {item.name: item.weight for item in found.standings},
+        "telling_run": asdict(found.telling),
+        "refused": list(found.rollout.refused),
+    }
+
+
+def _words(found: Comparison) -> Iterator[RenderableType]:
+    from rich import box
+    from rich.table import Table
+
+    out = Table(box=box.SIMPLE_HEAD)
+    out.add_column("law")
+    for head in (
+        "loss error", "behind the best", "inside 90 %", "N_opt off", "waste", "log density",
+        "weight", "in sample", "AICc",
+    ):  # fmt: skip
+        out.add_column(head, justify="right")
+    for item in found.standings:
+        by, low, high = item.behind
+        out.add_row(
+            item.name,
+            f"{item.loss_error:.2f} %",
+            f"{by:.2f} [{low:.2f}, {high:.2f}]",
+            f"{100 * item.coverage:.0f} %",
+            "-" if item.size_error is None else f"{item.size_error:.3f} log10",
+            "-" if item.waste is None else f"{item.waste:.1f} %",
+            f"{item.log_density:.2f}",
+            f"{item.weight:.2f}",
+            f"{item.in_sample:.2f} %",
+            "-" if item.aicc is None else f"{item.aicc:.1f}",
+        )
+    yield f"{len(found.rollout.cuts)} cuts of {found.rollout.source}"
+    yield out
+    best, *rest = found.standings
+    alike = [item.name for item in rest if item.alike]
+    if alike:
+        yield f"these data cannot tell {best.name} from {', '.join(alike)}"
+    else:
+        yield f"{best.name} has predicted larger runs better than every other one"
+    run = found.telling
+    yield (
+        f"a run that would tell {run.names[0]} from {run.names[1]}: N = {run.N:.4g}, "
+        f"D = {run.D:.4g} (C = {run.C:.4g}): {run.prediction[0]:.4f} against "
+        f"{run.prediction[1]:.4f} nats, {run.apart:.2g} times the spread of what they predict"
+    )
+    yield from found.rollout.refused
