@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from scaling.forecast.coverage import (
+    DEFAULTS,
     LEVELS,
     SCORED,
     Coverage,

@@ -38,7 +38,7 @@ def coverage(
     forecaster: Annotated[
         list[str] | None,
         typer.Option(
-            help='By name, beside a fit of the truth\'s own law: "isoflop", "calibrated chinchilla" '
+            help='By name, beside a fit of the truth\'s own law: isoflop, "calibrated kaplan" '
             "(repeatable; the default, bare and calibrated)."
         ),
     ] = None,
@@ -88,18 +88,18 @@ def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
 
     table = Table(box=box.SIMPLE_HEAD, title="Actual coverage in % [its 95 % interval]")
     keys = [*by, "forecaster", "quantity", "distance"]
-    for name in keys:
-        table.add_column(name)
-    nominal = [f"of {100 * level:g} %" for level in LEVELS]
-    for name in ("tables", *nominal, f"{100 * SCORED:g} % width", "score", "error"):
-        table.add_column(name, justify="right")
+    for name in (*by, "forecaster", "of", "at"):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", *(f"{100 * level:g} %" for level in LEVELS), "width", "score", "error"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in found.by(*by).to_dict("records"):
         cells = [f"{row['n']}", *(share(row, level) for level in LEVELS)]
         cells += [f"{row[name]:.3g}" for name in ("width", "score", "error")]
         table.add_row(*(str(row[key]) for key in keys), *cells)
     yield table
     yield (
-        "width and error: medians, score: mean interval score; in % of the loss, in log10 of N_opt"
+        f"n: tables; width, score (both of {100 * SCORED:g} % intervals) and error: in % of the loss, "
+        "in log10 of N_opt; width and error are medians, score is the mean interval score"
     )
     yield from found.words()
     if found.refused:
