@@ -17,8 +17,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from scaling.forecast.coverage import (
     DEFAULTS,
@@ -30,6 +28,7 @@ from scaling.forecast.coverage import (
     maker,
     share,
 )
+from scaling.terminal import progress
 
 SPLITS = ("law", "design", "noise")
 
@@ -43,10 +42,9 @@ def main(
     """Count and print."""
     began = time.perf_counter()
     asked = cases(replications=replications)
-    console = Console(stderr=True)
-    followed = track(asked, "tables", console=console, disable=not console.is_terminal)
     makers = {name: maker(name) for name in forecaster or DEFAULTS}
-    found = coverage(followed, makers, draws=draws)
+    with progress("tables") as told:
+        found = coverage(asked, makers, draws=draws, progress=told)
     seconds = time.perf_counter() - began
     if as_json:
         splits = {split: found.to_dict(split)["coverage"] for split in SPLITS}

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_options import JsonOption, SeedOption
+from scaling.cli_options import JsonOption, SeedOption, read
 from scaling.errors import InputError
-from scaling.terminal import show, show_json
+from scaling.terminal import progress, show, show_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from scaling.forecast.coverage import Coverage
-    from scaling.forecast.truths import Case
 
 app = typer.Typer()
 
 _BY = ("law", "design", "noise")
+_COUNTS = ("runs", "budgets")
+_LINE = (
+    "forecaster", "bin", *_COUNTS, "loss_bare_coverage", "loss_coverage", "size_bare_coverage",
+    "size_coverage",
+)  # fmt: skip
 
 
 @app.command()
@@ -42,6 +48,10 @@ def coverage(
             "(repeatable; the default, bare and calibrated)."
         ),
     ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(help="A run table's own rollouts instead of synthetic truth (repeatable)."),
+    ] = None,
     by: Annotated[
         list[str] | None, typer.Option(help=f"Split the answers by {', '.join(_BY)} (repeatable).")
     ] = None,
@@ -49,14 +59,23 @@ def coverage(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Nominal against actual coverage of forecasts, on tables whose truth is known.
+    """Nominal against actual coverage of forecasts, on synthetic truth or on a table's own runs.
 
-    Each table gives one answer a question: a new run's loss, and N_opt, inside the runs and at 10
-    and 100 times their largest compute.
+    Each synthetic table gives one answer a question: a new run's loss, and N_opt, inside the runs
+    and at 10 and 100 times their largest compute. With --table: how often intervals held the
+    table's own larger runs, in rollouts from its smaller ones.
     """
     from scaling.forecast import coverage as study
     from scaling.forecast.truths import DESIGNS, TRUTHS
 
+    if table:
+        names = [name.removeprefix(study.CALIBRATED) for name in forecaster or study.DEFAULTS]
+        lines = _on_tables(table, names, draws, seed)
+        if as_json:
+            show_json({"tables": [{k: _known(v) for k, v in line.items()} for line in lines]})
+        else:
+            show(*_tables_told(lines))
+        return
     for name in by or []:
         if name not in _BY:
             raise InputError(f"--by {name}: valid: {', '.join(_BY)}")
@@ -64,20 +83,53 @@ def coverage(
         law or list(TRUTHS), design or list(DESIGNS), noise or [0.005], replications, seed
     )
     makers = {name: study.maker(name) for name in forecaster or study.DEFAULTS}
-    found = study.coverage(_tracked(asked), makers, draws=draws)
+    with progress("tables") as told:
+        found = study.coverage(asked, makers, draws=draws, progress=told)
     if as_json:
         show_json(found.to_dict(*(by or [])))
     else:
         show(*_told(found, by or []))
 
 
-def _tracked(cases: Sequence[Case]) -> Iterable[Case]:
-    """The cases, with progress on a terminal."""
-    from rich.console import Console
-    from rich.progress import track
+def _on_tables(
+    paths: Sequence[Path], names: Sequence[str], draws: int, seed: int
+) -> list[dict[str, Any]]:
+    """The coverage of every table's own rollouts, one line a forecaster and distance."""
+    from scaling.forecast.coverage import on_table
 
-    console = Console(stderr=True)
-    return track(cases, "tables", console=console, transient=True, disable=not console.is_terminal)
+    lines = []
+    for path in paths:
+        with progress(f"rollouts of {path.name}") as told:
+            found = on_table(read(path, None), names, draws=draws, seed=seed, progress=told)
+        lines += found[[*_LINE]].assign(table=path.stem).to_dict("records")
+    return [{str(key): value for key, value in line.items()} for line in lines]
+
+
+def _tables_told(lines: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title="Held by nominal 90 % intervals, in %")
+    for name in ("table", "forecaster", "beyond the cut", "runs", "loss, bare", "calibrated"):
+        table.add_column(name)
+    for name in ("budgets", "N_opt, bare", "calibrated"):
+        table.add_column(name)
+    for line in lines:
+        cells = [_percent(line[name]) for name in _LINE if name.endswith("coverage")]
+        counts = [f"{line[name]:.0f}" if isfinite(line[name]) else "" for name in _COUNTS]
+        head = (line["table"], line["forecaster"], line["bin"], counts[0], *cells[:2])
+        table.add_row(*head, counts[1], *cells[2:])
+    yield table
+    yield "of runs within 5 % of the best for their compute; rows of one cut err together"
+
+
+def _known(value: Any) -> Any:
+    """What is not known is null in JSON."""
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}" if isfinite(share) else ""
 
 
 def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
@@ -98,8 +150,8 @@ def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
         table.add_row(*(str(row[key]) for key in keys), *cells)
     yield table
     yield (
-        f"n: tables; width, score (both of {100 * SCORED:g} % intervals) and error: in % of the loss, "
-        "in log10 of N_opt; width and error are medians, score is the mean interval score"
+        f"n: tables; width and score of {100 * SCORED:g} % intervals, and error, in % of the loss "
+        "and in log10 of N_opt; width and error are medians, score is the mean interval score"
     )
     yield from found.words()
     if found.refused:

@@ -31,14 +31,15 @@ from scaling.laws.traced import Traced
 CHAINS = 4
 _WARMUP = 500  # steps of each chain that adapt it and are thrown away
 _STEPS = 1000  # draws of each chain at least: fewer would be no faster, and say less of the chains
-_ACCEPT = 0.9
+_ACCEPT = 0.95
 _DEPTH = (6, 8)  # at most 2^depth - 1 leapfrog steps a draw, while adapting and after
 _WIDE = 1.5  # standard deviation of the chains' starts, in whitened units: wider than the posterior
 # ln of the noise as a part of the loss: mean, sd, and sd between groups
 _NOISE = (float(np.log(0.005)), 1.5, 0.5)
-_SPREAD = 0.5  # sd of the populations' ln spreads that the sampler starts with
+_SCALES = 0.3  # sd of ln spreads and ln noise that the sampler starts with
 _FARTHEST = 4.0  # prior scales from its middle: where the search for the mode starts at most
 _FLATTEST = 1e-4  # curvature below this is none
+_NORMAL = 1.4826  # standard deviation over median size, of normal residuals
 _LEAST_NOISE = 1e-4
 _EDGE = 1e-6
 
@@ -112,35 +113,40 @@ def posterior(
 
 
 def _whitened(model: _Model, start: Array) -> tuple[Array, Array]:
-    """The posterior's mode v given the populations' spreads, and S with S S' the inverse of its
-    curvature there. (Over the spreads too it has no mode: they would shrink to nothing.)"""
+    """The posterior's mode v given the scales, and S with S S' the inverse of its curvature there.
+
+    Scales are the populations' spreads, held where they start, and the noise, which is set once to
+    what the first mode leaves. Over the scales too there is no mode worth the name: spreads and the
+    noise of a group with few runs would shrink to nothing.
+    """
     import jax
 
-    held = model.start(start)
-    free = np.setdiff1d(np.arange(model.dimension), model.spreads)
+    v = model.start(start)
+    free, scales = np.setdiff1d(np.arange(len(v)), model.scales), model.scales
 
-    def loss(part: Any) -> Any:
-        return -model.log_density(jax.numpy.asarray(held).at[free].set(part))
+    def loss(part: Any, rest: Any) -> Any:
+        return -model.log_density(jax.numpy.zeros(len(v)).at[free].set(part).at[scales].set(rest))
 
     gradient, curvature = jax.jit(jax.value_and_grad(loss)), jax.jit(jax.hessian(loss))
 
     def told(part: Array) -> tuple[float, Array]:
-        value, slope = gradient(part)
+        value, slope = gradient(part, v[scales])
         return float(value), np.asarray(slope)
 
     def bent(part: Array) -> Array:
-        return np.asarray(curvature(part))
+        return np.asarray(curvature(part, v[scales]))
 
     try:
-        found = minimize(told, held[free], jac=True, hess=bent, method="trust-exact")
+        for _ in range(2):
+            v[free] = minimize(told, v[free], jac=True, hess=bent, method="trust-exact").x
+            v = model.with_noise(v)
     except (TypeError, AttributeError) as error:
         law = model.law.name
         raise InputError(f"law {law} has no posterior here: JAX can't trace it ({error})") from None
-    held[free] = found.x
-    values, vectors = np.linalg.eigh(bent(found.x))
-    root = _SPREAD * np.eye(model.dimension)
+    values, vectors = np.linalg.eigh(bent(v[free]))
+    root = _SCALES * np.eye(len(v))
     root[np.ix_(free, free)] = vectors / np.sqrt(np.maximum(np.abs(values), _FLATTEST))
-    return held, root
+    return v, root
 
 
 class _Model:
@@ -169,7 +175,7 @@ class _Model:
         self.shared = np.array([name in population for name in coordinates.names])
         self.among, self.count = int(self.shared.sum()), len(groups.names)
         self.dimension = problem.size + 2 * self.among + self.count
-        self.spreads = problem.size + self.among + np.arange(self.among)
+        self.scales = np.arange(problem.size + self.among, self.dimension)
         self.low, self.high = np.isfinite(problem.lower), np.isfinite(problem.upper)
         self.unit = 1.0 if problem.on == "log_loss" else float(np.abs(problem.loss).mean())
 
@@ -246,10 +252,17 @@ class _Model:
         near = np.array(u)
         near[self.parts] = np.where(priors.logs, own, own + np.clip(heights, low, high) - heights)
         mean, spread = ln[:, self.shared].mean(axis=0), priors.scale[self.shared] / 4
-        missed = np.abs(self.problem.residuals(near))
-        noise = [np.median(missed[self.number == group]) for group in range(self.count)]
-        ln_noise = np.log(np.maximum(noise, _LEAST_NOISE * self.unit))
-        return np.concatenate([self._placed(near), mean, np.log(spread), ln_noise])
+        ln_noise = np.zeros(self.count)
+        return self.with_noise(np.concatenate([self._placed(near), mean, np.log(spread), ln_noise]))
+
+    def with_noise(self, v: Array) -> Array:
+        """v with the noise that its residuals have, the same for all groups."""
+        missed = np.abs(self.problem.residuals(np.asarray(self.coordinates(v))))
+        rows, p = self.problem.rows, self.problem.size
+        noise = _NORMAL * float(np.median(missed)) * np.sqrt(rows / max(rows - p, 1))
+        found = v.copy()
+        found[self.dimension - self.count :] = np.log(max(noise, _LEAST_NOISE * self.unit))
+        return found
 
     def _placed(self, u: Array) -> Array:
         """The inverse of `_mapped`, kept off the edges of the box."""

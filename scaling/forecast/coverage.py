@@ -9,7 +9,7 @@ Coverage alone is cheap, wide intervals have it; the interval score beside it (G
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -19,10 +19,11 @@ import pandas as pd
 
 from scaling.errors import InputError
 from scaling.fit.prediction import Draws
-from scaling.forecast.forecasters import Make, default, get
+from scaling.forecast.forecasters import Forecaster, Make, default, get
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.rollout import calibrated
-from scaling.forecast.rows import rows_of
+from scaling.forecast.rollout import Progress, calibrated, rollout
+from scaling.forecast.rows import Rows, rows_of
+from scaling.forecast.scores import scores
 from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
 
 LEVELS = (0.50, 0.80, 0.90, 0.95)
@@ -119,22 +120,25 @@ def cases(
 
 
 def coverage(
-    asked: Iterable[Case],
+    asked: Sequence[Case],
     forecasters: Mapping[str, Make],
     *,
     own: bool = True,
     draws: int = 200,
+    progress: Progress | None = None,
 ) -> Coverage:
     """Every forecaster's intervals on every table.
 
     forecasters: ways from a table to a predictor, by name. own: first by OWN, a fit of the very
     law that the truth follows, and by no other forecaster of that law's name. A table that a
-    forecaster refuses (InputError) is told, not counted.
-    Raises InputError where all are refused.
+    forecaster refuses (InputError) is told, not counted. progress: is told how many tables are
+    done, and of how many. Raises InputError where all are refused.
     """
     answers: list[dict[str, Any]] = []
     refused: list[str] = []
-    for case in asked:
+    for i, case in enumerate(asked):
+        if progress is not None:
+            progress(i, len(asked))
         made = dict(forecasters)
         if own:
             made.pop(case.law, None)
@@ -161,12 +165,38 @@ def maker(name: str) -> Make:
         get(plain)
 
     def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Predictor:
-        item = default(rows_of(table, N))[0] if plain == DEFAULT else get(plain)
+        item = _chosen(plain, rows_of(table, N))
         if name == plain:
             return item.make(table, N=N, draws=draws, seed=seed)
         return calibrated(table, [item], N=N, draws=draws, seed=seed)[0][0]
 
     return make
+
+
+def _chosen(name: str, rows: Rows) -> Forecaster:
+    return default(rows)[0] if name == DEFAULT else get(name)
+
+
+def on_table(
+    table: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    N: str = "N",
+    draws: int = 500,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """How often nominal 90 % intervals held a real table's own larger runs: `scores` of rollouts.
+
+    One row a forecaster and bin of distance, with `loss_bare_coverage` and `size_bare_coverage` of
+    the forecaster's own intervals, and `loss_coverage` and `size_coverage` of calibrated ones.
+    Raises InputError for a table that is too small for rollouts.
+    """
+    rows = rows_of(table, N)
+    chosen = [_chosen(name, rows) for name in dict.fromkeys(names)]
+    found = rollout(table, chosen, N=N, draws=draws, seed=seed, progress=progress)
+    told = scores(found)
+    return told[told["forecaster"].isin([item.name for item in chosen])].reset_index(drop=True)
 
 
 def _answers(case: Case, predictor: Predictor) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from scaling.forecast.coverage import (
     wilson,
 )  # fmt: skip
 from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
+from scaling.table import write_table
 
 TABLES = 60
 
@@ -180,3 +182,24 @@ def test_bad_input(
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_tables_own_rollouts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "runs.csv"
+    write_table(Case("chinchilla", "isoflop", 0.002, 0).table, path)
+    words = ["coverage", "--table", path, "--forecaster", "chinchilla", "--draws", 40]
+    code, out, err = scaling(capsys, monkeypatch, *words)
+    assert (code, err) == (0, "")
+    for piece in ("runs", "chinchilla", "30-100x", "loss, bare", "calibrated"):
+        assert piece in out, piece
+    code, out, _ = scaling(capsys, monkeypatch, *words, "--json")
+    lines = json.loads(out)["tables"]
+    assert code == 0
+    assert [line["bin"] for line in lines] == ["3-10x", "10-30x", "30-100x"]
+    assert all(0 <= line["loss_coverage"] <= 1 for line in lines)
+    write_table(Case("chinchilla", "isoflop", 0.002, 0).table.iloc[:9], path)
+    code, _, err = scaling(capsys, monkeypatch, *words)
+    assert code == 2
+    assert "too few for a rollout" in err
