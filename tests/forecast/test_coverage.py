@@ -192,12 +192,12 @@ def test_a_tables_own_rollouts(
     words = ["coverage", "--table", path, "--forecaster", "chinchilla", "--draws", 40]
     code, out, err = scaling(capsys, monkeypatch, *words)
     assert (code, err) == (0, "")
-    for piece in ("runs", "chinchilla", "30-100x", "loss, bare", "calibrated"):
+    for piece in ("runs", "chinchilla", "10-30x", "loss, bare", "calibrated"):
         assert piece in out, piece
     code, out, _ = scaling(capsys, monkeypatch, *words, "--json")
     lines = json.loads(out)["tables"]
     assert code == 0
-    assert [line["bin"] for line in lines] == ["3-10x", "10-30x", "30-100x"]
+    assert [line["bin"] for line in lines] == ["3-10x", "10-30x"]
     assert all(0 <= line["loss_coverage"] <= 1 for line in lines)
     write_table(Case("chinchilla", "isoflop", 0.002, 0).table.iloc[:9], path)
     code, _, err = scaling(capsys, monkeypatch, *words)
