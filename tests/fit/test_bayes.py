@@ -81,6 +81,7 @@ def grouped() -> tuple[pd.DataFrame, GroupFit]:
     return table, fit_groups("chinchilla", table, "data", ["alpha", "beta"], kind="posterior")
 
 
+@pytest.mark.slow
 def test_a_group_with_few_runs_leans_on_the_others(grouped: tuple[pd.DataFrame, GroupFit]) -> None:
     table, together = grouped
     alone = fit("chinchilla", table[table["data"] == "few"], kind="posterior")
