@@ -12,7 +12,7 @@ import pytest
 
 from scaling import cli, laws
 from scaling.errors import InputError
-from scaling.fit import Fit, GroupFit, fit, fit_groups
+from scaling.fit import Fit, fit, fit_groups
 from scaling.fit.diagnose import Chains
 from scaling.forecast.truths import TRUTHS, Case
 from scaling.table import write_table
@@ -68,30 +68,6 @@ def test_where_nothing_identifies_e_the_prior_shows() -> None:
     low, high = found.interval("E")
     assert high / low > 3  # as wide as what is believed before: [.49, 4.3]
     assert 0.2 < low < TRUTH["E"] < high < 9.0
-
-
-@pytest.fixture(scope="module")
-def grouped() -> tuple[pd.DataFrame, GroupFit]:
-    pytest.importorskip("numpyro", reason="needs scaling-laws[bayes]")
-    parts = []
-    for i, name in enumerate(("books", "code", "few")):
-        part = Case("chinchilla", "grid", 0.005, 20 + i).table.assign(data=name)
-        parts.append(part.iloc[[0, 6, 20, 30, 35, 49, 55, 27]] if name == "few" else part)
-    table = pd.concat(parts, ignore_index=True)
-    return table, fit_groups("chinchilla", table, "data", ["alpha", "beta"], kind="posterior")
-
-
-@pytest.mark.slow
-def test_a_group_with_few_runs_leans_on_the_others(grouped: tuple[pd.DataFrame, GroupFit]) -> None:
-    table, together = grouped
-    alone = fit("chinchilla", table[table["data"] == "few"], kind="posterior")
-    few, books = together["few"], together["books"]
-    for name in ("alpha", "beta"):
-        assert few.standard_errors()[name] < 0.7 * alone.standard_errors()[name]
-        assert few.standard_errors()[name] > books.standard_errors()[name]
-        low, high = few.interval(name, 0.99)
-        assert low < TRUTH[name] < high
-    assert few.n_rows == 8
 
 
 def test_what_has_no_posterior_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
