@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,7 +63,11 @@ def fit(
     bound: BoundOption = None,
     by: Annotated[str | None, typer.Option(help="Column of groups fitted together.")] = None,
     share: Annotated[
-        str | None, typer.Option(help="Parameters that the groups share: alpha,beta.")
+        str | None,
+        typer.Option(
+            help="Parameters that the groups share: alpha,beta. Of kind posterior: that they draw "
+            "from one population."
+        ),
     ] = None,
     draws: DrawsOption = 4000,
     kind: KindOption = "cluster",
@@ -87,7 +92,9 @@ def fit(
             raise InputError("--profile: a fit over groups has none; fit one group with --where")
         _fit_groups(df, law, by, share, settings, save, as_json)
         return
+    began = perf_counter()
     fitted = fit_law(law, df, **settings)
+    seconds = perf_counter() - began
     others, refused = _side_by_side(fitted, df, settings)
     profiles = _profiles(fitted, asked)
     if save is not None:
@@ -96,11 +103,14 @@ def fit(
         data = _brief(fitted.to_dict())
         data["approaches"] = {item.name: item.to_dict() for item in others}
         data["approaches_refused"] = refused
+        data["seconds"] = seconds
         if profiles:
             data["profiles"] = {item.label: item.to_dict() for item in profiles}
         show_json(data)
     else:
         show(*tables(fitted, others, refused), *profile_table(profiles))
+        if kind == "posterior":
+            show(f"posterior in {seconds:.1f} s")
 
 
 def _profiles(fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> list[Profile]:

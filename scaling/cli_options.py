@@ -68,7 +68,10 @@ BoundOption = Annotated[
 DrawsOption = Annotated[int, typer.Option(min=0, help="Draws around the fit; 0 for none.")]
 KindOption = Annotated[
     str,
-    typer.Option(help="Draws: bootstrap by cluster or row, residual, wild, or laplace."),
+    typer.Option(
+        help="Draws: bootstrap by cluster or row, residual, wild, laplace, or posterior (by NUTS "
+        "under published priors; extra bayes)."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
 EngineOption = Annotated[

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from scaling.fit.build import build
-from scaling.fit.fit import ENGINES
 from scaling.fit.objective import squared
 from scaling.fit.problem import Array, Problem
+from scaling.fit.rows import ENGINES
 from scaling.laws.law import Law, free
 
 SOURCE = "NIST StRD, nonlinear regression, https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml"

@@ -1,9 +1,10 @@
 """Fit laws to run tables: `fit(law, table) -> Fit`."""
 
-from scaling.fit.fit import ENGINES, fit, fit_groups
+from scaling.fit.fit import fit, fit_groups
 from scaling.fit.objective import Objective, huber, squared
 from scaling.fit.prediction import Draws, Optimum
 from scaling.fit.result import Fit, GroupFit
+from scaling.fit.rows import ENGINES
 
 __all__ = [
     "ENGINES",

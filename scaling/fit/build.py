@@ -71,7 +71,7 @@ class Coordinates:
 
     def join(self, by_group: Array) -> Array:
         """Coordinates of each group [groups, b, p] -> those of all [b, q], shared ones averaged."""
-        where = self._where()
+        where = self.where()
         joint = np.zeros((by_group.shape[1], len(self.all_names)))
         times = np.bincount(where.ravel(), minlength=joint.shape[1])
         for group, own in enumerate(where):
@@ -80,7 +80,7 @@ class Coordinates:
 
     def part(self, u: Array, group: int) -> Array:
         """The coordinates of one group [..., p] among those of all [..., q]."""
-        return np.asarray(u[..., self._where()[group]])
+        return np.asarray(u[..., self.where()[group]])
 
     def decode(self, u: Array) -> dict[str, Array]:
         """One group's free coordinates [..., p] -> every parameter of the law, each [...]."""
@@ -99,7 +99,7 @@ class Coordinates:
             params = self.form.decode(own)
         return {name: np.nan_to_num(np.asarray(params[name])) for name in self.law.params}
 
-    def _where(self) -> Index:
+    def where(self) -> Index:
         """Position of each group's coordinates among all, [groups, p]."""
         position = {full: i for i, full in enumerate(self.all_names)}
         return np.array(

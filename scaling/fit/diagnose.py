@@ -20,7 +20,43 @@ _AGREE = 1e-9  # relative difference in objective within which two starts found 
 _TRADE_OFF = 0.97  # correlation of draws
 _ONE_RAY = 0.01  # spread of ln(D/N) below which D is proportional to N
 _MOVES = 1e-9  # an exponent that no draw moves is held by a bound or the design, not by the data
+_MIXED = 1.01  # R-hat above this says that chains have not mixed
+_EFFECTIVE = 100  # effective draws of each chain that quantiles need
+_DIVERGING = 0.01
 _WEAK = 0.5  # 90 % interval of E as a part of the smallest loss
+
+
+@dataclass(frozen=True)
+class Chains:
+    """How a posterior was sampled. r_hat: the largest split R-hat (Gelman & Rubin 1992). effective:
+    the fewest effective draws. divergences: draws whose trajectory left the curvature behind.
+    prior: what was believed before, in words, each a median and a 90 % interval."""
+
+    chains: int
+    steps: int
+    r_hat: float
+    effective: float
+    divergences: int
+    prior: tuple[str, ...] = ()
+
+    def problems(self) -> list[str]:
+        """Why these draws can't be trusted, in words; by Vehtari et al. 2021 (Bayesian Analysis
+        16(2)), with a divergence in a hundred allowed."""
+        found = []
+        if not self.r_hat <= _MIXED:
+            found.append(f"chains disagree (R-hat {self.r_hat:.3f}; at most {_MIXED} is trusted)")
+        least = _EFFECTIVE * self.chains
+        if not self.effective >= least:
+            found.append(f"only {self.effective:.0f} effective draws; {least} are needed")
+        if self.divergences > _DIVERGING * self.chains * self.steps:
+            found.append(f"{self.divergences} of {self.chains * self.steps} draws diverged")
+        return found
+
+    def __str__(self) -> str:
+        return (
+            f"{self.chains} chains of {self.steps} draws by NUTS, R-hat at most {self.r_hat:.4f}, "
+            f"at least {self.effective:.0f} effective draws, {self.divergences} divergences"
+        )
 
 
 @dataclass(frozen=True)
@@ -30,7 +66,7 @@ class Diagnostics:
     gradient_norm: largest component of the objective's gradient over free coordinates. multipliers:
     gradient at each coordinate held at its bound. condition: condition number of the Hessian,
     coordinates scaled to unit curvature. other_minima: objective values of other basins that starts
-    ended in. scale: of the residuals, where the objective fits one.
+    ended in. scale: of the residuals, where the objective fits one. chains: of a posterior.
     """
 
     gradient_norm: float
@@ -42,19 +78,29 @@ class Diagnostics:
     draws_converged: float
     weak: tuple[str, ...]
     scale: float | None = None
+    chains: Chains | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Diagnostics:
-        return cls(
-            **{**data, "other_minima": tuple(data["other_minima"]), "weak": tuple(data["weak"])}
-        )
+        chains = data.get("chains")
+        own = {
+            "other_minima": tuple(data["other_minima"]),
+            "weak": tuple(data["weak"]),
+            "chains": Chains(**{**chains, "prior": tuple(chains["prior"])}) if chains else None,
+        }
+        return cls(**{**data, **own})
 
 
 def diagnose(
-    problem: Problem, polished: Solutions, u: Array, draws_converged: float, weak: tuple[str, ...]
+    problem: Problem,
+    polished: Solutions,
+    u: Array,
+    draws_converged: float,
+    weak: tuple[str, ...],
+    chains: Chains | None = None,
 ) -> Diagnostics:
     """Diagnostics at the estimate u [p], given every start's end."""
     here = problem.local(u[None], problem.weights[None])
@@ -76,6 +122,7 @@ def diagnose(
         draws_converged=draws_converged,
         weak=weak,
         scale=fitted_scale(problem, u),
+        chains=chains,
     )
 
 

@@ -19,7 +19,7 @@ from scaling.errors import InputError
 from scaling.fit import stages
 from scaling.fit.problem import Array, Index, Problem, Solutions
 
-Kind = Literal["cluster", "row", "residual", "wild", "laplace"]
+Kind = Literal["cluster", "row", "residual", "wild", "laplace", "posterior"]
 
 _REDRAWS = 100
 _BLOCK = 4_000_000  # replicates x rows whose weights exist at once: 32 MB

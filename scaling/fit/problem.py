@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +106,14 @@ class Problem:
         loss = jet if self.plain else _exp(jet)
         return loss if self.on == "loss" else self._reducible(loss, y)
 
-    def _inner(self, u: Array) -> tuple[Array, ...]:
+    def _inner(self, u: Any) -> tuple[Any, ...]:
         return tuple(c.offset + u[:, c.coordinates] @ c.matrix.T for c in self.columns)
 
-    def _value(self, u: Array) -> Array:
-        """`jet(u).value`, without derivatives where that saves work."""
+    def model(self, u: Any) -> Any:
+        """`jet(u).value`, without derivatives where that saves work; u [b, p] -> [b, rows].
+
+        u may be `Traced`, an array of another library: so is what comes back.
+        """
         if self.level is None or self.on == "log_reducible":
             return self.jet(u).value
         value = self.level(self._inner(u))
@@ -132,7 +135,7 @@ class Problem:
 
     def residuals(self, u: Array) -> Array:
         """Fitted minus target; u [p] -> [rows], u [b, p] -> [b, rows]."""
-        residual = self._value(np.atleast_2d(u)) - self.target
+        residual = self.model(np.atleast_2d(u)) - self.target
         return np.asarray(residual[0] if np.ndim(u) == 1 else residual)
 
     def jacobian(self, u: Array) -> Array:

@@ -40,10 +40,13 @@ def notes(fit: Fit) -> list[str]:
     found = fit.diagnostics
     spread = {name: (values.min(), values.max()) for name, values in fit.points.items()}
     ranges = ", ".join(f"{k} {low:.3g} to {high:.3g}" for k, (low, high) in spread.items())
-    lines = [
+    how = (
         f"objective: {fit.objective} on {fit.on} = {fit.value:.12g}; engine {fit.engine}, "
         f"{found.starts_agreeing} of {found.starts} starts agree, |gradient| "
-        f"{found.gradient_norm:.1e}",
+        f"{found.gradient_norm:.1e}"
+    )
+    lines = [
+        how if found.chains is None else f"posterior on {fit.on}: {found.chains}",
         _residual_line(fit),
         f"rows span: {ranges}",
     ]
@@ -52,6 +55,9 @@ def notes(fit: Fit) -> list[str]:
             f"largest run: C = {fit.c_max:.4g} FLOPs ({fit.cost.kind}); a forecast at 10x that "
             "reaches 1 decade beyond the data"
         )
+    if found.chains is not None:
+        beliefs = "; ".join([*found.chains.prior, "all others are weak"])
+        lines.append(f"prior, from published fits: {beliefs}")
     if found.other_minima:
         others = ", ".join(f"{v:.6g}" for v in found.other_minima[:3])
         lines.append(f"other minima: {others}")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from scaling.fit.fit import fit, law_for
+from scaling.fit.fit import fit
 from scaling.fit.result import Fit
+from scaling.fit.rows import law_for
 from scaling.forecast.calibrated import Calibrated
 from scaling.forecast.forecasters import Forecaster, default
 from scaling.forecast.predictor import Predictor

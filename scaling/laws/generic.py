@@ -34,7 +34,8 @@ def form_of(law: Law, x: Values) -> Form:
         return law.predict(**x, **values)
 
     def level(y: tuple[Array, ...]) -> Array:
-        return np.asarray(loss(y), dtype=float)
+        found: Array = loss(y)  # as it is: it may be an array of another library
+        return found
 
     def core(y: tuple[Array, ...]) -> Jet:
         try:
