@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from scaling.forecast.averaged import Averaged
 from scaling.forecast.calibrated import Calibrated
 from scaling.forecast.forecasters import Forecaster
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.rollout import Progress, Rollout, calibrated, loss_errors, no_cut
+from scaling.forecast.rollout import Progress, Rollout, calibrated, cuts_of, loss_errors, no_cut
 from scaling.forecast.rows import Rows, rows_of
 from scaling.forecast.rules import size_at
 from scaling.forecast.scores import loss_cells, size_cells
@@ -96,16 +96,30 @@ def compare(
     The weights are pseudo-BMA+ (Yao, Vehtari, Simpson & Gelman 2018, Bayesian Analysis 13, 917),
     with the log predictive densities of rollouts in place of leave-one-out ones, and cuts
     resampled as whole observations, since one cut's runs share one extrapolation. within: FLOPs
-    that the telling run may cost; by default what the table's largest cost. Raises InputError for
-    fewer than two forecasters, and for a table without an admissible cut.
+    that the telling run may cost; by default what the table's largest cost. What cannot be made of
+    the table, or of fewer than half of its cuts, is left out and told in the rollout's `refused`.
+    Raises InputError for fewer than two forecasters, and for a table without an admissible cut.
     """
     if len(forecasters) < 2:
         raise InputError("give two laws or more to compare; one is given")
+    if within is not None and not (np.isfinite(within) and within > 0):
+        raise InputError(f"within = {within:g}; must be a finite number of FLOPs above 0")
     rows = rows_of(table, N, where)
-    made, past = calibrated(rows.frame, forecasters, N=N, draws=draws, seed=seed, progress=progress)
-    if not past.cuts:
+    if not cuts_of(rows):
         raise InputError(f"{rows.source}: {no_cut(rows)}")
-    names = [item.name for item in forecasters]
+    able, refused = _able(rows, forecasters)
+    made, past = calibrated(rows.frame, able, N=N, draws=draws, seed=seed, progress=progress)
+    seen = past.rows.groupby("forecaster").cut.nunique()
+    pairs = [
+        (item.name, predictor)
+        for item, predictor in zip(able, made, strict=True)
+        if 2 * seen.get(item.name, 0) >= len(past.cuts)
+    ]
+    past = replace(past, refused=(*refused, *past.refused))
+    if len(pairs) < 2:
+        told = "; ".join(past.refused)
+        raise InputError(f"{rows.source}: fewer than two of these laws can be compared: {told}")
+    names, made = [name for name, _ in pairs], [predictor for _, predictor in pairs]
     densities, errors = _by_cut(past, names, "log_density"), _by_cut(past, names, "error")
     alpha = np.random.default_rng(seed).dirichlet(np.ones(len(densities)), _RESAMPLES)
     weights = _weights(densities.to_numpy(dtype=float), alpha)
@@ -114,7 +128,7 @@ def compare(
     behind = means - means[:, [best]]
     losses, sizes = loss_cells(past), size_cells(past)
     standings = []
-    for i, (name, predictor) in enumerate(zip(names, made, strict=True)):
+    for i, (name, predictor) in enumerate(pairs):
         own, size = losses[losses.forecaster == name], sizes[sizes.forecaster == name]
         low, high = np.quantile(behind[:, i], [0.05, 0.95])
         standings.append(
@@ -136,7 +150,7 @@ def compare(
             )
         )
     standings.sort(key=lambda item: item.behind[0])
-    by_name = dict(zip(names, made, strict=True))
+    by_name = dict(pairs)
     first, second = (item.name for item in standings[:2])
     return Comparison(
         tuple(standings),
@@ -145,6 +159,18 @@ def compare(
         telling({n: by_name[n] for n in (first, second)}, rows, within or float(rows.C[-1])),
         past,
     )
+
+
+def _able(rows: Rows, forecasters: Sequence[Forecaster]) -> tuple[list[Forecaster], list[str]]:
+    """The forecasters that can be made of all rows, and why the others cannot."""
+    able, refused = [], []
+    for item in forecasters:
+        try:
+            item.make(rows.frame, N=rows.n_column, draws=0)
+            able.append(item)
+        except InputError as error:
+            refused.append(f"{item.name}: {error}")
+    return able, refused
 
 
 def _by_cut(past: Rollout, names: Sequence[str], value: str) -> pd.DataFrame:

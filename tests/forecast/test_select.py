@@ -98,3 +98,15 @@ def test_one_law_or_one_budget_is_no_comparison(profiles: pd.DataFrame) -> None:
         compare(profiles, [get("kaplan")])
     with pytest.raises(InputError, match="too few for a rollout"):
         compare(isoflop_table(3), [get("kaplan"), get("chinchilla")], draws=20)
+
+
+def test_what_cannot_be_made_is_left_out_and_told(profiles: pd.DataFrame) -> None:
+    free = profiles.assign(C=profiles.C * np.geomspace(1, 3000, len(profiles)))
+    items = [get("chinchilla_tied"), get("kaplan"), get("approach_2")]
+    found = compare(free, items, draws=20)
+    assert {item.name for item in found.standings} == {"chinchilla_tied", "kaplan"}
+    assert "approach_2: table: Approach 2 needs at least 3" in found.rollout.refused[0]
+    with pytest.raises(InputError, match="fewer than two of these laws can be compared"):
+        compare(free, items[1:], draws=20)
+    with pytest.raises(InputError, match="within = -1"):
+        compare(profiles, items, within=-1.0)
