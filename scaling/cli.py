@@ -11,6 +11,7 @@ import typer
 
 from scaling import (
     cli_certify,
+    cli_extrapolate,
     cli_fit,
     cli_forecast,
     cli_laws,
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 app.add_typer(cli_fit.app)  # fit
 app.add_typer(cli_forecast.app)  # forecast
+app.add_typer(cli_extrapolate.app)  # extrapolate
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods
