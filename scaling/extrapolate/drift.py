@@ -1,4 +1,4 @@
-"""The default predictor of one loss-versus-scale curve: a law whose log-log slope drifts.
+"""The default predictor of one loss-versus-scale curve: a law from which the curve may drift.
 
 With t = ln(x / x_last), x_last the largest x of the fit,
 
@@ -6,17 +6,20 @@ With t = ln(x / x_last), x_last the largest x of the fit,
     g(t) = (1 + q) z / (1 + q z),  z = exp(-c t).
 
 The law holds at x_last: r is the part of the loss there that more scale can still take away, c the
-exponent, and q > 0 bends the start of the curve towards a plateau (chance), as M4 of Alabdulmohsin
-et al. 2022 (arXiv:2209.06640) does; q = 0 is b x^-c + E. No law holds over all scales, so the slope
-wanders from the law's by a Wiener process of t that starts at x_last and runs both ways; drift is
-its integral. This one assumption makes points far below x_last weigh little, as the recency weights
-that the literature uses do, and makes intervals grow with the distance.
+exponent, and q what is left of the fall over what has been gained since a plateau at the start
+(chance), as in M4 of Alabdulmohsin et al. 2022 (arXiv:2209.06640) with alpha = 1; q = 0 is a curve
+without one, b x^-c + E. No law holds over all scales, so the curve drifts from it as t leaves 0,
+both ways: its slope walks at random (a Wiener process of t), and so does its level, which takes in
+errors that neighbours share. These two walks make points far below x_last weigh little, as the
+recency weights of the literature do, and intervals grow with distance.
 
-Everything is integrated out: a (flat) and the noise (1/variance) exactly; c, r, q and the ratio of
-drift to noise as weights of a grid's points. Priors are the same for every curve and broad: the
-slope at x_last, c r, log-uniform; the rate at which it dies away, c (1 - r), exponential with mean
-2; the ratio log-uniform; q uniform on its five values. A smooth trend as an integrated Wiener
-process is from Wahba 1978 (J. R. Stat. Soc. B 40, 364).
+Everything is integrated out: a (flat) and the noise (1/variance) exactly; c, r, q and the walks'
+variances as weights of a grid's points. Priors are the same for every curve and broad: the slope at
+x_last, c r, log-uniform; the rate at which it dies away, c (1 - r), exponential with mean 2; q 0,
+or log-uniform from .1 to 3; the walks' variances log-uniform. A smooth trend as an integrated
+Wiener process is from Wahba 1978 (J. R. Stat. Soc. B 40, 364); a walk of level and slope together
+is the local linear trend of Harvey 1989 (Forecasting, Structural Time Series Models and the Kalman
+Filter).
 """
 
 from __future__ import annotations
@@ -39,11 +42,14 @@ _GOLDEN = (np.sqrt(5) - 1) / 2
 
 _EXPONENT = (0.02, 2.0)  # range of c, up to the bound of every other law's
 _REDUCIBLE = (0.005, 0.999)  # of r
-_PLATEAUS = np.array([0.0, 0.1, 0.3, 1.0, 3.0])  # of q
-_SIDE = 20  # points of the grid along ln c, and along ln r
+_PLATEAUS = np.append(0.0, np.geomspace(0.1, 3.0, 6))  # of q
+_SIDE = 14  # points of the grid along ln c, and along ln r
 _PASSES = 3  # grids, each inside the part of the last that matters
 _MATTERS = np.log(1e-6)  # of a law's best weight against the best of all
-_RATIOS = np.geomspace(1e-2, 1e5, 15)  # variance of the slope's drift an e-fold, in noise variances
+# variances an e-fold: of the slope's walk in noise variances, and of the level's in the slope's
+_SLOPE_WALKS = np.geomspace(1e-2, 1e4, 7)
+_LEVEL_WALKS = np.geomspace(1e-2, 1.0, 3)
+_SLOPE, _LEVEL = (v.ravel() for v in np.meshgrid(_SLOPE_WALKS, _LEVEL_WALKS))  # [walks]
 _EXACT = 1e-8  # sum of squared log residuals that rounding and the grid leave on an exact law
 
 
@@ -88,11 +94,11 @@ def _box(
 
 @dataclass(frozen=True, eq=False)
 class Extrapolation:
-    """What is believed of a curve beyond its fit: a mixture of Student's t over the grid.
+    """What is believed of a curve beyond its fit: a mixture of Student's t over laws and walks.
 
-    x_last: largest fitted x. laws: the grid. weights [ratios, laws] sum to 1; level [ratios, laws]
-    is ln loss at x_last under each; spread [ratios, laws] the noise's standard deviation in
-    ln loss; unsure [ratios] the level's variance in noise variances. freedom: of Student's t.
+    x_last: largest fitted x. laws: the grid. weights [walks, laws] sum to 1; level [walks, laws]
+    is ln loss at x_last under each; spread [walks, laws] the noise's standard deviation in
+    ln loss; unsure [walks] the level's variance in noise variances. freedom: of Student's t.
     """
 
     x_last: float
@@ -123,22 +129,22 @@ class Extrapolation:
 
     def _log_draws(self, x: Array) -> Array:
         t = self._distance(x)
-        ratio, law, deviate = self._sample
-        drift = _RATIOS[ratio][:, None] * t**3 / 3  # variance of an integrated Wiener process
-        scale = np.sqrt(self.unsure[ratio][:, None] + drift + 1.0)
-        centre = self.level[ratio, law][:, None] + self.laws.at(law).shape(t)
-        return centre + self.spread[ratio, law][:, None] * scale * deviate[:, None]
+        walk, law, deviate = self._sample
+        drift = _SLOPE[walk][:, None] * (t**3 / 3 + _LEVEL[walk][:, None] * t)  # its variance
+        scale = np.sqrt(self.unsure[walk][:, None] + drift + 1.0)
+        centre = self.level[walk, law][:, None] + self.laws.at(law).shape(t)
+        return centre + self.spread[walk, law][:, None] * scale * deviate[:, None]
 
     @cached_property
     def _sample(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-        """Ratio, law and deviate of each draw: evenly through the weights, and through Student's t
+        """Walk, law and deviate of each draw: evenly through the weights, and through Student's t
         in another order (the golden ratio's multiples), so that every law meets all deviates."""
         even = (np.arange(_DRAWS) + 0.5) / _DRAWS
         total = np.cumsum(self.weights)
         at = np.searchsorted(total, even * total[-1])
-        ratio, law = np.unravel_index(at, self.weights.shape)
+        walk, law = np.unravel_index(at, self.weights.shape)
         deviate = special.stdtrit(self.freedom, (np.arange(1, _DRAWS + 1) * _GOLDEN) % 1.0)
-        return ratio, law, deviate
+        return walk, law, deviate
 
     def _distance(self, x: Array) -> Array:
         t = np.log(np.asarray(x, dtype=float) / self.x_last)
@@ -179,29 +185,35 @@ def extrapolate(x: Array, loss: Array) -> Extrapolation:
 def _posterior(
     laws: Laws, t: Array, y: Array, count: Array, within: float
 ) -> tuple[Array, Array, Array, Array]:
-    """Log weights, level and sum of squares (whitened) of each ratio and law [ratios, laws], and
-    the level's variance in noise variances [ratios].
+    """Log weights, level and sum of squares (whitened) of each walk and law [walks, laws], and
+    the level's variance in noise variances [walks].
 
-    One rotation makes drift plus noise independent whatever their ratio.
+    One rotation makes drift plus noise independent at every size of the drift.
     """
     root = np.sqrt(count)
-    variance, rotation = np.linalg.eigh(root[:, None] * _integrated_wiener(t) * root)
-    one = rotation.T @ root
-    off = rotation.T @ (root[:, None] * (y[:, None] - laws.shape(t).T))  # [points, laws]
-    keep = 1.0 / (1.0 + _RATIOS[:, None] * np.maximum(variance, 0.0))  # [ratios, points]
-    precision = keep @ one**2  # of the level
-    level = (keep * one) @ off / precision[:, None]
-    squares = keep @ off**2 - precision[:, None] * level**2 + within
-    squares = np.maximum(squares, 0.0) + _EXACT
-    evidence = 0.5 * (np.log(keep).sum(axis=1) - np.log(precision))
-    likelihood = -0.5 * (count.sum() - 1) * np.log(squares)
-    return evidence[:, None] + likelihood + laws.log_prior, level, squares, 1.0 / precision
+    off = root[:, None] * (y[:, None] - laws.shape(t).T)  # [points, laws]
+    parts = []
+    for level_walk in _LEVEL_WALKS:
+        covariance = root[:, None] * _walk(t, level_walk) * root
+        variance, rotation = np.linalg.eigh(covariance)
+        one, turned = rotation.T @ root, rotation.T @ off
+        keep = 1.0 / (1.0 + _SLOPE_WALKS[:, None] * np.maximum(variance, 0.0))
+        precision = keep @ one**2  # of the level
+        level = (keep * one) @ turned / precision[:, None]
+        squares = keep @ turned**2 - precision[:, None] * level**2 + within
+        squares = np.maximum(squares, 0.0) + _EXACT
+        evidence = 0.5 * (np.log(keep).sum(axis=1) - np.log(precision))
+        likelihood = -0.5 * (count.sum() - 1) * np.log(squares)
+        log_weight = evidence[:, None] + likelihood + laws.log_prior
+        parts.append((log_weight, level, squares, 1.0 / precision))
+    log_weight, level, squares, unsure = (np.concatenate(v) for v in zip(*parts, strict=True))
+    return log_weight, level, squares, unsure
 
 
-def _integrated_wiener(t: Array) -> Array:
-    """Covariance of the integral from 0 of a Wiener process that starts at 0; t [n] <= 0."""
+def _walk(t: Array, level_walk: float) -> Array:
+    """Covariance of the drift at t [n] <= 0, for a slope's walk of unit variance an e-fold."""
     near, far = np.minimum.outer(-t, -t), np.maximum.outer(-t, -t)
-    return np.asarray(near**2 * (3 * far - near) / 6)
+    return np.asarray(near**2 * (3 * far - near) / 6 + level_walk * near)
 
 
 def _merged(x: Array, loss: Array) -> tuple[Array, Array, Array, float]:
