@@ -53,12 +53,12 @@ def _panel(axes: Axes, item: CurveForecast) -> None:
     band = axes.fill_between(along, low, high, color=FIT, alpha=0.17, linewidth=0,
                              label="90 % interval")  # fmt: skip
     band.set_gid(gid("band", name))
-    axes.plot(along, item.extrapolation.predict(along), "--", color=FIT, linewidth=1.1,
+    axes.plot(along, item.extrapolation.predict(along), "--", color=FIT, linewidth=1.2, zorder=5,
               label="forecast")  # fmt: skip
     axes.plot(curve.x, curve.loss, "o", color=INK, markersize=2.2, label="fitted")
     if item.known.any():
-        axes.plot(curve.at[item.known], curve.truth[item.known], "D", color=TRUTH, markersize=1.8,
-                  label="came out")  # fmt: skip
+        axes.plot(curve.at[item.known], curve.truth[item.known], "D", color=TRUTH, alpha=0.5, markersize=1.8,
+                  markeredgewidth=0, label="came out")  # fmt: skip
     axes.set(xscale="log", yscale="log")
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
