@@ -57,8 +57,9 @@ def _panel(axes: Axes, item: CurveForecast) -> None:
               label="forecast")  # fmt: skip
     axes.plot(curve.x, curve.loss, "o", color=INK, markersize=2.2, label="fitted")
     if item.known.any():
-        axes.plot(curve.at[item.known], curve.truth[item.known], "D", color=TRUTH, alpha=0.5, markersize=1.8,
-                  markeredgewidth=0, label="came out")  # fmt: skip
+        ahead, truth = curve.at[item.known], curve.truth[item.known]
+        axes.plot(ahead, truth, "D", color=TRUTH, alpha=0.5, markersize=1.8, markeredgewidth=0,
+                  label="came out")  # fmt: skip
     axes.set(xscale="log", yscale="log")
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
