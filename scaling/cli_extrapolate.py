@@ -150,6 +150,8 @@ def _methods(
     for name in ("ours", *others[0]):
         table.add_column(name, justify="right")
     for item, laws in zip(found, others, strict=True):
+        if not len(item.curve.at):
+            continue
         far = int(item.curve.at.argmax())
         cells = [_cell(item.rmsle, item.prediction[far], known)]
         for law in laws.values():

@@ -56,8 +56,10 @@ def curves(
     and nothing to predict.
     """
     source = source_of(df)
-    if group is not None and group not in df.columns:
-        raise InputError(f"{source}: no column {group} to group by; it has {_columns(df)}")
+    for option, name in (("--x", x), ("--y", y), ("--group", group), ("--split", split)):
+        if name is not None and name not in df.columns:
+            columns = ", ".join(map(str, df.columns))
+            raise InputError(f"{source}: no column {name} ({option}); it has {columns}")
     fitted = _fitted(df, split)
     check_table(df, (x,))
     check_table(df[fitted], (x, y))
@@ -106,8 +108,6 @@ def curves(
 def _fitted(df: pd.DataFrame, split: str | None) -> pd.Series:
     if split is None:
         return pd.Series(True, index=df.index)
-    if split not in df.columns:
-        raise InputError(f"{source_of(df)}: no column {split} to split by; it has {_columns(df)}")
     other = ~df[split].isin([FIT, EXTRAPOLATE])
     if other.any():
         values = ", ".join(sorted({repr(v) for v in df.loc[other, split]}))
@@ -145,7 +145,3 @@ def _check(rows: pd.DataFrame, fit: pd.DataFrame, x: str, y: str, where: str) ->
             f"{where}: {y} rises with {x} all along the fitted rows; a loss or an error rate falls "
             f"(is {y} an accuracy? give 1 - accuracy)"
         )
-
-
-def _columns(df: pd.DataFrame) -> str:
-    return ", ".join(map(str, df.columns))

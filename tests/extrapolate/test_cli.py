@@ -117,6 +117,15 @@ def test_published_laws_side_by_side(scaling: Run) -> None:
     assert "5 distinct runs are too few" in methods["bnsl1"]["status"]
 
 
+def test_a_curve_with_nothing_ahead_is_passed_over(scaling: Run) -> None:
+    df = table()[lambda df: (df["task"] == "fast") | (df["split"] == "fit")]
+    code, out, err = scaling(df, *BY_TASK, "--methods")
+    assert (code, err) == (0, "")
+    assert "fast" in out
+    _, out, _ = scaling(df, *BY_TASK, "--json")
+    assert json.loads(out)["groups"][0]["prediction"] == []
+
+
 def test_figure(scaling: Run, tmp_path: Path) -> None:
     code, _, _ = scaling(table(), *BY_TASK, "--plot", tmp_path / "curves.svg")
     assert code == 0
@@ -165,9 +174,9 @@ BAD: dict[str, tuple[pd.DataFrame, tuple[str, ...], str]] = {
         table(x=np.where(FITTED, table()["x"], 10.0)), BY_TASK,
         "rows 17, 18 to predict lie below the largest fitted x (1e+09)",
     ),
-    "no such group": (table(), ("--group", "name", "--at", "2e9"), "no column name to group by"),
-    "no such split": (table(), ("--split", "part"), "no column part to split by"),
-    "no such loss": (table(), (*BY_TASK[:5], "error", *BY_TASK[6:]), "no column error"),
+    "no such group": (table(), ("--group", "name", "--at", "2e9"), "no column name (--group); it has"),
+    "no such split": (table(), ("--split", "part"), "no column part (--split); it has"),
+    "no such loss": (table(), (*BY_TASK[:5], "error", *BY_TASK[6:]), "no column error (--y); it has"),
 }  # fmt: skip
 
 
