@@ -174,9 +174,13 @@ BAD: dict[str, tuple[pd.DataFrame, tuple[str, ...], str]] = {
         table(x=np.where(FITTED, table()["x"], 10.0)), BY_TASK,
         "rows 17, 18 to predict lie below the largest fitted x (1e+09)",
     ),
-    "no such group": (table(), ("--group", "name", "--at", "2e9"), "no column name (--group); it has"),
+    "no such group": (
+        table(), ("--group", "name", "--at", "2e9"), "no column name (--group); it has task, x"
+    ),
     "no such split": (table(), ("--split", "part"), "no column part (--split); it has"),
-    "no such loss": (table(), (*BY_TASK[:5], "error", *BY_TASK[6:]), "no column error (--y); it has"),
+    "no such loss": (
+        table(), (*BY_TASK[:5], "error", *BY_TASK[6:]), "no column error (--y); it has task, x"
+    ),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.extrapolate import extrapolate
+from scaling.extrapolate import drift, extrapolate
 
 Array = NDArray[np.float64]
 
@@ -140,3 +140,31 @@ def test_too_few_points_and_points_behind() -> None:
         extrapolate(np.array([1.0, 10.0, 100.0]), np.array([3.0, 2.0, 1.5])).predict(
             np.array([200.0, 5.0])
         )
+
+
+def test_the_posterior_is_that_of_the_written_covariance() -> None:
+    """One rotation for all laws and walks, against generalised least squares of a few of them."""
+    t, y = np.log(X / X[-1]), np.log(curve(noise=0.02))
+    count = np.random.default_rng(0).integers(1, 4, len(X)).astype(float)
+    laws = drift.Laws.grid((0.1, 1.0), (0.05, 0.9))
+    weight, level, squares, unsure = drift._posterior(laws, t, y, count, 0.0)
+    near, far = np.minimum.outer(-t, -t), np.maximum.outer(-t, -t)
+    pairs = [(walk, law) for walk in (0, 8, 20) for law in (3, 700, 1300)]
+    direct = []
+    for walk, law in pairs:
+        slope, level_walk = drift._SLOPE[walk], drift._LEVEL[walk]
+        wiener = near**2 * (3 * far - near) / 6 + level_walk * near
+        covariance = np.diag(1 / count) + slope * wiener
+        inverse = np.linalg.inv(covariance)
+        off = y - laws.at(np.array([law])).shape(t)[0]
+        precision = inverse.sum()
+        mean = inverse.sum(axis=0) @ off / precision
+        rest = (off - mean) @ inverse @ (off - mean) + drift._EXACT
+        assert level[walk, law] == pytest.approx(mean, rel=1e-7)
+        assert squares[walk, law] == pytest.approx(rest, rel=1e-7)
+        assert unsure[walk] == pytest.approx(1 / precision, rel=1e-7)
+        logdet = np.linalg.slogdet(covariance)[1] + np.log(precision)
+        prior = laws.log_prior[law]
+        direct.append(-0.5 * logdet - 0.5 * (count.sum() - 1) * np.log(rest) + prior)
+    ours = np.array([weight[pair] for pair in pairs])
+    np.testing.assert_allclose(ours - ours[0], np.array(direct) - direct[0], rtol=1e-6, atol=1e-6)
