@@ -13,6 +13,7 @@ from scaling import (
     cli_certify,
     cli_compare,
     cli_coverage,
+    cli_extrapolate,
     cli_fit,
     cli_forecast,
     cli_laws,
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 app.add_typer(cli_fit.app)  # fit
 app.add_typer(cli_forecast.app)  # forecast
+app.add_typer(cli_extrapolate.app)  # extrapolate
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods

@@ -119,7 +119,7 @@ def check_table(
     Columns of `zero` may be 0, those of `signed` any finite number. The message names the file and
     the rows (counted from 1, the header not counted) at fault.
     """
-    source = _source(df)
+    source = source_of(df)
     for name in needs:
         if name not in df.columns:
             raise InputError(f"{source}: {_missing(name, df.columns)}")
@@ -135,7 +135,7 @@ def check_table(
         ):
             if bad.any():
                 raise InputError(
-                    f"{source}: column {name} is {what} in {_rows(df.index[bad])}; "
+                    f"{source}: column {name} is {what} in {rows_named(df.index[bad])}; "
                     f"every {name} must be a finite number{range_}"
                 )
 
@@ -153,7 +153,7 @@ def conventions(df: pd.DataFrame) -> dict[str, str]:
             kinds = sorted({str(kind) for kind in df[name].fillna(UNSTATED)}) or kinds
         if len(kinds) > 1:
             raise InputError(
-                f"{_source(df)}: {name} mixes {' and '.join(kinds)}; "
+                f"{source_of(df)}: {name} mixes {' and '.join(kinds)}; "
                 "fit one convention at a time, for example with --where"
             )
         found[name] = kinds[0]
@@ -185,11 +185,12 @@ def select_rows(
         leave_out(~matches(df, where), f"not {where}")
     if df.empty:
         told = "; ".join(str(item) for item in account)
-        raise InputError(f"{_source(df)}: no rows left to fit ({told})")
+        raise InputError(f"{source_of(df)}: no rows left to fit ({told})")
     return df, tuple(account)
 
 
-def _source(df: pd.DataFrame) -> str:
+def source_of(df: pd.DataFrame) -> str:
+    """The file that a table was read from, for messages."""
     return str(df.attrs.get("source", "table"))
 
 
@@ -201,7 +202,8 @@ def _missing(name: str, columns: Iterable[object]) -> str:
     return f"no column {name}; it has {', '.join(names)}{hint} (name it with --columns {name}=...)"
 
 
-def _rows(index: pd.Index, show: int = 5) -> str:
+def rows_named(index: pd.Index, show: int = 5) -> str:
+    """`rows 3, 7`: counted from 1, the header not counted, as errors name them."""
     rows = [str(int(i) + 1) for i in index]
     more = f" and {len(rows) - show} more" if len(rows) > show else ""
     return f"row{'s' if len(rows) > 1 else ''} {', '.join(rows[:show])}{more}"

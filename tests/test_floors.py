@@ -20,6 +20,7 @@ LIGHT = [
     "scaling.sweep.plan",
     "scaling.sweep.store",
     "scaling.fit",
+    "scaling.extrapolate",
     "scaling.forecast",
     "scaling.report",
 ]
