@@ -97,6 +97,7 @@ def test_bad_input_is_one_line(
 def test_every_figure_is_exported_and_listed() -> None:
     from scaling import plot
 
-    of_studies = {"loss_curves", "cost", "proof"}  # these need a study's records
-    figures = set(plot.__all__) - {"Fitted", "save"} - of_studies
+    # these need a study's records, or curves: `proof`, `report` and `extrapolate` draw them
+    of_others = {"loss_curves", "cost", "proof", "extrapolation"}
+    figures = set(plot.__all__) - {"Fitted", "save"} - of_others
     assert set(registry.names()) == figures
