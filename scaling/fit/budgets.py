@@ -43,7 +43,7 @@ class Budget:
 
 
 def budgets_of(N: Array, C: Array, least: int = SIZES) -> list[Budget]:
-    """The budgets of `least` distinct sizes or more, ascending; C within a quarter of each other."""
+    """The budgets of `least` or more distinct sizes, ascending, of C within a quarter."""
     number = budget_numbers(np.log(C))
     found = []
     for k in range(int(number.max()) + 1):
