@@ -133,7 +133,7 @@ def _words(
     cuts = f"C <= {found.cuts[0]:.4g}" if one_cut else f"{len(found.cuts)} cuts"
     yield f"rollouts of {found.source} at {cuts} by {', '.join(names)} ({why})"
     if one_cut:
-        for name in names:
+        for name in names if len(found.budgets) else ():
             yield _budgets_table(found, name)
     yield _scores_table(scores(found))
     yield (

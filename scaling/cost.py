@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+# Of ln FLOPs per token over ln N: scatter of a size where two sizes cannot tell, and the least that
+# is believed; how far a curve bends in one e-fold; sd of its slope around 1 at an end. Widths and
+# vocabularies make slopes of .87 (non-embedding N of small models) to 1.1.
+_SCATTER, _EXACT = 0.01, 1e-4
+_BEND, _SLOPE = 0.1, 0.1
+
 
 def c_6nd(N: ArrayLike, D: ArrayLike) -> Array:
     """The 6ND approximation of training FLOPs for N parameters on D tokens."""
@@ -29,7 +35,8 @@ class Cost:
     """Training FLOPs per token as a function of N, in the convention `kind`.
 
     `counted` costs hold knots (ln N, ln FLOPs per token) that a monotone cubic joins; beyond the
-    outermost sizes the last slope continues. `N` is whichever count the table was fitted on.
+    outermost sizes a straight line continues, with the slope of the sizes near that end. `N` is
+    whichever count the table was fitted on.
     """
 
     kind: Literal["6ND", "counted"] = "6ND"
@@ -70,7 +77,9 @@ class Cost:
             return self.ln_flops[0] + (x - first), np.ones_like(x)
         curve = _curve(self.ln_n, self.ln_flops)
         inside = np.clip(x, first, last)
+        below, above = _end_slopes(self.ln_n, self.ln_flops)
         slope = np.asarray(curve(inside, 1), dtype=float)
+        slope = np.where(x < first, below, np.where(x > last, above, slope))
         return np.asarray(curve(inside), dtype=float) + slope * (x - inside), slope
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,6 +95,30 @@ def _curve(ln_n: tuple[float, ...], ln_flops: tuple[float, ...]) -> PchipInterpo
     from scipy.interpolate import PchipInterpolator  # late: most callers want only 6ND
 
     return PchipInterpolator(np.array(ln_n), np.array(ln_flops))
+
+
+@lru_cache(maxsize=64)
+def _end_slopes(ln_n: tuple[float, ...], ln_flops: tuple[float, ...]) -> tuple[float, float]:
+    """Slopes with which a cost curve goes on below its first and above its last knot.
+
+    The last two knots alone would not do: where C is rounded or two shapes have nearly one N their
+    slope may be anything. A line through all knots, each weighted by its scatter (how far knots lie
+    off their neighbours) and by how far the curve may have bent on the way to the end; the slope
+    has a normal prior around that of 6ND.
+    """
+    x = np.array(ln_n)
+    over = np.array(ln_flops) - x  # ln of the cost over 6 N, up to a constant
+    scatter = _SCATTER
+    if len(x) > 2:
+        part = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+        off = over[1:-1] - (1 - part) * over[:-2] - part * over[2:]
+        scatter = float(np.sqrt((off**2 / (1 + part**2 + (1 - part) ** 2)).mean()))
+    slopes = []
+    for end in (x[0], x[-1]):
+        weight = 1 / (max(scatter, _EXACT) ** 2 + (_BEND * (x - end) ** 2) ** 2)
+        z = x - np.average(x, weights=weight)
+        slopes.append(1 + float((weight * z * over).sum() / ((weight * z**2).sum() + _SLOPE**-2)))
+    return slopes[0], slopes[1]
 
 
 def counted(N: ArrayLike, D: ArrayLike, C: ArrayLike) -> Cost:

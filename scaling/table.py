@@ -49,7 +49,8 @@ def read_table(
     if path.suffix not in _SUFFIXES:
         raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        what = "a folder, not a table" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {what}")
     try:
         if path.suffix == ".parquet":
             df = pd.read_parquet(path)

@@ -93,6 +93,12 @@ def test_unreadable_files(tmp_path: Path, name: str, text: str | None, message: 
         read_table(tmp_path / name)
 
 
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").mkdir()
+    with pytest.raises(InputError, match="a folder, not a table"):
+        read_table(tmp_path / "runs.csv")
+
+
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"N,D,loss\n\xff\xfe,1,1\n")
     with pytest.raises(InputError, match=r"t\.csv: cannot be read"):

@@ -14,7 +14,9 @@ SAME_BUDGET = 0.10  # rows within 10 % of the next one's C share a budget
 _WIDEST = 1.25  # largest over smallest C of a budget: a longer chain of neighbours is none
 SIZES = 5  # distinct sizes of a profile: a quadratic has three coefficients, two check it
 BUDGETS = 3  # profiles that a line through their minima needs: two fix it
-_MOST_ROWS = 2 / 3  # rows that lie in profiles, in a table that was laid out in budgets
+# What tells a table that was laid out in budgets: the sizes of each, and the share of rows in them.
+# Few sizes may share a C by chance, as in a grid of N and D; then nearly all rows must.
+LAID_OUT = ((SIZES, 2 / 3), (3, 0.9))
 
 _WINDOW = np.log(5.0)  # sizes within 5x of the best one tell where the minimum is
 _CUBIC = 7  # points from which on the profile may be lopsided
@@ -40,22 +42,26 @@ class Budget:
     rows: Index
 
 
-def budgets_of(N: Array, C: Array) -> list[Budget]:
-    """The budgets of 5 or more distinct sizes, ascending; C within a quarter of each other."""
+def budgets_of(N: Array, C: Array, least: int = SIZES) -> list[Budget]:
+    """The budgets of `least` or more distinct sizes, ascending, of C within a quarter."""
     number = budget_numbers(np.log(C))
     found = []
     for k in range(int(number.max()) + 1):
         rows = np.flatnonzero(number == k)
         sizes = len(np.unique(np.round(np.log(N[rows]), 6)))
-        if sizes >= SIZES and C[rows].max() <= _WIDEST * C[rows].min():
+        if sizes >= least and C[rows].max() <= _WIDEST * C[rows].min():
             found.append(Budget(float(np.median(C[rows])), rows))
     return found
 
 
-def laid_out(found: list[Budget], rows: int) -> bool:
-    """Whether a table of so many rows is an isoFLOP table: enough budgets, that hold most rows."""
-    inside = sum(len(budget.rows) for budget in found)
-    return len(found) >= BUDGETS and inside >= _MOST_ROWS * rows
+def layout(N: Array, C: Array) -> list[Budget]:
+    """The budgets that an isoFLOP table was laid out in; none for a table of free N and D."""
+    for least, share in reversed(LAID_OUT):
+        found = budgets_of(N, C, least)
+        inside = sum(len(budget.rows) for budget in found)
+        if len(found) >= BUDGETS and inside >= share * len(C):
+            return found
+    return []
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scaling.cost import Cost, c_6nd, counted
-from scaling.fit.budgets import Budget, budget_numbers, budgets_of, laid_out
+from scaling.fit.budgets import BUDGETS, LAID_OUT, Budget, budget_numbers, budgets_of, layout
 from scaling.table import check_table, conventions, select_rows
 
 Array = NDArray[np.float64]
@@ -66,7 +66,6 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
     chosen.attrs["source"] = source
     n, d, c, loss = (chosen[k].to_numpy(dtype=float) for k in (N, "D", "C", "loss"))
     is_counted = "C_kind" in chosen and str(chosen["C_kind"].iloc[0]) == "counted"
-    found = budgets_of(n, c)
     return Rows(
         frame=chosen,
         N=n,
@@ -75,7 +74,7 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
         loss=loss,
         n_column=N,
         cost=counted(n, d, c) if is_counted else Cost(),
-        budgets=tuple(found) if laid_out(found, len(c)) else (),
+        budgets=tuple(layout(n, c)),
         source=source,
     )
 
@@ -97,8 +96,10 @@ def near_optimal(rows: Rows, within: float) -> NDArray[np.bool_]:
 
 def too_few(rows: Rows) -> str:
     """Why these rows are no isoFLOP table, in words."""
-    count = len(budgets_of(rows.N, rows.C))
+    (least, share), _ = LAID_OUT
+    found = budgets_of(rows.N, rows.C, least)
+    inside = sum(len(budget.rows) for budget in found)
     return (
-        f"{count} isoFLOP budget{'s' * (count != 1)} (equal C, 5 or more sizes) among "
-        f"{len(rows.C)} rows; at least 3 budgets that hold two thirds of the rows are needed"
+        f"{inside} of {len(rows.C)} rows lie in isoFLOP budgets (equal C, {least} or more sizes); "
+        f"{share:.0%} in {BUDGETS} or more are needed"
     )

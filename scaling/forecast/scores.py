@@ -135,8 +135,9 @@ class Record:
         if not self.fails:
             return told
         return (
-            "do not trust this forecast: this table's smaller runs do not foretell its larger "
-            f"ones (learning rates not tuned at each size do that): {told}"
+            f"do not trust this forecast: {self.forecaster} on this table's smaller runs does not "
+            "foretell its larger ones (a wrong law does that, or learning rates that are not tuned "
+            f"at each size; `scaling compare` tells which laws do better): {told}"
         )
 
 

@@ -61,6 +61,20 @@ def test_the_optimum_has_the_lowest_loss_on_its_budget(
     assert float(best.loss.point) == pytest.approx(losses[50], rel=1e-12)
 
 
+def test_a_counted_cost_that_jitters_goes_on_beyond_its_sizes() -> None:
+    """The two largest sizes alone would tell any slope: here C is rounded by 3 %."""
+    rng = np.random.default_rng(0)
+    N = np.geomspace(1e8, 3e9, 14)
+    for _ in range(20):
+        cost = counted(N, N, 6 * N**1.03 * N * np.exp(0.03 * rng.normal(size=14)))
+        np.testing.assert_allclose(cost.flops_per_token(3e10), 6 * 3e10**1.03, rtol=0.25)
+        np.testing.assert_allclose(cost.flops_per_token(1e7), 6 * 1e7**1.03, rtol=0.25)
+    twins = counted([1e8, 1e9, 1.01e9], [1.0] * 3, [6e8, 6.1e9, 6e9])  # two shapes of one size
+    assert twins.elasticity(1e10) > 0.9
+    exact = counted(N, N, 6 * N**1.05 * N)
+    np.testing.assert_allclose(exact.elasticity([1e7, 1e10]), 1.05, rtol=0.005)
+
+
 def test_counted_costs_follow_the_rows_and_are_called_counted(counted_fit: Fit) -> None:
     cost = counted_fit.cost
     assert cost.kind == "counted"

@@ -45,8 +45,16 @@ def test_the_default_follows_the_layout(profiles: pd.DataFrame) -> None:
     free = spread_out(profiles)
     item, why = default(rows_of(free))
     assert item.name == "chinchilla_tied"
-    assert "0 isoFLOP budgets" in why
+    assert "0 of 42 rows lie in isoFLOP budgets" in why
     assert "isoflop" not in [one.name for one in sensible(rows_of(free))]
+
+
+def test_few_sizes_at_each_budget_still_make_an_isoflop_table(profiles: pd.DataFrame) -> None:
+    few = profiles.groupby("C").head(4)
+    assert default(rows_of(few))[0].name == "isoflop"
+    N, D = (v.ravel() for v in np.meshgrid(1e7 * 2.0 ** np.arange(7), 1e9 * 2.0 ** np.arange(8)))
+    grid = pd.DataFrame({"N": N, "D": D, "loss": 2 + 400 / N**0.35 + 400 / D**0.3})
+    assert not rows_of(grid).budgets  # its diagonals share a C, and their sizes do so by chance
 
 
 def test_cuts_leave_three_budgets_and_larger_runs(profiles: pd.DataFrame, found: Rollout) -> None:
