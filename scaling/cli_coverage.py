@@ -69,6 +69,9 @@ def coverage(
     from scaling.forecast.truths import DESIGNS, TRUTHS
 
     if table:
+        synthetic = {"--law": law, "--design": design, "--noise": noise, "--by": by}
+        if given := [name for name, value in synthetic.items() if value]:
+            raise InputError(f"{given[0]} is of synthetic tables; with --table it has no meaning")
         names = [name.removeprefix(study.CALIBRATED) for name in forecaster or study.DEFAULTS]
         lines = _on_tables(table, names, draws, seed)
         if as_json:

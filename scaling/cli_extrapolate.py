@@ -50,6 +50,10 @@ def extrapolate(
     """Predict a curve's loss at larger scale, with an interval, from its smaller points."""
     from scaling.extrapolate import curves, forecast_curve
 
+    if plot is not None:
+        from scaling.plot import extrapolation, save, writable
+
+        writable(plot)
     given = curves(read(file, None), x=x, y=y, group=group, split=split, at=at or ())
     found = [forecast_curve(curve) for curve in given]
     others = []
@@ -58,8 +62,6 @@ def extrapolate(
 
         others = [published(curve) for curve in given]
     if plot is not None:
-        from scaling.plot import extrapolation, save
-
         save(extrapolation(found, x=x, y=y), plot)
     if as_json:
         groups = [item.to_dict() for item in found]

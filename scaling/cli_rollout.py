@@ -61,6 +61,11 @@ def rollout(
     from scaling.forecast.rollout import rollout_to
     from scaling.forecast.rows import rows_of
 
+    if plot is not None:
+        from scaling.plot import rollout as draw
+        from scaling.plot import save, writable
+
+        writable(plot)
     df = read(table, columns)
     rows = rows_of(df, n, where)
     chosen, why = forecasters.default(rows)
@@ -77,9 +82,6 @@ def rollout(
             found = roll(df, items, **settings, progress=told)
     names = [item.name for item in items]
     if plot is not None:
-        from scaling.plot import rollout as draw
-        from scaling.plot import save
-
         save(draw(found), plot)
     if as_json:
         show_json(_json(found, names, why, one_cut=max_compute is not None))

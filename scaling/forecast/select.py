@@ -216,7 +216,11 @@ def _aicc(predictor: Predictor, rows: int) -> float | None:
 
 def telling(pair: Mapping[str, Calibrated], rows: Rows, within: float) -> Telling:
     """The (N, D) of at most `within` FLOPs at which two forecasters differ most, relative to the
-    spread of what they predict; shapes D / N are the table's own."""
+    spread of what they predict.
+
+    Shapes D / N are the table's own; sizes too, up to as many times larger as `within` is more
+    compute than it has.
+    """
     (a, first), (b, second) = pair.items()
     low, high = np.quantile(rows.D / rows.N, [0.02, 0.98])
     C = np.geomspace(min(float(rows.C[0]), within), within, _COMPUTES)
@@ -225,6 +229,8 @@ def telling(pair: Mapping[str, Calibrated], rows: Rows, within: float) -> Tellin
     one, two = (p.loss(N0, D0, noise=True) for p in (first, second))
     spread = np.hypot(*(np.log(np.maximum(v.draws, 1e-12)).std(axis=0) for v in (one, two)))
     apart = np.abs(np.log(one.point / two.point)) / np.maximum(spread, 1e-9)
+    largest = rows.N.max() * max(1.0, within / float(rows.C[-1]))
+    apart = np.where((rows.N.min() <= N0) & (largest >= N0), apart, -1.0)
     i, j = np.unravel_index(int(apart.argmax()), apart.shape)
     return Telling(
         N=float(N0[i, j]),

@@ -18,7 +18,7 @@ from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.slices import slices
-from scaling.plot.style import save
+from scaling.plot.style import save, writable
 
 __all__ = [
     "Fitted",
@@ -36,4 +36,5 @@ __all__ = [
     "rollout",
     "save",
     "slices",
+    "writable",
 ]

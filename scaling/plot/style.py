@@ -215,16 +215,27 @@ def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "le
     )
 
 
+def writable(target: Path) -> Path:
+    """The target itself, before long work is done for it.
+
+    Raises InputError for a suffix that no figure has, and for a folder that is not there.
+    """
+    if target.suffix.lower() not in FORMATS:
+        raise InputError(f"{target}: a figure ends in one of {', '.join(FORMATS)}")
+    if not target.parent.is_dir():
+        raise InputError(f"{target}: no such folder {target.parent}")
+    return target
+
+
 @styled
 def save(figure: Figure, target: Any, suffix: str | None = None) -> None:
     """Write a figure as SVG, PDF or PNG to a path or an open binary file; equal figures, equal
     bytes.
 
-    suffix: needed for an open file. Raises InputError for another format.
+    suffix: needed for an open file. Raises InputError for another format, or no such folder.
     """
-    suffix = Path(target).suffix.lower() if suffix is None else suffix
-    if suffix not in FORMATS:
-        raise InputError(f"{target}: a figure ends in one of {', '.join(FORMATS)}")
+    if suffix is None:
+        suffix = writable(Path(target)).suffix.lower()
     dates: dict[str, dict[str, Any]] = {
         ".svg": {"Date": None, "Creator": None},
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},

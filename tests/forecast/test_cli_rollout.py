@@ -134,6 +134,8 @@ def test_compare_and_the_average(scaling, profiles_file: Path) -> None:
             "unknown forecaster 'magic'; known: b",
         ),
         (("rollout", "TABLE", "--plot", "x.gif", "--draws", "20"), "ends in one of .svg"),
+        (("rollout", "TABLE", "--plot", "no/where.svg"), "no such folder no"),
+        (("coverage", "--table", "TABLE", "--by", "law"), "--by is of synthetic tables"),
         (("compare", "TABLE", "--laws", "kaplan"), "two laws or more"),
         (("compare", "TABLE", "--laws", "kaplan,magic"), "unknown forecaster 'magic'"),
         (("forecast", "TABLE", "--laws", "a,b", "--law", "c", "--compute", "1"), "choose one"),
