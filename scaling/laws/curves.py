@@ -120,12 +120,10 @@ def _m4_core(y: tuple[Array, ...]) -> Jet:
     by_alpha = (np.log(span) - softplus(s)) * by_z
     lever = span * up * down  # of L, by s
     turn = down - up - (alpha - 1) * up * down * by_z
-    # of L: L = e + span sigmoid(s), and span = e0 - e
-    wide = up + lever * by_span
-    wider = lever * by_span * (turn * by_span + 1 / span)
-    wide_z = lever * by_z * (turn * by_span + 1 / span)
-    wide_alpha = by_alpha * (turn * by_span + 1 / span) + by_z * (1 / span - up * by_span)
-    wide_alpha = lever * wide_alpha
+    tilt = turn * by_span + 1 / span
+    # of L = e + span sigmoid(s); span = e0 - e
+    wide, wider, wide_z = up + lever * by_span, lever * by_span * tilt, lever * by_z * tilt
+    wide_alpha = lever * (by_alpha * tilt + by_z * (1 / span - up * by_span))
     hessian = {
         (0, 0): wider,
         (0, 1): -wider,
