@@ -61,8 +61,6 @@ def published(curve: Curve, *, draws: int = 0, seed: int = 0) -> dict[str, Publi
             found[name] = _fit(name, curve, draws, seed)
         except InputError as error:  # too few points for its parameters
             found[name] = Published(f"not fitted: {error}")
-        except np.linalg.LinAlgError as error:
-            found[name] = Published(f"not fitted: {error}")
     return found
 
 

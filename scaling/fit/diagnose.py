@@ -23,6 +23,7 @@ _MOVES = 1e-9  # an exponent that no draw moves is held by a bound or the design
 _MIXED = 1.01  # R-hat above this says that chains have not mixed
 _EFFECTIVE = 100  # effective draws of each chain that quantiles need
 _DIVERGING = 0.01
+_UNKNOWN = 1e300  # stands for what is infinite or no number: files hold numbers alone
 _WEAK = 0.5  # 90 % interval of E as a part of the smallest loss
 
 
@@ -67,6 +68,8 @@ class Diagnostics:
     gradient at each coordinate held at its bound. condition: condition number of the Hessian,
     coordinates scaled to unit curvature. other_minima: objective values of other basins that starts
     ended in. scale: of the residuals, where the objective fits one. chains: of a posterior.
+    1e300 stands for a gradient or condition number that is infinite, or that derivatives which are
+    no numbers leave open.
     """
 
     gradient_norm: float
@@ -103,9 +106,10 @@ def diagnose(
     chains: Chains | None = None,
 ) -> Diagnostics:
     """Diagnostics at the estimate u [p], given every start's end."""
-    here = problem.local(u[None], problem.weights[None])
+    with np.errstate(all="ignore"):  # derivatives may overflow; `derivative_warnings` says so
+        here = problem.local(u[None], problem.weights[None])
     frozen = held(problem, u[None], here.gradient)[0]
-    gradient = here.gradient[0]
+    gradient = np.nan_to_num(here.gradient[0], nan=_UNKNOWN, posinf=_UNKNOWN, neginf=-_UNKNOWN)
     best = float(here.value[0])
     slack = _AGREE * best + problem.floor
     agreeing = polished.value <= best + slack
@@ -127,12 +131,14 @@ def diagnose(
 
 
 def _condition(hessian: Array) -> float:
+    if len(hessian) == 0:
+        return 1.0
+    if not np.isfinite(hessian).all():
+        return _UNKNOWN
     scale = np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-300))
     values = np.linalg.eigvalsh(hessian / scale[:, None] / scale)
-    if len(values) == 0:
-        return 1.0
     with np.errstate(over="ignore"):  # a direction without any curvature
-        return float(min(values.max() / max(values.min(), 1e-300), 1e300))
+        return float(min(values.max() / max(values.min(), 1e-300), _UNKNOWN))
 
 
 def design_warnings(x: Mapping[str, Array], loss: Array) -> list[str]:
@@ -163,6 +169,15 @@ def draw_warnings(sampled: Sampled, n_clusters: int, cluster_by: str, size: int)
     if sampled.converged < 0.99:
         found.append(f"{100 * (1 - sampled.converged):.1f} % of bootstrap refits did not converge")
     return found
+
+
+def derivative_warnings(problem: Problem, u: Array) -> list[str]:
+    """Whether the objective has derivatives at the estimate u [p], which all diagnostics need."""
+    with np.errstate(all="ignore"):
+        here = problem.local(u[None], problem.weights[None])
+    if np.isfinite(here.gradient).all() and np.isfinite(here.hessian).all():
+        return []
+    return ["derivatives at the estimate are not finite: whether it is a minimum is not known"]
 
 
 def bound_warnings(problem: Problem, coordinates: Coordinates, u: Array) -> list[str]:

@@ -11,7 +11,12 @@ from scaling.errors import InputError
 from scaling.fit import stages
 from scaling.fit.assemble import Estimate, fits_of
 from scaling.fit.build import Coordinates, Groups
-from scaling.fit.diagnose import bound_warnings, design_warnings, draw_warnings
+from scaling.fit.diagnose import (
+    bound_warnings,
+    derivative_warnings,
+    design_warnings,
+    draw_warnings,
+)
 from scaling.fit.draws import Kind, clusters_of, sample
 from scaling.fit.objective import Objective
 from scaling.fit.problem import Array, Index, Problem, Scale, Solutions
@@ -128,6 +133,7 @@ def _solve(how: How, rows: Rows, groups: Groups | None) -> dict[str, Fit]:
     warnings = [
         *design_warnings(rows.x, rows.loss),
         *bound_warnings(problem, coordinates, u),
+        *derivative_warnings(problem, u),
         *draw_warnings(sampled, int(clusters.max()) + 1, cluster_by, problem.size),
     ]
     converged = bool(polished.converged[best])

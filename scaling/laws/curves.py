@@ -82,44 +82,61 @@ m3 = Law(
 
 
 def _m4(x: Any, *, e: Any, e0: Any, b: Any, c: Any, alpha: Any) -> Any:
-    """The L that solves the formula. With L = e + (e0 - e) sigmoid(s) it reads
-    alpha softplus(s) - softplus(-s) = w, which rises and bends one way: Newton cannot miss it."""
-    span = e0 - e
-    w = np.log(b) - c * np.log(x) - (1 - alpha) * np.log(span)
+    return e + (e0 - e) * sigmoid(_m4_rise(e0 - e, np.log(b) - c * np.log(x), alpha))
+
+
+def _m4_rise(span: Any, z: Any, alpha: Any) -> Any:
+    """The s of L = e + span sigmoid(s), span = e0 - e, at which the formula holds. It then reads
+    s + (alpha - 1) softplus(s) = w, which rises and bends one way: Newton cannot miss it."""
+    w = z - (1 - alpha) * np.log(span)
     s = np.where(np.real(w) < 0, w, w / alpha)
     for _ in range(_MOST_STEPS):
-        missing = alpha * softplus(s) - softplus(-s) - w
-        step = missing / (sigmoid(-s) + alpha * sigmoid(s))
+        step = _m4_step(s, w, alpha)
         s = s - step
         if not (np.abs(step) > 1e-13 * (1 + np.abs(s))).any():
             break
     # one more step carries a complex direction through to rounding
-    s = s - (alpha * softplus(s) - softplus(-s) - w) / (sigmoid(-s) + alpha * sigmoid(s))
-    return e + span * sigmoid(s)
+    return s - _m4_step(s, w, alpha)
+
+
+def _m4_step(s: Any, w: Any, alpha: Any) -> Any:
+    """Newton's, with softplus and sigmoid of s from one exponential: most of a fit's time."""
+    positive = np.real(s) > 0
+    small = np.exp(np.where(positive, -s, s))
+    soft = np.where(positive, s, 0) + np.log1p(small)
+    rising = np.where(positive, 1, small) / (1 + small)
+    return (s + (alpha - 1) * soft - w) / (1 + (alpha - 1) * rising)
 
 
 def _m4_core(y: tuple[Array, ...]) -> Jet:
-    """L by e, e0, z = ln b - c ln x and alpha, from F = ln(L - e) - alpha ln(e0 - L) - z = 0."""
+    """L by e, e0, z = ln b - c ln x and alpha, through s: where L has come so close to e0 that the
+    difference is lost to rounding, s and all derivatives are still numbers."""
     e, e0, z, alpha = y
-    value = _m4(1.0, e=e, e0=e0, b=np.exp(z), c=0.0, alpha=alpha)
-    p, q = value - e, e0 - value
-    by_value, twice = 1 / p + alpha / q, alpha / q**2 - 1 / p**2
-    first = (-1 / p, -alpha / q, -np.ones_like(value), -np.log(q))  # of F, by each of y
-    mixed = (1 / p**2, -alpha / q**2, 0.0, 1 / q)  # of F, by L and each of y
-    second = {(0, 0): -1 / p**2, (1, 1): alpha / q**2, (1, 3): -1 / q}
-    gradient = tuple(-f / by_value for f in first)
+    span = e0 - e
+    s = _m4_rise(span, z, alpha)
+    up, down = sigmoid(s), sigmoid(-s)
+    by_z = 1 / (down + alpha * up)  # of s, as the next two
+    by_span = (alpha - 1) / span * by_z
+    by_alpha = (np.log(span) - softplus(s)) * by_z
+    lever = span * up * down  # of L, by s
+    turn = down - up - (alpha - 1) * up * down * by_z
+    tilt = turn * by_span + 1 / span
+    # of L = e + span sigmoid(s); span = e0 - e
+    wide, wider, wide_z = up + lever * by_span, lever * by_span * tilt, lever * by_z * tilt
+    wide_alpha = lever * (by_alpha * tilt + by_z * (1 / span - up * by_span))
     hessian = {
-        (j, k): -(
-            second.get((j, k), 0.0)
-            + mixed[j] * gradient[k]
-            + mixed[k] * gradient[j]
-            + twice * gradient[j] * gradient[k]
-        )
-        / by_value
-        for k in range(4)
-        for j in range(k + 1)
+        (0, 0): wider,
+        (0, 1): -wider,
+        (0, 2): -wide_z,
+        (0, 3): -wide_alpha,
+        (1, 1): wider,
+        (1, 2): wide_z,
+        (1, 3): wide_alpha,
+        (2, 2): lever * turn * by_z**2,
+        (2, 3): lever * by_z * (turn * by_alpha - up * by_z),
+        (3, 3): lever * by_alpha * (turn * by_alpha - 2 * up * by_z),
     }
-    return Jet(value, gradient, hessian)
+    return Jet(e + span * up, (1 - wide, wide, lever * by_z, lever * by_alpha), hessian)
 
 
 def _m4_outer(x: Values, loss: Array) -> dict[str, Array]:

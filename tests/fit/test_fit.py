@@ -20,6 +20,7 @@ from scaling.fit.build import build
 from scaling.fit.draws import cluster_weights, clusters_of
 from scaling.fit.problem import Scale
 from scaling.laws import Law
+from scaling.laws.law import Feature, Form, Jet
 from scaling.table import read_table
 
 CHINCHILLA = laws.get("chinchilla")
@@ -342,3 +343,30 @@ def test_replicates_that_run_into_a_bound_converge_there() -> None:
     assert (e == 0).any()
     assert (e > 0).any()
     assert found.diagnostics.draws_converged == 1.0
+
+
+def test_an_m4_that_ends_on_chance_is_fitted() -> None:
+    """Half of the rows lie on the plateau, where the loss is e0 to rounding."""
+    x = np.geomspace(1, 1e6, 30)
+    loss = np.minimum(6.0, 6.0 * (x / 1e3) ** -0.3)
+    found = fit("m4", pd.DataFrame({"x": x, "loss": loss}), objective=squared(), draws=0)
+    assert found.status == "converged; warning: alpha ended at its bound 0.02"
+    assert found.params["c"] == pytest.approx(0.3, abs=0.02)
+    assert Fit.from_json(found.to_json()) == found
+
+
+def test_derivatives_that_are_no_numbers_are_told_and_not_raised() -> None:
+    """The law has a value everywhere, its second derivatives nowhere."""
+
+    def core(y: tuple[np.ndarray, ...]) -> Jet:
+        nothing = np.full_like(y[0], np.nan)
+        return Jet(y[0], (np.ones_like(y[0]),), {(0, 0): nothing})
+
+    law = replace(laws.get("m1"), form=Form((Feature("b", "c", "x"),), core))
+    x = np.geomspace(1, 1e3, 10)
+    table = pd.DataFrame({"x": x, "loss": 2 * x**-0.3 * (1 + 0.01 * np.cos(np.arange(10)))})
+    found = fit(law, table, objective=squared(), draws=0)
+    assert not found.converged
+    assert "derivatives at the estimate are not finite" in found.status
+    assert found.diagnostics.condition == 1e300
+    assert Fit.from_json(found.to_json(), law) == found

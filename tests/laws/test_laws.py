@@ -116,6 +116,19 @@ def test_m4_solves_its_own_equation() -> None:
     np.testing.assert_allclose(near, laws.get("m2").predict(x=x, **m2), rtol=1e-8)
 
 
+def test_m4_has_derivatives_where_it_has_not_left_chance() -> None:
+    """With a small alpha the loss is e0 to the last digit: e0 - L, as a difference, is zero."""
+    form = laws.get("m4").form
+    assert form is not None
+    z = np.linspace(-3.0, 30.0, 50)
+    e, e0, alpha = np.full(50, 0.5), np.full(50, 6.0), np.full(50, 0.02)
+    jet = form.core((e, e0, z, alpha))
+    assert (jet.value == e0).any()
+    assert np.isfinite([*jet.gradient, *jet.hessian.values()]).all()
+    (at_chance,) = np.flatnonzero(z == 30.0)
+    assert [g[at_chance] for g in jet.gradient] == pytest.approx([0.0, 1.0, 0.0, 0.0], abs=1e-12)
+
+
 def test_busbridge_at_gamma_1_is_hoffmann() -> None:
     p = dict(laws.published["hoffmann2022"].params)
     x = battery.design()
