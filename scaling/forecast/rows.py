@@ -14,6 +14,8 @@ from scaling.table import check_table, conventions, select_rows
 
 Array = NDArray[np.float64]
 
+WITHIN = 0.10  # of loss above the best for no more compute: rows that show where the optimum is
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
