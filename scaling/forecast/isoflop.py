@@ -39,15 +39,15 @@ _WIDTH = 0.3  # of a budget in ln C: what chains up to more is a table of free N
 
 # Log-normal priors, each a grid and (median, sd of the log). Of ln N_opt: sd of its departure from
 # the rule, how far in ln C a departure is remembered, and a budget's own scatter.
-_DEPARTURE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (0.25, 0.8)
+_DEPARTURE = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (0.125, 0.8)
 _MEMORY = (3.0, 6.0, 12.0)
 _N_SCATTER = (0.01, 0.02, 0.04, 0.08, 0.16), (0.03, 0.7)
 # Of the frontier: g, whose published values lie between .05 and .25 (geometric mean .15); relative
 # to the loss, the walk's sd at _BEND_AT from the largest budget in ln C, and a budget's scatter.
 _G = tuple(np.geomspace(0.02, 0.6, 15)), (0.15, 0.8)
-_BEND = (0.0003, 0.001, 0.003, 0.01), (0.002, 0.8)
+_BEND = (0.0003, 0.001, 0.003, 0.01, 0.03), (0.004, 0.8)
 _BEND_AT = 4.0
-_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0005, 0.7)
+_L_SCATTER = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.00025, 0.7)
 # E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, and E is above 0.
 _TERM, _TERM_SD = 0.5, 0.5
 
