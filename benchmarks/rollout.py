@@ -180,16 +180,17 @@ INTERVALS = (
 
 
 def lines(table: pd.DataFrame, columns: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """A Markdown table: a row for each forecaster, the three bins of each figure side by side."""
+    """A Markdown table: a row for each forecaster, the three bins of each figure side by side. A
+    figure that nobody has has no column."""
+    known = [name for name in (*METHODS, *SIZES_ONLY) if name in table.index.get_level_values(0)]
+    columns = [c for c in columns if c[1] in table and table.loc[known, c[1]].notna().any()]
     yield "| method | " + " | ".join(heading for heading, _, _ in columns) + " |"
     yield "|" + " --- |" * (len(columns) + 1)
-    known = [name for name in (*METHODS, *SIZES_ONLY) if name in table.index.get_level_values(0)]
     for name in known:
         own = table.loc[name].reindex(list(SCORED))
         cells = []
         for _, column, form in columns:
-            values = own[column] if column in own else pd.Series([np.nan] * len(SCORED))
-            told = ["-" if np.isnan(v) else format(v, form) for v in values]
+            told = ["-" if np.isnan(v) else format(v, form) for v in own[column]]
             cells.append("-" if set(told) == {"-"} else " / ".join(told))
         if set(cells) != {"-"}:
             yield f"| {name} | " + " | ".join(cells) + " |"
