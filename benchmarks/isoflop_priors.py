@@ -7,7 +7,7 @@ same where its value (half, ours or double) is chosen by the other families only
 turn. Where the last column is no better than ours, the constant isn't tuned to a table.
 
 Then, for each family, scores over those of the values BEFORE the present ones. These were chosen on
-such tables, so that a gain says little; that no family loses says more.
+such tables, so that a gain says little; that no family loses much says more.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CONSTANTS: tuple[tuple[str, ModuleType, str, int | None], ...] = (
     ("the shape's own error", profiles, "_ELEVATION", None),
     ("rows' noise", profiles, "_NOISE", None),
 )
-# What to multiply by for the values before these tables were looked at.
+# What to multiply by for the values that were stated before.
 BEFORE = {
     "departure from the rule, sd": 2.0,
     "scatter of the loss": 2.0,
