@@ -86,7 +86,8 @@ def parabolas(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int 
 
     Of each budget only rows within 10 % of the best are seen, and its five best in any case: an
     isoFLOP profile is a parabola near its minimum alone, and published ones reach far beyond
-    (Porian's to twice the lowest loss). Raises InputError where fewer than 3 budgets have a minimum among their sizes.
+    (Porian's to twice the lowest loss). Raises InputError where fewer than 3 budgets have a minimum
+    among their sizes.
     """
     rows = rows_of(table, N)
     near = near_optimal(rows, WITHIN)
