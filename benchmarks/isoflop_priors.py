@@ -5,12 +5,15 @@
 For each constant: interval scores of losses and of N_opt (means over the three distances), and the
 same where its value (half, ours or double) is chosen by the other families only, each left out in
 turn. Where the last column is no better than ours, the constant isn't tuned to a table.
+
+Then, for each family, scores over those of the values BEFORE the present ones. These were chosen on
+such tables, so that a gain says little; that no family loses much says more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -38,6 +41,13 @@ CONSTANTS: tuple[tuple[str, ModuleType, str, int | None], ...] = (
     ("the shape's own error", profiles, "_ELEVATION", None),
     ("rows' noise", profiles, "_NOISE", None),
 )
+# What to multiply by for the values that were stated before.
+BEFORE = {
+    "departure from the rule, sd": 2.0,
+    "scatter of the loss": 2.0,
+    "rows' noise": 2.0,
+    "bend of the frontier": 0.5,
+}
 
 
 @contextmanager
@@ -100,6 +110,16 @@ def main(
         columns = [t.mean() for t in (tried[1], ours, tried[2], pd.DataFrame(chosen))]
         cells = [f"{c.loss_score:.2f} % / {c.size_score:.3f}" for c in columns]
         print(f"| {words} | " + " | ".join(cells) + " |", flush=True)
+    print("\n| now / before | " + " | ".join(ours.index) + " |")
+    print("| --- |" + " --- |" * len(ours))
+    for label, names in [(name, [name]) for name in BEFORE] + [("all four", list(BEFORE))]:
+        with ExitStack() as stack:
+            for words, module, name, entry in CONSTANTS:
+                if words in names:
+                    stack.enter_context(scaled(module, name, entry, BEFORE[words]))
+            ratio = ours / by_family(data, draws)
+        cells = [f"{c.loss_score:.2f} / {c.size_score:.2f}" for c in ratio.itertuples()]
+        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

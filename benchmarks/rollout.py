@@ -21,13 +21,18 @@ import numpy as np
 import pandas as pd
 import typer
 
+from scaling.errors import InputError
+from scaling.fit.approaches import approach_1
+from scaling.forecast.beyond import Beyond
 from scaling.forecast.forecasters import Forecaster, get
-from scaling.forecast.rollout import Rollout, rollout, rollout_to
+from scaling.forecast.rollout import LEAST_DISTANCE, Rollout, rollout, rollout_to
+from scaling.forecast.rows import rows_of
 from scaling.forecast.rules import RULES
 from scaling.forecast.scores import BINS, as_good_rules, loss_cells, record, size_cells
 
 METHODS = ("chinchilla", "chinchilla_near", "chinchilla_tied", "vpnls", "kaplan", "approach_2",
            "isoflop")  # fmt: skip
+SIZES_ONLY = ("approach_1", *RULES)  # they say nothing of the loss, and have no intervals here
 GROUPS = ("clean", "untuned", "gadre")
 DUPLICATES = ("spline_outlier", "near_duplicate_params", "exact_duplicate")
 GADRE_CUTS = (3e18, 1e19, 3e19)
@@ -68,7 +73,7 @@ def _columns(rows: pd.DataFrame) -> pd.DataFrame:
 def roll(item: Experiment, methods: Sequence[Forecaster], draws: int) -> Rollout:
     """Every method at every cut of the experiment."""
     if item.group != "gadre":
-        found = rollout(item.table, methods, draws=draws)
+        found = with_envelope(item, rollout(item.table, methods, draws=draws))
         known = found.budgets.n_true_se < KNOWN
         unknown = {k: found.budgets[k].where(known) for k in ("n_true", "waste")}
         return replace(found, budgets=found.budgets.assign(**unknown))
@@ -78,6 +83,23 @@ def roll(item: Experiment, methods: Sequence[Forecaster], draws: int) -> Rollout
     budgets = pd.concat([part.budgets for part in parts], ignore_index=True)
     refused = tuple(words for part in parts for words in part.refused)
     return Rollout(rows.assign(near=near), budgets, GADRE_CUTS, refused, item.name)
+
+
+def with_envelope(item: Experiment, found: Rollout) -> Rollout:
+    """With Approach 1's N_opt at every cut where the table has curves for it."""
+    rows = rows_of(item.table)
+    parts, refused = [found.budgets], list(found.refused)
+    for cut in found.cuts:
+        target = Beyond(rows, cut, LEAST_DISTANCE * cut)
+        try:
+            line = approach_1(rows.up_to(cut), draws=0)
+        except InputError as error:
+            refused.append(f"approach_1 at C <= {cut:.3g}: {error}")
+            continue
+        N_opt = np.array([float(line.n_opt(C).point) for C in target.budgets.C])
+        parts.append(target.of_sizes("approach_1", N_opt))
+    budgets = pd.concat(parts, ignore_index=True)
+    return replace(found, budgets=budgets, refused=tuple(refused))
 
 
 def means(cells: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -158,16 +180,17 @@ INTERVALS = (
 
 
 def lines(table: pd.DataFrame, columns: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """A Markdown table: a row for each forecaster, the three bins of each figure side by side."""
+    """A Markdown table: a row for each forecaster, the three bins of each figure side by side. A
+    figure that nobody has has no column."""
+    known = [name for name in (*METHODS, *SIZES_ONLY) if name in table.index.get_level_values(0)]
+    columns = [c for c in columns if c[1] in table and table.loc[known, c[1]].notna().any()]
     yield "| method | " + " | ".join(heading for heading, _, _ in columns) + " |"
     yield "|" + " --- |" * (len(columns) + 1)
-    known = [name for name in (*METHODS, *RULES) if name in table.index.get_level_values(0)]
     for name in known:
         own = table.loc[name].reindex(list(SCORED))
         cells = []
         for _, column, form in columns:
-            values = own[column] if column in own else pd.Series([np.nan] * len(SCORED))
-            told = ["-" if np.isnan(v) else format(v, form) for v in values]
+            told = ["-" if np.isnan(v) else format(v, form) for v in own[column]]
             cells.append("-" if set(told) == {"-"} else " / ".join(told))
         if set(cells) != {"-"}:
             yield f"| {name} | " + " | ".join(cells) + " |"
@@ -192,8 +215,12 @@ def report(group: str, found: Sequence[tuple[Experiment, Rollout]]) -> Iterator[
         if told is not None:
             yield f"- {item.name}: {told}"
             yield from (f"  - {words}" for words in as_good_rules(rolled, "isoflop"))
-    refused = sorted({words.split(":", 1)[1] for _, rolled in found for words in rolled.refused})
-    yield from (f"- refused: {words.strip()}" for words in refused[:5])
+    for name in (*METHODS, "approach_1"):
+        words = [w for _, rolled in found for w in rolled.refused if w.startswith(f"{name} at")]
+        if words:
+            yield f"- {name} refused {len(words)} cuts, first {words[0]}"
+    if not any(len(rolled.budgets) for _, rolled in found):
+        yield "- approach_1: nothing to hold it against; no budget shows an N_opt of its own"
 
 
 def main(

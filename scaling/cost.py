@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 # vocabularies make slopes of .87 (non-embedding N of small models) to 1.1.
 _SCATTER, _EXACT = 0.01, 1e-4
 _BEND, _SLOPE = 0.1, 0.1
+_OFF_6ND = 0.01  # a C further from 6ND than that is a count of its own
 
 
 def c_6nd(N: ArrayLike, D: ArrayLike) -> Array:
@@ -135,3 +136,23 @@ def counted(N: ArrayLike, D: ArrayLike, C: ArrayLike) -> Cost:
     per_token = np.bincount(where, np.log(C / D)) / rows
     rising = isotonic_regression(per_token, weights=rows.astype(float)).x
     return Cost("counted", tuple(np.log(sizes).tolist()), tuple(rising.tolist()))
+
+
+def cost_of(N: ArrayLike, D: ArrayLike, C: ArrayLike) -> Cost:
+    """What a token costs in a table, read from its rows: N, D, C arrays of one length.
+
+    6ND where C is that to 1 %. Else the curve that `counted` draws where C / 6ND is a function of
+    N; where it only jitters, as budgets do that were not met exactly, a constant times 6ND.
+    """
+    n = np.log(np.asarray(N, dtype=float))
+    ratio = np.log(np.asarray(C, dtype=float) / c_6nd(N, D))
+    if np.sqrt((ratio**2).mean()) < _OFF_6ND:
+        return Cost()
+    x = n - n.mean()
+    trend = np.polyfit(x, ratio, min(2, len(np.unique(n)) - 1))
+    if (ratio - np.polyval(trend, x)).var() < 0.5 * ratio.var():
+        return counted(N, D, C)
+    if abs(ratio.mean()) < _OFF_6ND:
+        return Cost()
+    middle = float(n.mean())
+    return Cost("counted", (middle,), (middle + float(np.log(6) + ratio.mean()),))

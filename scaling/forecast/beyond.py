@@ -62,12 +62,13 @@ class Beyond:
         """What the naive rules say of the budgets."""
         known = rows_of(self.rows.up_to(self.cut), self.rows.n_column)
         found = [
-            self._wasted(
-                self.budgets.assign(forecaster=rule.name, N_opt=rule.n_opt(known, self.budgets.C))
-            )
-            for rule in RULES.values()
+            self.of_sizes(rule.name, rule.n_opt(known, self.budgets.C)) for rule in RULES.values()
         ]
         return pd.DataFrame(), pd.concat(found)
+
+    def of_sizes(self, name: str, N_opt: Array) -> pd.DataFrame:
+        """The budgets [k] with what someone, who forecasts no loss, says of N_opt there."""
+        return self._wasted(self.budgets.assign(forecaster=name, N_opt=N_opt))
 
     def held_against(self, predictor: Calibrated, name: str) -> Part:
         """A forecaster's forecasts of the runs and the budgets."""

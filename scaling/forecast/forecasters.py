@@ -19,9 +19,7 @@ from scaling.fit.result import Fit
 from scaling.forecast.isoflop import isoflop
 from scaling.forecast.parabolas import parabolas
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.rows import Rows, near_optimal, rows_of, too_few
-
-_NEAR = 0.10  # of loss above the best for no more compute
+from scaling.forecast.rows import WITHIN, Rows, near_optimal, rows_of, too_few
 
 
 class Make(Protocol):
@@ -61,7 +59,7 @@ def _near(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0)
     rows = rows_of(table, N)
     return fit(
         "chinchilla",
-        rows.only(near_optimal(rows, _NEAR)),
+        rows.only(near_optimal(rows, WITHIN)),
         objective=squared(),
         N=N,
         draws=draws,
@@ -91,7 +89,8 @@ def forecasters() -> Mapping[str, Forecaster]:
         ),
         Forecaster(
             "approach_2",
-            "Hoffmann's Approach 2, with a frontier E + k C^-g through its minima",
+            "Hoffmann's Approach 2 near each budget's best, with a frontier E + k C^-g through its "
+            "minima",
             parabolas,
         ),
     ]

@@ -21,13 +21,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.cost import Cost, c_6nd, counted
+from scaling.cost import Cost
 from scaling.errors import InputError
-from scaling.fit.approaches import Points, points_of
 from scaling.fit.budgets import budget_numbers
 from scaling.fit.prediction import Draws, Optimum
 from scaling.forecast.paths import Path, Settings, learn
 from scaling.forecast.profiles import TAILS, Profiles, fit_profiles
+from scaling.forecast.rows import Rows, rows_of
 from scaling.forecast.rules import TOKENS_PER_PARAM, size_at
 
 Array = NDArray[np.float64]
@@ -36,19 +36,18 @@ Index = NDArray[np.intp]
 NEEDED = 3  # budgets: two fix a line of N_opt and a slope of the loss, the third how they bend
 _SIZES = 3  # of a budget: fewer have no profile
 _WIDTH = 0.3  # of a budget in ln C: what chains up to more is a table of free N and D
-_SAME_COST = 0.05  # C within 5 % of 6ND in every row is 6ND
 
 # Log-normal priors, each a grid and (median, sd of the log). Of ln N_opt: sd of its departure from
 # the rule, how far in ln C a departure is remembered, and a budget's own scatter.
-_DEPARTURE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (0.25, 0.8)
+_DEPARTURE = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (0.125, 0.8)
 _MEMORY = (3.0, 6.0, 12.0)
 _N_SCATTER = (0.01, 0.02, 0.04, 0.08, 0.16), (0.03, 0.7)
 # Of the frontier: g, whose published values lie between .05 and .25 (geometric mean .15); relative
 # to the loss, the walk's sd at _BEND_AT from the largest budget in ln C, and a budget's scatter.
 _G = tuple(np.geomspace(0.02, 0.6, 15)), (0.15, 0.8)
-_BEND = (0.0003, 0.001, 0.003, 0.01), (0.002, 0.8)
+_BEND = (0.0003, 0.001, 0.003, 0.01, 0.03), (0.004, 0.8)
 _BEND_AT = 4.0
-_L_SCATTER = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.0005, 0.7)
+_L_SCATTER = (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008), (0.00025, 0.7)
 # E and the reducible loss at the largest budget, as parts of its loss: .5 +- .5, and E is above 0.
 _TERM, _TERM_SD = 0.5, 0.5
 
@@ -124,23 +123,22 @@ def isoflop(
     """
     if draws < 0:
         raise InputError(f"draws = {draws}; must be 0 or more")
-    points = points_of(table, N, where)
-    rows, budget, notes = _profiles_of(points)
-    n, c, loss = points.n[rows], points.c[rows], np.log(points.loss[rows])
+    rows = rows_of(table, N, where)
+    which, budget, notes = _profiles_of(rows)
+    n, c, loss = (np.log(v[which]) for v in (rows.N, rows.C, rows.loss))
     middle = (np.bincount(budget, c) / np.bincount(budget))[budget]
     slope = _slope(middle, loss, budget)
     # rows move to the budget's middle along the frontier, where C jitters
     profiles = fit_profiles(n - 0.5 * (c - middle), middle, loss - slope * (c - middle), budget)
-    cost = _cost(points)
     rng = np.random.default_rng(seed)
     knots = np.arange(profiles.c.min() - _BELOW, profiles.c.max() + _ABOVE + _STEP, _STEP)
     half = np.linalg.cholesky(profiles.shape_cov)
     return IsoFlop(
         profiles=profiles,
-        optima=_optima(profiles, cost, knots, draws, rng),
+        optima=_optima(profiles, rows.cost, knots, draws, rng),
         frontier=_frontier(profiles, knots, draws, rng),
         shapes=profiles.shape + rng.normal(size=(draws, 4)) @ half.T,
-        cost=cost,
+        cost=rows.cost,
         c_min=float(np.exp(c.min())),
         c_max=float(np.exp(c.max())),
         n_column=N,
@@ -149,42 +147,28 @@ def isoflop(
     )
 
 
-def _profiles_of(points: Points) -> tuple[Index, Index, list[str]]:
+def _profiles_of(rows: Rows) -> tuple[Index, Index, list[str]]:
     """Rows of the budgets that count, the number of each row's budget, and what was left out."""
-    label = budget_numbers(points.c)
-    sizes = [len(np.unique(np.round(points.n[label == b], 6))) for b in range(label.max() + 1)]
-    widths = [np.ptp(points.c[label == b]) for b in range(label.max() + 1)]
+    n, c = np.log(rows.N), np.log(rows.C)
+    label = budget_numbers(c)
+    sizes = [len(np.unique(np.round(n[label == b], 6))) for b in range(label.max() + 1)]
+    widths = [np.ptp(c[label == b]) for b in range(label.max() + 1)]
     counts = (np.array(sizes) >= _SIZES) & (np.array(widths) < _WIDTH)
     if counts.sum() < NEEDED:
         raise InputError(
-            f"{points.source}: the isoFLOP model needs at least {NEEDED} distinct budgets (equal "
+            f"{rows.source}: the isoFLOP model needs at least {NEEDED} distinct budgets (equal "
             f"C, {_SIZES} or more sizes each); there are {int(counts.sum())}"
         )
-    rows = np.flatnonzero(counts[label])
-    left = len(label) - len(rows)
+    which = np.flatnonzero(counts[label])
+    left = len(label) - len(which)
     notes = [f"{left} rows left out: they share no C with {_SIZES - 1} other sizes"] if left else []
-    return rows, np.unique(label[rows], return_inverse=True)[1], notes
+    return which, np.unique(label[which], return_inverse=True)[1], notes
 
 
 def _slope(c: Array, loss: Array, budget: Index) -> float:
     """d ln loss / d ln C along the budgets' best rows."""
     best = np.array([loss[budget == b].min() for b in range(budget.max() + 1)])
     return float(np.polyfit(np.bincount(budget, c) / np.bincount(budget), best, 1)[0])
-
-
-def _cost(points: Points) -> Cost:
-    """What a token costs: 6ND where C is that to 5 % in every row; else as the rows say, which is
-    a curve where C / 6ND is a function of N, and a constant where it only jitters."""
-    N, D, C = np.exp(points.n), np.exp(points.d), np.exp(points.c)
-    ratio = points.c - np.log(c_6nd(N, D))
-    if np.abs(ratio).max() < _SAME_COST:
-        return Cost()
-    x = points.n - points.n.mean()
-    jitter = ratio - np.polyval(np.polyfit(x, ratio, 2), x)
-    if jitter.var() < 0.5 * ratio.var():
-        return counted(N, D, C)
-    middle = float(points.n.mean())
-    return Cost("counted", (middle,), (middle + float(np.log(6) + ratio.mean()),))
 
 
 def _normal(value: Array, centre: float, sd: float) -> Array:

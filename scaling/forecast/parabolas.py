@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.cost import Cost
 from scaling.fit.approaches import line, points_of, profiles, vertex
+from scaling.fit.budgets import SIZES
 from scaling.fit.draws import cluster_weights
 from scaling.fit.prediction import Draws, Optimum
-from scaling.forecast.rows import rows_of
+from scaling.forecast.rows import WITHIN, near_optimal, rows_of
 
 Array = NDArray[np.float64]
 
@@ -83,10 +84,16 @@ class Parabolas:
 def parabolas(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Parabolas:
     """Approach 2 fitted to an isoFLOP table, with a bootstrap over clusters.
 
-    Raises InputError where fewer than 3 budgets have a minimum among their sizes.
+    Of each budget only rows within 10 % of the best are seen, and its five best in any case: an
+    isoFLOP profile is a parabola near its minimum alone, and published ones reach far beyond
+    (Porian's to twice the lowest loss). Raises InputError where fewer than 3 budgets have a minimum
+    among their sizes.
     """
     rows = rows_of(table, N)
-    p = points_of(rows.frame, N, None)
+    near = near_optimal(rows, WITHIN)
+    for budget in rows.budgets:
+        near[budget.rows[np.argsort(rows.loss[budget.rows], kind="stable")[:SIZES]]] = True
+    p = points_of(rows.only(near), N, None)
     kept, _ = profiles(p)
     count = int(p.clusters.max()) + 1
     weights = np.ones((1, len(p.n)))

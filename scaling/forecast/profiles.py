@@ -26,7 +26,8 @@ SHAPE_SD = np.array([1.0, 0.5, 0.5, 0.05])
 _MINIMUM_SD = 0.7
 # The shape's own error, one sd: a tenth of the elevation, and a larger part of it from .3 up.
 _ELEVATION, _FAR = 0.1, 0.3
-_NOISE, _NOISE_ROWS = 0.003, 4.0  # prior of the rows' noise in ln loss, and the rows that it weighs
+# Prior of the rows' noise in ln loss, and the rows that it weighs.
+_NOISE, _NOISE_ROWS = 0.0015, 4.0
 _NEAR = 0.03  # rows within 3 % of a budget's best show where its middle is
 TAILS = 5.0  # degrees of freedom of the rows' noise
 _ROUNDS = 40

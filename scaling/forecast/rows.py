@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scaling.cost import Cost, c_6nd, counted
+from scaling.cost import Cost, c_6nd, cost_of
 from scaling.fit.budgets import BUDGETS, LAID_OUT, Budget, budget_numbers, budgets_of, layout
 from scaling.table import check_table, conventions, select_rows
 
 Array = NDArray[np.float64]
 
-_OFF_6ND = 0.01  # a C further from 6ND than that is a count of its own
+WITHIN = 0.10  # of loss above the best for no more compute: rows that show where the optimum is
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +57,14 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
     source = str(table.attrs.get("source", "table"))
     n, d = (chosen[k].to_numpy(dtype=float) for k in (N, "D"))
     if "C" not in chosen:
-        chosen = chosen.assign(C=c_6nd(n, d))
-    elif conventions(chosen)["C_kind"] == "unstated":
-        c = chosen["C"].to_numpy(dtype=float)
-        own = float(np.median(np.abs(np.log(c / c_6nd(n, d))))) > _OFF_6ND
-        chosen = chosen.assign(C_kind="counted" if own else "6ND")
+        chosen = chosen.assign(C=c_6nd(n, d), C_kind="6ND")
     chosen = chosen.sort_values(["C", N, "loss"], kind="stable")
-    chosen.attrs["source"] = source
     n, d, c, loss = (chosen[k].to_numpy(dtype=float) for k in (N, "D", "C", "loss"))
-    is_counted = "C_kind" in chosen and str(chosen["C_kind"].iloc[0]) == "counted"
+    kind = conventions(chosen)["C_kind"]
+    cost = Cost() if kind == "6ND" else cost_of(n, d, c)
+    if kind == "unstated":
+        chosen = chosen.assign(C_kind=cost.kind)
+    chosen.attrs["source"] = source
     return Rows(
         frame=chosen,
         N=n,
@@ -73,7 +72,7 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
         C=c,
         loss=loss,
         n_column=N,
-        cost=counted(n, d, c) if is_counted else Cost(),
+        cost=cost,
         budgets=tuple(layout(n, c)),
         source=source,
     )

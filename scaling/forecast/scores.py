@@ -12,7 +12,7 @@ from scaling.forecast.rules import RULES
 
 BINS = ("3-10x", "10-30x", "30-100x", ">100x")
 LEVEL = 0.90
-# On published tables a good forecaster misses by .05 to .13 of the gain, and by .27 to .39 where
+# On published tables a good forecaster misses by .05 to .11 of the gain, and by .27 to .40 where
 # learning rates were not tuned at each size, so that the law itself moves (docs/forecasts.md).
 MOST_MISSED = 0.2
 LEAST_HELD = 0.7  # of the runs, inside nominal 90 % intervals
