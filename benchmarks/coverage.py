@@ -1,6 +1,6 @@
 """How often 50, 80, 90 and 95 % intervals hold, on tables whose truth is known: the full study.
 
-    python benchmarks/coverage.py [--replications 20] [--forecaster NAME ...] [--json]
+    python benchmarks/coverage.py [--replications 20] [--forecaster NAME ...] [--jobs 2] [--json]
 
 Six laws, three noise levels, two designs of 56 runs: each table is fitted by the law that it
 follows and by each forecaster, and their intervals are held against a new run's loss and N_opt
@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Annotated, Any
 
 import pandas as pd
@@ -28,23 +30,34 @@ from scaling.forecast.coverage import (
     maker,
     share,
 )
+from scaling.forecast.truths import Case
 from scaling.terminal import progress
 
 SPLITS = ("law", "design", "noise")
+_PART = 12  # tables that a process takes at a time
 
 
 def main(
     replications: Annotated[int, typer.Option(min=1, help="Tables of each kind.")] = 20,
     forecaster: Annotated[list[str] | None, typer.Option(help="Forecasters by name.")] = None,
     draws: Annotated[int, typer.Option(min=20, help="Draws for each forecast.")] = 200,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count and print."""
     began = time.perf_counter()
     asked = cases(replications=replications)
-    makers = {name: maker(name) for name in forecaster or DEFAULTS}
-    with progress("tables") as told:
-        found = coverage(asked, makers, draws=draws, progress=told)
+    names = tuple(forecaster or DEFAULTS)
+    parts = [asked[i : i + _PART] for i in range(0, len(asked), _PART)]
+    done: list[Coverage] = []
+    with progress("tables") as told, ProcessPoolExecutor(jobs) as pool:
+        for part in pool.map(partial(_counted, names, draws), parts):
+            done.append(part)
+            told(min(_PART * len(done), len(asked)), len(asked))
+    found = Coverage(
+        pd.concat([part.answers for part in done], ignore_index=True),
+        tuple(reason for part in done for reason in part.refused),
+    )
     seconds = time.perf_counter() - began
     if as_json:
         splits = {split: found.to_dict(split)["coverage"] for split in SPLITS}
@@ -58,6 +71,11 @@ def main(
         print(f"\nActual coverage of {100 * SCORED:g} % intervals in %, by {split}:\n")
         print(_split(found, split))
     print("\n" + "\n".join(f"- {word}" for word in found.words()))
+
+
+def _counted(names: tuple[str, ...], draws: int, asked: Sequence[Case]) -> Coverage:
+    """A process's part; makers are closures, so only their names are sent to it."""
+    return coverage(asked, {name: maker(name) for name in names}, draws=draws)
 
 
 def _overall(found: Coverage) -> str:

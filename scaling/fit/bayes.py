@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from scaling.errors import InputError
@@ -39,6 +40,7 @@ _NOISE = (float(np.log(0.005)), 1.5, 0.5)
 _SCALES = 0.3  # sd of ln spreads and ln noise that the sampler starts with
 _FARTHEST = 4.0  # prior scales from its middle: where the search for the mode starts at most
 _FLATTEST = 1e-4  # curvature below this is none
+_STEP = 1e-4  # of the differences that make a curvature: cheaper than compiling its derivative
 _NORMAL = 1.4826  # standard deviation over median size, of normal residuals
 _LEAST_NOISE = 1e-4
 _EDGE = 1e-6
@@ -78,9 +80,14 @@ def posterior(
     model = _Model(problem, coordinates, population)
     steps = max(-(-draws // CHAINS), _STEPS)
     with jax.enable_x64(True):
-        mode, spread = _whitened(model, start)
+        space = _whitened(model, start)
+
+        def potential(z: Any) -> Any:
+            v, slope = space.placed(z)
+            return -model.log_density(v) - slope
+
         kernel = NUTS(
-            potential_fn=lambda z: -model.log_density(mode + spread @ z),
+            potential_fn=jax.jit(potential),
             target_accept_prob=_ACCEPT,
             max_tree_depth=_DEPTH,
             dense_mass=True,
@@ -99,7 +106,8 @@ def posterior(
         )
         z = np.asarray(sampler.get_samples(group_by_chain=True))
         diverged = int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())
-        u = np.asarray(jax.vmap(model.coordinates)((mode + z @ spread.T).reshape(-1, len(mode))))
+        placed = jax.jit(jax.vmap(lambda z: model.coordinates(space.placed(z)[0])))
+        u = np.asarray(placed(z.reshape(-1, model.dimension)))
     chains = Chains(
         chains=CHAINS,
         steps=steps,
@@ -112,41 +120,79 @@ def posterior(
     return Posterior(u[kept], u.mean(axis=0), chains)
 
 
-def _whitened(model: _Model, start: Array) -> tuple[Array, Array]:
-    """The posterior's mode v given the scales, and S with S S' the inverse of its curvature there.
+@dataclass(frozen=True, eq=False)
+class _Whitened:
+    """From the sampler's space z, normal and independent as far as curvature tells, to v.
 
-    Scales are the populations' spreads, held where they start, and the noise, which is set once to
-    what the first mode leaves. Over the scales too there is no mode worth the name: spreads and the
-    noise of a group with few runs would shrink to nothing.
+    mode: of v, given the scales: the populations' spreads and the noise, at the end of v.
+    curvature [free, free]: there, of minus the log density but for what populations say. ties
+    [t, free], apart [t]: slope and value of each tied coordinate's logarithm less its population's
+    mean; spreads [t]: which spread is its.
+
+    Narrow populations bind their groups to each other, wide ones leave them to their rows. So where
+    groups are, and how far they may stray, follows from the spreads of the same draw: in
+    coordinates that know of one spread alone, or of none, chains stick where spreads are small.
+    """
+
+    mode: Array
+    curvature: Array
+    ties: Array
+    apart: Array
+    spreads: NDArray[np.intp]
+
+    def placed(self, z: Any) -> tuple[Any, Any]:
+        """v, and ln |dv/dz| up to a constant."""
+        import jax.numpy as jnp
+        from jax.scipy.linalg import cho_solve, solve_triangular
+
+        free = len(self.curvature)
+        scales = self.mode[free:] + _SCALES * z[free:]
+        if len(self.ties) == 0:
+            root = np.linalg.inv(np.linalg.cholesky(self.curvature)).T
+            return jnp.concatenate([self.mode[:free] + root @ z[:free], scales]), 0.0
+        held = jnp.exp(-2 * scales[self.spreads])
+        before = np.exp(-2 * self.mode[free:][self.spreads])
+        root = jnp.linalg.cholesky(self.curvature + self.ties.T @ (held[:, None] * self.ties))
+        moved = cho_solve((root, True), self.ties.T @ (self.apart * (before - held)))
+        strayed = solve_triangular(root, z[:free], lower=True, trans=1)
+        v = jnp.concatenate([self.mode[:free] + moved + strayed, scales])
+        return v, -jnp.log(jnp.diag(root)).sum()
+
+
+def _whitened(model: _Model, start: Array) -> _Whitened:
+    """Where the density is highest given the scales, and how it bends there.
+
+    Populations' spreads are held where they start, and the noise is set once to what the first mode
+    leaves. Over the scales too there is no mode worth the name: spreads and the noise of a group
+    with few runs would shrink to nothing.
     """
     import jax
 
     v = model.start(start)
-    free, scales = np.setdiff1d(np.arange(len(v)), model.scales), model.scales
-
-    def loss(part: Any, rest: Any) -> Any:
-        return -model.log_density(jax.numpy.zeros(len(v)).at[free].set(part).at[scales].set(rest))
-
-    gradient, curvature = jax.jit(jax.value_and_grad(loss)), jax.jit(jax.hessian(loss))
+    free = model.dimension - model.count - model.among
+    gradient = jax.jit(jax.value_and_grad(lambda v: -model.log_density(v)))
 
     def told(part: Array) -> tuple[float, Array]:
-        value, slope = gradient(part, v[scales])
-        return float(value), np.asarray(slope)
+        value, slope = gradient(np.concatenate([part, v[free:]]))
+        return float(value), np.asarray(slope)[:free]
 
     def bent(part: Array) -> Array:
-        return np.asarray(curvature(part, v[scales]))
+        steps = _STEP * np.eye(free)
+        rises = [told(part + step)[1] - told(part - step)[1] for step in steps]
+        return np.array(rises) / (2 * _STEP)
 
     try:
         for _ in range(2):
-            v[free] = minimize(told, v[free], jac=True, hess=bent, method="trust-exact").x
+            v[:free] = minimize(told, v[:free], jac=True, hess=bent, method="trust-exact").x
             v = model.with_noise(v)
     except (TypeError, AttributeError) as error:
         law = model.law.name
         raise InputError(f"law {law} has no posterior here: JAX can't trace it ({error})") from None
-    values, vectors = np.linalg.eigh(bent(v[free]))
-    root = _SCALES * np.eye(len(v))
-    root[np.ix_(free, free)] = vectors / np.sqrt(np.maximum(np.abs(values), _FLATTEST))
-    return v, root
+    ties, apart, spreads = model.ties(v)
+    tied = ties / np.exp(v[free:][spreads])[:, None]
+    values, vectors = np.linalg.eigh(bent(v[:free]) - tied.T @ tied)
+    curvature = (vectors * np.maximum(np.abs(values), _FLATTEST)) @ vectors.T
+    return _Whitened(v, curvature, ties, apart, spreads)
 
 
 class _Model:
@@ -175,7 +221,6 @@ class _Model:
         self.shared = np.array([name in population for name in coordinates.names])
         self.among, self.count = int(self.shared.sum()), len(groups.names)
         self.dimension = problem.size + 2 * self.among + self.count
-        self.scales = np.arange(problem.size + self.among, self.dimension)
         self.low, self.high = np.isfinite(problem.lower), np.isfinite(problem.upper)
         self.unit = 1.0 if problem.on == "log_loss" else float(np.abs(problem.loss).mean())
 
@@ -221,6 +266,17 @@ class _Model:
         total += _student(mean, priors.location[shared], scale, priors.freedom[shared]).sum()
         total += (2 * ln_spread - 2 * jnp.exp(ln_spread) / scale).sum()
         return total + self._noise(ln_noise) + self._likelihood(u, ln_noise[self.number])
+
+    def ties(self, v: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+        """Slopes [t, places and means] and values [t] at v of every ln coordinate less the mean of
+        the population that it is drawn from, and the population of each [t]."""
+        place, mean, *_ = self._split(v)
+        u, slope = map(np.asarray, self._mapped(place))
+        at, spreads = self.parts[:, self.shared].ravel(), np.tile(np.arange(self.among), self.count)
+        row, slopes = np.arange(len(at)), np.zeros((len(at), len(place) + self.among))
+        slopes[row, at] = np.exp(slope[at]) / u[at]
+        slopes[row, len(place) + spreads] = -1.0
+        return slopes, np.log(u[at]) - mean[spreads], spreads
 
     def _noise(self, ln_noise: Any) -> Any:
         """Normal around a common level, which is normal itself."""

@@ -36,6 +36,7 @@ class Forecaster:
 
     words: what it does, in one line. loss_rate, n_rate: the stated default of how its errors of ln
     loss and ln N_opt grow for each e-fold of compute beyond the data, where few rollouts can tell.
+    sketch: a quicker way that stands for `make` at the cuts of rollouts, where `make` takes long.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Forecaster:
     make: Make
     loss_rate: float = 0.008
     n_rate: float = 0.12
+    sketch: Make | None = None
 
 
 def of_law(name: str, words: str = "", **settings: Any) -> Forecaster:

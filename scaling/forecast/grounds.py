@@ -14,7 +14,7 @@ from scaling.fit.fit import fit
 from scaling.fit.result import Fit
 from scaling.fit.rows import law_for
 from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.forecasters import Forecaster, default
+from scaling.forecast.forecasters import Forecaster, Make, default
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
 from scaling.forecast.rollout import Progress, Rollout, calibrated, no_cut
@@ -68,18 +68,27 @@ def of_law(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Grounds:
-    """A law fitted under these settings of `fit`; calibrated where it is one of N and D."""
+    """A law fitted under these settings of `fit`; calibrated where it is one of N and D.
+
+    A posterior is sampled of all rows alone: at the cuts of rollouts, where chains would take
+    minutes, the law is fitted without priors, with normal draws ("laplace").
+    """
     law = law_for(law, table, N)
     draws, seed = settings.get("draws", 1000), settings.get("seed", 0)
     if set(law.variables) != {"N", "D"} or law.response != "loss":
         fitted = fit(law, table, N=N, where=where, **settings)
         return Grounds(fitted, (_told(fitted),), _facts(fitted))
 
-    def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
-        return fit(law, table, N=N, **{**settings, "draws": draws, "seed": seed})
+    def way(**other: Any) -> Make:
+        def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
+            return fit(law, table, N=N, **{**settings, "draws": draws, "seed": seed, **other})
+
+        return make
 
     rows = rows_of(table, N, where)
-    return _of_one(rows, Forecaster(law.name, "", make), "", draws, seed, rollouts, progress)
+    slow = settings.get("kind") == "posterior"
+    item = Forecaster(law.name, "", way(), sketch=way(kind="laplace") if slow else None)
+    return _of_one(rows, item, "", draws, seed, rollouts, progress)
 
 
 def of_laws(
@@ -156,6 +165,8 @@ def _of_one(
         lines += (f"intervals rest on stated defaults: {why}",)
     elif not told.fails:
         lines += (str(told),)
+    if item.sketch is not None and past.cuts:
+        lines += (f"rollouts are of {item.name} without priors, with normal draws",)
     lines += tuple(as_good_rules(past, item.name))
     facts |= {
         "calibrated": _growth(predictor),

@@ -227,7 +227,8 @@ def _roll(
             past = _known_at(own, target.cut, rows.source)
             known = rows.up_to(target.cut)
             try:
-                made = item.make(known, N=rows.n_column, draws=draws, seed=seed)
+                make = item.sketch or item.make
+                made = make(known, N=rows.n_column, draws=draws, seed=seed)
                 own.append(target.held_against(calibrate(made, past, item), item.name))
             except InputError as error:
                 refused.append(f"{item.name} at C <= {target.cut:.3g}: {error}")

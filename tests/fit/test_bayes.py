@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from pathlib import Path
+from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
+from scipy import stats
 
 from scaling import cli, laws
 from scaling.errors import InputError
 from scaling.fit import Fit, fit, fit_groups
 from scaling.fit.diagnose import Chains
+from scaling.fit.objective import squared
+from scaling.fit.priors import published_beliefs
 from scaling.forecast.truths import TRUTHS, Case
 from scaling.table import write_table
 
@@ -22,9 +27,24 @@ TRUTH = TRUTHS["chinchilla"].published.params
 
 
 @pytest.fixture(scope="module")
-def posterior() -> Fit:
+def commanded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fit, str]:
+    """The fit that the command saved, and what it printed."""
     pytest.importorskip("numpyro", reason="needs scaling-laws[bayes]")
-    return fit("chinchilla", CASE.table, kind="posterior", draws=1000)
+    folder = tmp_path_factory.mktemp("posterior")
+    write_table(CASE.table, folder / "runs.csv")
+    saved = folder / "fit.json"
+    words = ["fit", str(folder / "runs.csv"), "--kind", "posterior", "--draws", "1000", "--json"]
+    with pytest.MonkeyPatch.context() as patch, io.StringIO() as out, redirect_stdout(out):
+        patch.setattr(sys, "argv", ["scaling", *words, "--save", str(saved)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code
+        return Fit.from_json(saved.read_text(encoding="utf-8")), out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def posterior(commanded: tuple[Fit, str]) -> Fit:
+    return commanded[0]
 
 
 def test_it_agrees_with_the_bootstrap_where_the_data_rule(posterior: Fit) -> None:
@@ -70,6 +90,48 @@ def test_where_nothing_identifies_e_the_prior_shows() -> None:
     assert 0.2 < low < TRUTH["E"] < high < 9.0
 
 
+def test_a_group_with_few_runs_leans_on_the_others() -> None:
+    """As much as the same model says where only alpha is unknown, summed over a grid."""
+    pytest.importorskip("numpyro", reason="needs scaling-laws[bayes]")
+    law, generator, parts = laws.get("chinchilla"), np.random.default_rng(3), []
+    N, D = (v.ravel() for v in np.meshgrid(np.geomspace(1e8, 1e9, 6), np.geomspace(2e9, 2e10, 4)))
+    for name, alpha in (("a", 0.345), ("b", 0.35), ("c", 0.348), ("d", 0.352), ("few", 0.37)):
+        size, scale = (6, 0.2) if name == "few" else (len(N), 0.05)
+        noise = scale * generator.normal(size=size)
+        loss = law.predict(N=N[:size], D=D[:size], **{**TRUTH, "alpha": alpha}) * np.exp(noise)
+        parts.append(pd.DataFrame({"N": N[:size], "D": D[:size], "loss": loss, "data": name}))
+    table = pd.concat(parts, ignore_index=True)
+    fixed = {name: TRUTH[name] for name in ("E", "A", "B", "beta")}
+    how = {"objective": squared(), "fixed": fixed}
+    together = fit_groups("chinchilla", table, "data", ["alpha"], kind="posterior", **how)
+    alone = [fit("chinchilla", part, kind="laplace", **how) for part in parts]
+    seen = np.array([np.log(item.params["alpha"]) for item in alone])
+    error = np.array([item.standard_errors()["alpha"] / item.params["alpha"] for item in alone])
+    mean, sd = few_among(seen, error)
+    few = together["few"]
+    assert few.converged, few.status
+    ln_alpha = np.log(few.draws[:, list(law.params).index("alpha")])
+    assert sd < 0.8 * error[-1]
+    assert ln_alpha.std() == pytest.approx(sd, rel=0.25)
+    assert ln_alpha.mean() == pytest.approx(mean, abs=0.3 * sd)
+
+
+def few_among(seen: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[float, float]:
+    """Posterior mean and sd of the last ln alpha, given each group's own and its error."""
+    belief = published_beliefs()["alpha"]
+    middle, spread = np.meshgrid(np.linspace(-1.6, -0.6, 401), np.geomspace(1e-4, 3, 400))
+    far = ((middle - belief.location) / belief.scale) ** 2
+    log = -0.5 * (belief.freedom + 1) * np.log1p(far / belief.freedom)
+    log += 2 * np.log(spread) - 2 * spread / belief.scale
+    for one, own in zip(seen, error, strict=True):
+        log += stats.norm.logpdf(one, middle, np.hypot(own, spread))
+    weight = np.exp(log - log.max()) / np.exp(log - log.max()).sum()
+    trust = spread**2 / (spread**2 + error[-1] ** 2)
+    each = trust * seen[-1] + (1 - trust) * middle
+    mean = float((weight * each).sum())
+    return mean, float(np.sqrt((weight * (trust * error[-1] ** 2 + (each - mean) ** 2)).sum()))
+
+
 def test_what_has_no_posterior_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     table = CASE.table.assign(data="a")
     with pytest.raises(InputError, match="on must be log_loss or loss"):
@@ -100,18 +162,8 @@ def test_bad_chains_are_told(chains: Chains, problem: str) -> None:
     assert not Chains(4, 1000, 1.001, 900.0, 2).problems()
 
 
-def test_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("numpyro", reason="needs scaling-laws[bayes]")
-    path = tmp_path / "runs.csv"
-    write_table(CASE.table, path)
-    words = ["fit", str(path), "--kind", "posterior", "--draws", "400", "--json"]
-    monkeypatch.setattr(sys, "argv", ["scaling", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert not end.value.code
-    data = json.loads(capsys.readouterr().out)
+def test_the_command(commanded: tuple[Fit, str]) -> None:
+    data = json.loads(commanded[1])
     assert data["draws_kind"] == "posterior"
     assert data["diagnostics"]["chains"]["divergences"] <= 40
     assert data["seconds"] > 0

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from batteries.profiles import isoflop_table
 
 from scaling.errors import InputError
-from scaling.forecast import Predictor
+from scaling.fit import Fit, fit
+from scaling.forecast import Predictor, grounds
 from scaling.forecast.forecasters import default, forecasters, get, sensible
 from scaling.forecast.rollout import Rollout, calibrated, cuts_of, rollout, rollout_to
 from scaling.forecast.rows import rows_of
 from scaling.forecast.scores import as_good_rules, loss_cells, record, scores
+from scaling.laws.law import Law
 
 NAMES = ("isoflop", "approach_2", "chinchilla_near")
 
@@ -177,3 +181,20 @@ def test_cuts_that_leave_too_little(profiles: pd.DataFrame, cut: float, message:
 def test_unknown_forecasters() -> None:
     with pytest.raises(InputError, match=r"unknown forecaster 'isoflops'.*did you mean isoflop"):
         get("isoflops")
+
+
+def test_a_posterior_is_sampled_once(
+    profiles: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the cuts of its rollouts the law has normal draws, and the forecast says so."""
+    asked: list[str] = []
+
+    def quick(law: Law, table: pd.DataFrame, **settings: Any) -> Fit:
+        asked.append(settings["kind"])
+        return fit(law, table, **{**settings, "kind": "laplace"})
+
+    monkeypatch.setattr(grounds, "fit", quick)
+    found = grounds.of_law(profiles, "chinchilla", kind="posterior", draws=50)
+    assert asked.count("posterior") == 1
+    assert asked.count("laplace") == len(asked) - 1 > 0
+    assert "rollouts are of chinchilla without priors, with normal draws" in found.lines
