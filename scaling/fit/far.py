@@ -42,10 +42,7 @@ def _approach(problem: Problem, start: Array) -> Array:
             if predicted <= _TOLERANCE * here.value[0] or damping > _MOST:
                 return there_u if accept else u
             if accept:
-                ratio = actual / predicted
-                damping = max(
-                    damping * (0.3 if ratio > 0.5 else 2.0 if ratio < 0.25 else 1), _LEAST
-                )
+                damping = max(damping * _change(actual / predicted), _LEAST)
                 growth, first = 2.0, False
                 u, here = there_u, there
                 scale = np.maximum(scale, _diagonal(here.metric))
