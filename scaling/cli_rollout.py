@@ -137,7 +137,11 @@ def _words(
     if one_cut:
         for name in names if len(found.budgets) else ():
             yield _budgets_table(found, name)
-    yield _scores_table(scores(found))
+    scored = scores(found)
+    if scored.empty:
+        yield "no larger run is 2.9 times beyond the cut: too near to score"
+    else:
+        yield _scores_table(scored)
     yield (
         f"errors of losses within {100 * NEAR:g} % of the best for their compute; intervals are "
         "nominal 90 %, calibrated at each cut by the errors of smaller cuts (in brackets: the "

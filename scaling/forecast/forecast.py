@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.errors import InputError
-from scaling.forecast.frontier import compute_for_params, compute_for_tokens, flat_region
+from scaling.forecast.frontier import COMPUTE, compute_for_params, compute_for_tokens, flat_region
 from scaling.forecast.predictor import Predictor
 
 Nearest = Callable[[float], Mapping[str, Any]]
@@ -197,6 +197,8 @@ def question(
     for name, value in asked.items():
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} = {value:g}: must be a finite number above 0")
+    if not COMPUTE[0] <= asked.get("compute", COMPUTE[0]) <= COMPUTE[1]:
+        raise InputError(f"compute = {compute:g} FLOPs; valid is {COMPUTE[0]:g} to {COMPUTE[1]:g}")
     if not 1 <= len(asked) <= 2:
         raise InputError(
             "give compute, tokens or params, or two of them; "

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 FLAT = 0.005  # losses within .5 % of the best are as good for any practical purpose
 _HALVINGS = 60
 _WIDEST = np.log(1e6)  # how far from the optimum the flat region is looked for
-_COMPUTE = (1e3, 1e40)  # FLOPs between which a budget is looked for
+COMPUTE = (1e3, 1e40)  # FLOPs between which budgets lie
 
 
 def flat_region(predictor: Predictor, C: float, flat: float = FLAT) -> tuple[float, float]:
@@ -48,11 +48,11 @@ def compute_for_params(predictor: Predictor, params: float) -> float:
 
 
 def _compute_for(above: Callable[[float], bool], name: str, value: float) -> float:
-    low, high = np.log(_COMPUTE)
+    low, high = np.log(COMPUTE)
     if above(float(np.exp(low))) or not above(float(np.exp(high))):
         raise InputError(
-            f"{name} = {value:g} is optimal at no budget from {_COMPUTE[0]:g} to "
-            f"{_COMPUTE[1]:g} FLOPs"
+            f"{name} = {value:g} is optimal at no budget from {COMPUTE[0]:g} to "
+            f"{COMPUTE[1]:g} FLOPs"
         )
     return float(np.exp(_bisect(lambda x: above(float(np.exp(x))), low, high)))
 

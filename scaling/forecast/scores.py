@@ -177,7 +177,7 @@ def as_good_rules(found: Rollout, name: str) -> list[str]:
             words.append(
                 f"the naive rule of {rule.words} has been as good as {name}: mean error of "
                 f"log10 N_opt {other[both].mean():.3f} against {own[both].mean():.3f} over "
-                f"{len(both)} budgets"
+                f"{len(both)} budget{'s' * (len(both) != 1)}"
             )
     return words
 

@@ -125,6 +125,15 @@ def test_compare_and_the_average(scaling, profiles_file: Path) -> None:
     assert json.loads(out)["weights"] == pytest.approx(told["weights"])
 
 
+def test_a_cut_just_below_the_last_budget_scores_nothing_and_says_so(
+    scaling, profiles_file: Path
+) -> None:
+    top = read_table(profiles_file)["C"].max()
+    code, out, _ = scaling("rollout", profiles_file, "--max-compute", f"{0.6 * top}", "--draws", 20)
+    assert code == 0
+    assert "too near to score" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -161,6 +161,7 @@ def test_without_draws_the_interval_is_the_point() -> None:
         ({}, "none is given"),
         ({"compute": 1e18, "tokens": 1e9, "params": 1e7}, "third follows from two"),
         ({"compute": -1.0}, "compute = -1"),
+        ({"compute": 1e300}, "valid is 1000 to 1e\\+40"),
         ({"tokens": float("inf")}, "tokens = inf"),
         ({"params": 1e80}, "optimal at no budget"),
     ],
