@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy.stats import binom, binomtest
 
 from scaling import cli
@@ -59,12 +60,12 @@ class Overconfident:
     def __init__(self, truth: PublishedLaw) -> None:
         self.truth = truth
 
-    def loss(self, N: object, D: object, *, noise: bool = False) -> Draws:
-        point = self.truth.loss(N, D).point  # type: ignore[arg-type]
+    def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
+        point = self.truth.loss(N, D).point
         return _around(point, 0.005 / 6 if noise else 0.0)
 
-    def optimum(self, C: object) -> Optimum:
-        best = self.truth.optimum(C)  # type: ignore[arg-type]
+    def optimum(self, C: ArrayLike) -> Optimum:
+        best = self.truth.optimum(C)
         return Optimum(_around(best.N.point, 0.1), _around(best.D.point, 0.1), best.loss)
 
 
