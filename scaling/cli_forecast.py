@@ -107,8 +107,10 @@ def forecast(
         settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
-        if law is None and (any((method, objective, on, weight, fix, bound)) or kind != "cluster"):
-            law = "chinchilla"
+        if any((method, objective, on, weight, fix, bound)) or kind != "cluster":
+            if laws is not None:
+                raise InputError("--laws: each has a way of its own; options of a fit need --law")
+            law = law or "chinchilla"
         grounds = _of_table(df, law, laws, rollouts, settings)
     found = [
         forecast_run(grounds.predictor, **numbers, nearest=nearest, naive=grounds.naive)

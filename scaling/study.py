@@ -19,8 +19,7 @@ from scaling.forecast import proof
 from scaling.grid import Cell, Grid, canonical_json, load_grid, plan
 from scaling.sweep.plan import CellCost, by_length, costs, makespan
 from scaling.sweep.run import calibrate, train
-from scaling.sweep.store import Store, read_json
-from scaling.table import read_table
+from scaling.sweep.store import Store
 
 Show = Callable[[str, list[Cell], dict[str, CellCost]], AbstractContextManager[Any]]
 
@@ -87,12 +86,6 @@ def prove(folder: Path) -> list[proof.Verdict]:
     ids = [target["cell"] for target in forecast["targets"]]
     records = {run: record for run in ids if (record := store.record(run)) is not None}
     return proof.verdicts(forecast, records)
-
-
-def study_table(folder: Path) -> pd.DataFrame:
-    """The run table of a study's folder."""
-    read_json(folder / "study.json")
-    return read_table(folder / "table.parquet")
 
 
 def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFrame:

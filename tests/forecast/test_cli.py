@@ -121,7 +121,7 @@ def test_columns_fix_and_squared(
         (["fit", "TABLE", "--objective", "magic"], "valid: squared, huber"),
         (["fit", "TABLE", "--save", "/nowhere/at/all/fit.json"], "no such folder"),
         (["forecast", "TABLE", "--draws", "0"], "none is given"),
-        (["forecast", "gone.json", "--compute", "1"], "gone.json: no such file"),
+        (["forecast", "gone.json", "--compute", "1e20"], "gone.json: no such file"),
         (["forecast", "TABLE", "--hours", "1"], "belong together"),
     ],
 )

@@ -148,6 +148,19 @@ def test_a_cut_just_below_the_last_budget_scores_nothing_and_says_so(
         (("compare", "TABLE", "--laws", "kaplan"), "two laws or more"),
         (("compare", "TABLE", "--laws", "kaplan,magic"), "unknown forecaster 'magic'"),
         (("forecast", "TABLE", "--laws", "a,b", "--law", "c", "--compute", "1"), "choose one"),
+        (
+            (
+                "forecast",
+                "TABLE",
+                "--laws",
+                "kaplan,chinchilla",
+                "--fix",
+                "E=1",
+                "--compute",
+                "1e21",
+            ),
+            "options of a fit need --law",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
