@@ -173,7 +173,7 @@ def compare(ours: Ours, theirs: dict[str, LoopRun], full: bool) -> dict[str, Any
         cells = [cell for cell in ours.cells if cell.shape == shape]
         records = [ours.records[cell.id] for cell in cells]
         tokens = sum(cell.D for cell in cells)
-        spent_tokens = sum(r["flops_spent"] for r in records) / shape.flops_per_token()
+        spent_tokens = sum(r["flops_spent"] for r in records) / shape.training_flops()
         rows.append(
             {
                 "N_total": shape.N_total,

@@ -72,7 +72,7 @@ def measure(width: int, rounds: int, seconds: float, with_torch: bool) -> dict[s
     with teams(plans) as started:
         rates = alternate(started, rounds, seconds)
     peak = max(rates.pop("gemm")) * len(cores())
-    flops = setting.shape.flops_per_token()
+    flops = setting.shape.training_flops()
     return {
         "width": width,
         "N": setting.shape.N,

@@ -149,7 +149,7 @@ class Cell:
     @property
     def C(self) -> int:
         """Training FLOPs of this run alone, counted from the model."""
-        return self.D * self.shape.flops_per_token()
+        return self.D * self.shape.training_flops()
 
     @property
     def cool_steps(self) -> int:
@@ -254,7 +254,7 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
     ]
     for role, blocks in parts:
         for block in blocks:
-            by_width: list[dict[str, Any]] = [{"width": w, "size": 0.0} for w in block.widths]
+            by_width: list[dict[str, Any]] = [{"width": w} for w in block.widths]
             sizes = by_width or [{"size": s} for s in block.sizes]
             for size, tokens, seed, rate, transfer in itertools.product(
                 sizes,
@@ -263,7 +263,8 @@ def plan(grid: Grid, corpus: Corpus) -> list[Cell]:
                 block.learning_rates or [recipe.learning_rate],
                 block.transfers or [recipe.transfer],
             ):
-                shape = family.from_size(**size, vocab=corpus.vocab, context=context, **dials)
+                make = family.from_size if "size" in size else family.from_dials
+                shape = make(**size, vocab=corpus.vocab, context=context, **dials)
                 cells.append(
                     Cell(
                         role=role,

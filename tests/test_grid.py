@@ -153,7 +153,7 @@ def test_budgets_are_whole_chunks_near_what_was_asked(corpus: Corpus) -> None:
         assert abs(cell.D - tokens) <= CHUNK_STEPS * 128 / 2
         assert cell.steps * 128 == cell.D
         assert CHUNK_STEPS <= cell.cool_steps < cell.steps
-        assert cell.D * cell.shape.flops_per_token() == cell.C
+        assert cell.D * cell.shape.training_flops() == cell.C
 
 
 def test_a_cell_planned_twice_is_one_cell(corpus: Corpus, cells: list[Cell]) -> None:

@@ -1,7 +1,8 @@
 """Model families: from one size dial to a shape, its exact counts and costs. No JAX.
 
-The folder is the registry: a family is one module here that declares `NAME`, `DIALS` and
-`from_size`, and one of the same name in `scaling.models` with its Flax module.
+The folder is the registry: a family is one module here that declares `NAME`, `UNIT`, `DATA`,
+`DIALS`, `SIZED`, `from_size` and `from_dials`, and one of the same name in `scaling.models` with
+its Flax module. Other packages add theirs through the entry-point group `scaling.families`.
 """
 
 from __future__ import annotations
@@ -11,35 +12,77 @@ import json
 import pkgutil
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any, Protocol
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
 
 from scaling.errors import InputError
+from scaling.families.layers import Layer
+
+# What D counts, and with it the task: next tokens, a label for an image, a caption for an image.
+Unit = Literal["token", "image", "pair"]
 
 
 class Shape(Protocol):
-    """One buildable model: what plans, tables and forecasts ask of it."""
+    """One buildable model: what plans, tables and forecasts ask of it.
+
+    Counts of FLOPs are for one unit of D: a token, an image, an image-text pair.
+    """
 
     @property
     def N(self) -> int: ...
     @property
     def N_total(self) -> int: ...
+    @property
+    def N_active(self) -> int: ...
     def parameters(self) -> dict[str, int]: ...
-    def flops_per_token(self) -> int: ...
-    def memory_bytes(self, batch_tokens: int) -> int: ...
+    def forward_flops(self) -> dict[str, int]: ...
+    def training_flops(self) -> int: ...
+    def memory_bytes(self, batch: int) -> int: ...
+    def layers(self) -> tuple[Layer, ...]: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 
+class Family(Protocol):
+    """What a family's module declares.
+
+    DATA: the keywords that the data sets (vocab, context; image, channels, classes). DIALS: those
+    that people set. SIZED: the dials among them that the size sets. `from_dials` fills what is not
+    given with what is usual.
+    """
+
+    NAME: str
+    UNIT: Unit
+    DATA: tuple[str, ...]
+    DIALS: tuple[str, ...]
+    SIZED: tuple[str, ...]
+
+    def from_size(self, size: float, *, count: str = "N", **fixed: Any) -> Shape: ...
+    def from_dials(self, **fixed: Any) -> Shape: ...
+
+
+@cache
+def _registry() -> dict[str, Family]:
+    own = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
+    others = [entry.load() for entry in entry_points(group="scaling.families")]
+    found: dict[str, Family] = {}
+    for family in (m for m in (*own, *others) if hasattr(m, "NAME")):
+        if found.setdefault(family.NAME, family) is not family:
+            raise ValueError(f"two model families are called {family.NAME}")
+    return found
+
+
 def names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(_registry())
 
 
-def get(name: str) -> Any:
+def get(name: str) -> Family:
     """The family's module. Raises InputError listing the families there are."""
     if name not in names():
         near = get_close_matches(name, names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"unknown model family {name!r}, known: {', '.join(names())}{hint}")
-    return importlib.import_module(f"{__name__}.{name}")
+    return _registry()[name]
 
 
 def nearest_like(
@@ -53,12 +96,12 @@ def nearest_like(
     """
     shapes = [json.loads(config) for config in configs]
     shared = {k: v for k, v in shapes[0].items() if all(s.get(k) == v for s in shapes)}
-    # A ladder of one size still has its size dial, and heads follow from the width.
-    fixed = {k: v for k, v in shared.items() if k not in ("width", "heads")}
     module = get(family)
+    # A ladder of one size still has its size dial, and what follows from it.
+    fixed = {k: v for k, v in shared.items() if k not in module.SIZED}
 
     def nearest(size: float) -> dict[str, Any]:
-        shape: Shape = module.from_size(size, count=count, **fixed)
+        shape = module.from_size(size, count=count, **fixed)
         return {"N": shape.N, "N_total": shape.N_total, **shape.to_dict()}
 
     return nearest

@@ -7,18 +7,20 @@ same shape is `scaling.models.transformer`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from scaling.errors import InputError
+from scaling.families import Unit
+from scaling.families.ladder import check_dials, check_whole, nearest
 
 NAME = "transformer"
-DIALS = ("width", "depth", "heads", "mlp", "tied", "qk_norm", "context")
+UNIT: Unit = "token"
+DATA = ("vocab", "context")
+DIALS = ("width", "depth", "heads", "mlp", "tied", "qk_norm")
+SIZED = ("width", "heads")
 WIDTH_STEP = 8
 MAX_WIDTH = 65_536
-# A ladder that is asked for a size gets one within this factor, or an error.
-MOST_OFF = 1.5
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,8 @@ class Transformer:
     qk_norm: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth", "heads", "context", "vocab"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InputError(
-                    f"transformer: {name} = {value!r}, must be a whole number of at least 1"
-                )
+        whole = ("width", "depth", "heads", "context", "vocab")
+        check_whole(NAME, **{name: getattr(self, name) for name in whole})
         for name in ("tied", "qk_norm"):
             if type(getattr(self, name)) is not bool:
                 raise InputError(
@@ -87,6 +85,10 @@ class Transformer:
         return groups["attention"] + groups["mlp"] + groups["norm"]
 
     @property
+    def N_active(self) -> int:
+        return self.N
+
+    @property
     def N_total(self) -> int:
         return sum(self.parameters().values())
 
@@ -105,7 +107,7 @@ class Transformer:
             "head": 2 * w * self.vocab,
         }
 
-    def flops_per_token(self) -> int:
+    def training_flops(self) -> int:
         """Training FLOPs per token: forward plus twice that for the backward pass."""
         return 3 * sum(self.forward_flops().values())
 
@@ -136,40 +138,34 @@ def from_size(
     *,
     vocab: int,
     context: int,
-    count: Literal["N", "N_total"] = "N",
+    count: str = "N",
     **fixed: Any,
 ) -> Transformer:
     """The buildable transformer whose N (or N_total: `count`) is nearest to `size` in ratio.
 
-    `fixed` pins any of the other dials (`depth=2`, `width=64`, `qk_norm=True`).
+    `fixed` pins any of the other dials (`depth=2`, `qk_norm=True`).
     Raises InputError where no shape comes within a factor of 1.5 of `size`.
     """
-    if "width" in fixed:
-        return from_width(vocab=vocab, context=context, **fixed)
-    if not size > 0:
-        raise InputError(f"transformer: size = {size:g}, must be a positive number of parameters")
-
-    def distance(shape: Transformer) -> float:
-        built = float(getattr(shape, count))
-        return max(built / size, size / built)
-
-    best = min(
-        _around(size, count, vocab=vocab, context=context, **fixed),
-        key=distance,
+    return nearest(
+        NAME,
+        lambda step: from_width(step * WIDTH_STEP, vocab=vocab, context=context, **fixed),
+        size,
+        count,
+        last=MAX_WIDTH // WIDTH_STEP,
+        describe=lambda shape: f"width {shape.width}, depth {shape.depth}",
     )
-    if distance(best) > MOST_OFF:
-        raise InputError(
-            f"transformer: no shape near {count} = {size:g}; the nearest has "
-            f"{getattr(best, count):,} (width {best.width}, depth {best.depth})"
-        )
-    return best
+
+
+def from_dials(*, vocab: int, context: int, **dials: Any) -> Transformer:
+    """The transformer of these dials; `width` must be among them."""
+    if "width" not in dials:
+        raise InputError("transformer: no size; give a size or a width")
+    return from_width(vocab=vocab, context=context, **dials)
 
 
 def from_width(width: int, *, vocab: int, context: int, **fixed: Any) -> Transformer:
     """The transformer of this width, depth and heads by the dial unless given."""
-    unknown = sorted(set(fixed) - set(DIALS))
-    if unknown:
-        raise InputError(f"transformer: unknown dial {unknown[0]!r}, valid: {', '.join(DIALS)}")
+    check_dials(NAME, fixed, DIALS)
     shape = {"depth": usual_depth(width), "heads": usual_heads(width), **fixed}
     return Transformer(width=width, vocab=vocab, context=context, **shape)
 
@@ -187,17 +183,3 @@ def usual_heads(width: int) -> int:
         raise InputError(f"transformer: width {width}; rotary positions need an even width")
     fits = [h for h in range(1, width + 1) if width % h == 0 and (width // h) % 2 == 0]
     return min(fits, key=lambda h: (abs(width / h - target), h))
-
-
-def _around(size: float, count: str, **fixed: Any) -> Iterator[Transformer]:
-    """The shapes on both sides of `size`, by bisection on the width (N grows with the width)."""
-    low, high = 1, MAX_WIDTH // WIDTH_STEP
-    while low < high:
-        middle = (low + high) // 2
-        if getattr(from_width(middle * WIDTH_STEP, **fixed), count) < size:
-            low = middle + 1
-        else:
-            high = middle
-    for step in (low - 1, low):
-        if step >= 1:
-            yield from_width(step * WIDTH_STEP, **fixed)

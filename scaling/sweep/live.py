@@ -40,7 +40,7 @@ def display(
         cell = by_trunk[event.trunk]
         tokens = event.steps * cell.recipe.batch_tokens
         state["tokens"] += tokens
-        state["flops"] += tokens * cell.shape.flops_per_token()
+        state["flops"] += tokens * cell.shape.training_flops()
         spent = time.monotonic() - began
         if event.record is not None:
             state["cells"] += 1

@@ -118,7 +118,7 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "reason": outcome.reason,
             "steps": cell.steps,
             "batch_tokens": tokens,
-            "flops_spent": outcome.steps_trained * tokens * cell.shape.flops_per_token(),
+            "flops_spent": outcome.steps_trained * tokens * cell.shape.training_flops(),
             "seconds": outcome.seconds,
             "predicted_seconds": known[cell.id].seconds,
             "predicted_memory_bytes": known[cell.id].memory_bytes,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scaling import models
 from scaling.errors import InputError
 from scaling.families import get, names, nearest_like
-from scaling.families.transformer import Transformer, from_size, from_width
+from scaling.families.transformer import Transformer, from_dials, from_size, from_width
 from scaling.grid import CHUNK_STEPS, Recipe, canonical_json
 from scaling.train.step import Program
 
@@ -54,7 +54,7 @@ def test_matmul_flops_are_exact_forward_and_training(dials: dict[str, object]) -
     training = battery.matmul_flops(
         jax.grad(lambda p: model.apply(p, tokens).astype(jnp.float32).sum()), params
     )
-    assert training == per_token * shape.flops_per_token()
+    assert training == per_token * shape.training_flops()
 
 
 def test_total_flops_are_within_a_tenth_of_xla() -> None:
@@ -102,7 +102,7 @@ def test_gpt2_small_has_its_published_matrices() -> None:
 )
 def test_shapes_that_cannot_be_built(dials: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        from_size(0, vocab=102, context=64, **dials)
+        from_dials(vocab=102, context=64, **dials)
 
 
 @pytest.mark.parametrize("size", [1, 3e3, 1e14, float("inf"), 0, -1, float("nan")])

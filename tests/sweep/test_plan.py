@@ -27,7 +27,7 @@ def test_marginal_steps_add_up_to_what_is_trained(cells: list[Cell]) -> None:
             c.cool_steps for c in group
         )
         for c in group:
-            per_step = c.recipe.batch_tokens * c.shape.flops_per_token()
+            per_step = c.recipe.batch_tokens * c.shape.training_flops()
             assert known[c.id].flops == known[c.id].own_steps * per_step
             assert known[c.id].memory_bytes == c.shape.memory_bytes(c.recipe.batch_tokens)
     assert sum(cost.flops for cost in known.values()) < sum(c.C for c in cells)
