@@ -7,12 +7,15 @@ A source of text is one module of `scaling.data.sources`, one of images one of
 from scaling.data.corpus import Corpus, load
 from scaling.data.image_sets import images_of
 from scaling.data.images import Images, ImageStream
-from scaling.data.windows import WindowOrder, held_out_windows
+from scaling.data.pairs import Pairs
+from scaling.data.windows import EpochOrder, WindowOrder, held_out_windows
 
 __all__ = [
     "Corpus",
+    "EpochOrder",
     "ImageStream",
     "Images",
+    "Pairs",
     "WindowOrder",
     "held_out_windows",
     "images_of",
