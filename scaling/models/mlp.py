@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from scaling.families.mlp import MLP
 from scaling.models.layers import Dense, Head
-from scaling.models.rates import rates
+from scaling.models.rates import of_images
 
 Array = jax.Array
 
@@ -38,4 +38,11 @@ def rate_multipliers(
     params: Any, shape: MLP, *, base_width: int, head_rate: float, transfer: bool
 ) -> Any:
     """A tree like `params`: what each leaf's learning rate is multiplied by."""
-    return rates(build, params, shape, base_width, head_rate, transfer)
+    return of_images(
+        build,
+        params,
+        shape,
+        base_width=base_width,
+        head_rate=head_rate,
+        transfer=transfer,
+    )
