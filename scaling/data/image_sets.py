@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scaling.data import cache as store
 from scaling.data import image_sources
-from scaling.data.image_sources import ImageSource, LabelledImages, Part
 from scaling.data.image_folder import open_folder
+from scaling.data.image_sources import ImageSource, LabelledImages, Part
 from scaling.data.image_split import digest, fair_order, hold_out, salted
 from scaling.data.image_stream import CORRUPT
 from scaling.data.images import Images, ImageStream

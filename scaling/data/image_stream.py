@@ -7,7 +7,10 @@ resumed in the middle of an epoch by asking for the step.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -213,10 +216,28 @@ def _chunks(
     if workers:
         ahead = max(1, -(-batch // (CHUNK * workers)))
         dataset = dataset.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead)
+            grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead),
+            worker_init_fn=_start_worker,
         )
     chunks = iter(dataset)
     try:
         yield from chunks
+    except RuntimeError as error:
+        raise InputError(
+            f"a process that decodes images ended ({error}). Where a script has no `if __name__ == "
+            "'__main__':`, workers cannot start: workers=0 decodes without them"
+        ) from None
     finally:
         chunks.close()
+
+
+def _start_worker(_index: int, _count: int) -> None:
+    """Ctrl-C is the parent's to answer, and no worker outlives it, however it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
