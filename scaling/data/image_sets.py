@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from scaling.data import cache as store
 from scaling.data import image_sources
+from scaling.data.image_folder import open_folder
 from scaling.data.image_sources import ImageSource, LabelledImages, Part
 from scaling.data.image_split import digest, fair_order, hold_out, salted
-from scaling.data.images import Images
+from scaling.data.image_stream import CORRUPT
+from scaling.data.images import Images, ImageStream
 from scaling.errors import InputError
 
 # Part of the cache's key: raise it when the same source would give other arrays.
@@ -23,25 +25,51 @@ CACHE_VERSION = 1
 
 
 def images_of(
-    source: str, *, image: int | None = None, held_out: float = 0.1, cache: Path | None = None
-) -> Images:
-    """The images of a named source; from the cache where it is whole.
+    source: str,
+    *,
+    image: int | None = None,
+    held_out: float = 0.1,
+    corrupt: float = CORRUPT,
+    workers: int | None = None,
+    cache: Path | None = None,
+) -> Images | ImageStream:
+    """The images of a named source or a folder, in both parts.
 
-    image: the side in pixels that they are resized to, by default as they are. held_out: the share
-    of each class that is held out where the source has no test part of its own. cache: the folder
-    that holds the entries, by default `data` in `cache_folder()`.
-    Raises InputError for an unknown source, and bad images, labels or shares.
+    image: the side in pixels that they are resized to, by default 224 for what is streamed, else
+    as they are. held_out: the share of each class that is held out where the source has no test
+    part of its own. corrupt: the share of a stream's images that may be corrupt. workers: processes
+    that decode a stream, by default one a core. cache: the folder that holds what was prepared, by
+    default `data` in `cache_folder()`.
+    Raises InputError for an unknown source, and bad images, labels, classes or shares.
     """
-    named = image_sources.registry().get(source)
-    if named is None:
-        raise InputError(_unknown(source))
-    version = named.version()
-    options = f"{CACHE_VERSION} {source} {version} {image} {float(held_out)}"
-    key = "images-" + hashlib.sha256(options.encode()).hexdigest()[:32]
-    folder = (cache or store.cache_folder() / "data") / key
+    if image is not None and image < 1:
+        raise InputError(f"image = {image}; valid: a side of 1 pixel or more")
+    if not 0 <= corrupt < 1:
+        raise InputError(f"corrupt = {corrupt}; valid: a share of 0 or more and below 1")
+    folder = cache or store.cache_folder() / "data"
+    if named := image_sources.registry().get(source):
+        return _named(named, image, held_out, folder)
+    if (root := Path(source).expanduser()).is_dir():
+        return open_folder(
+            root, image=image, held_out=held_out, cache=folder, workers=workers, corrupt=corrupt
+        )
+    raise InputError(_unknown(source))
+
+
+def _unknown(source: str) -> str:
+    near = get_close_matches(source.lower(), image_sources.names(), 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    known = ", ".join(image_sources.names())
+    return f"no image data called {source!r}; known: {known}, or a folder with train/CLASS/*{hint}"
+
+
+def _named(source: ImageSource, image: int | None, held_out: float, cache: Path) -> Images:
+    version = source.version()
+    options = f"{CACHE_VERSION} {source.NAME} {version} {image} {float(held_out)}"
+    folder = cache / f"images-{hashlib.sha256(options.encode()).hexdigest()[:32]}"
     entry = store.read(folder)
     if entry is None:
-        store.write(folder, *_build(named, image, held_out))
+        store.write(folder, *_build(source, image, held_out))
         entry = store.read(folder)
     if entry is None:
         raise InputError(f"{folder}: the data cache cannot be read back; delete the folder")
@@ -51,16 +79,10 @@ def images_of(
         classes=tuple(facts["classes"]),
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
-        name=source,
+        name=source.NAME,
         fingerprint=facts["fingerprint"],
-        facts={"source": source, "licence": named.LICENCE, "version": version} | facts,
+        facts={"source": source.NAME, "licence": source.LICENCE, "version": version} | facts,
     )
-
-
-def _unknown(source: str) -> str:
-    near = get_close_matches(source.lower(), image_sources.names(), 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"no image data called {source!r}; known: {', '.join(image_sources.names())}{hint}"
 
 
 def _build(
