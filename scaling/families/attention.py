@@ -58,15 +58,15 @@ def self_attention(
 
 
 def cross_attention(
-    name: str, tokens: int, seen: int, width: int, heads: int, group: str = "attention"
+    name: str, group: str, tokens: int, seen: int, width: int, heads: int
 ) -> tuple[Layer, ...]:
     """Queries and the output's matrix at `tokens` positions, keys and values at `seen` others."""
     kind = "attention_projections"
     return (
-        matrix(f"{name}_q", kind, group, tokens, width, width, saved=tokens * width),
-        matrix(f"{name}_kv", kind, group, seen, width, 2 * width, saved=2 * seen * width),
+        matrix(f"{name}/q", kind, group, tokens, width, width, saved=tokens * width),
+        matrix(f"{name}/kv", kind, group, seen, width, 2 * width, saved=2 * seen * width),
         scores(name, tokens, seen, width, heads),
-        matrix(f"{name}_out", kind, group, tokens, width, width, saved=tokens * width),
+        matrix(f"{name}/out", kind, group, tokens, width, width, saved=tokens * width),
     )
 
 
@@ -98,16 +98,36 @@ def mlp(name: str, tokens: int, width: int, hidden: int, *, bias: bool = True) -
     )  # fmt: skip
 
 
-def block(name: str, tokens: int, width: int, heads: int, hidden: int) -> tuple[Layer, ...]:
-    """A pre-norm block with biases that sees all of its sequence, as ViT's."""
-    added = Layer(f"add_{name}", "add", (tokens, width), other_flops=2 * tokens * width)
-    return (
-        norm(f"attention_norm_{name}", tokens, width),
-        *self_attention(f"attention_{name}", tokens, width, heads),
-        norm(f"mlp_norm_{name}", tokens, width),
-        mlp(f"mlp_{name}", tokens, width, hidden),
-        added,
+def block(
+    path: str, number: int, tokens: int, width: int, heads: int, hidden: int, *, seen: int = 0
+) -> tuple[Layer, ...]:
+    """A pre-norm block with LayerNorms, biases and GELU, in the Flax module at `path`.
+
+    seen: positions of another sequence that it attends to, behind its own: a decoder's block.
+    """
+
+    def at(part: str) -> str:
+        return f"{path}/{part}_{number}"
+
+    cross = (
+        norm(at("cross_norm"), tokens, width),
+        *cross_attention(at("cross"), "cross", tokens, seen, width, heads),
     )
+    sums = (3 if seen else 2) * tokens * width
+    return (
+        norm(at("attention_norm"), tokens, width),
+        *self_attention(at("attention"), tokens, width, heads),
+        *(cross if seen else ()),
+        norm(at("mlp_norm"), tokens, width),
+        mlp(at("mlp"), tokens, width, hidden),
+        Layer(at("sum"), "sum", (tokens, width), other_flops=sums),
+    )
+
+
+def position(name: str, tokens: int, width: int) -> Layer:
+    """Learned positions, added."""
+    size = tokens * width
+    return Layer(name, "position", (tokens, width), "position", size, other_flops=size, saved=size)
 
 
 def usual_heads(width: int, *, even: bool = False) -> int:
