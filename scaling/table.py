@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import InputError
+from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
 
-CONVENTIONS = ("N_kind", "C_kind", "L_kind")
-UNSTATED = "unstated"
+CONVENTIONS = ("N_kind", "C_kind", "L_kind", "D_kind")
+FAMILY = "family"  # the column that says which model family a row is of
 ALIASES = {"L": "loss"}
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -41,8 +42,10 @@ def read_table(
 ) -> pd.DataFrame:
     """Read a CSV, TSV or Parquet table, by its suffix.
 
-    `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`).
-    The file's name goes along in `df.attrs["source"]`, so that later errors can name it.
+    `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`). A
+    known metric as L (`{"L": "top1_error"}`) gives its name to `L_kind`; one of which more is
+    better stands as one less it. The file's name goes along in `df.attrs["source"]`, so that later
+    errors can name it.
     Raises InputError for a missing, empty or unreadable file, or an unknown column.
     """
     path = Path(path)
@@ -63,10 +66,28 @@ def read_table(
     df.attrs["source"] = str(path)
     if df.empty:
         raise InputError(f"{path}: the table has no rows")
+    own = set(df.columns)
     for ours, theirs in (columns or {}).items():
         if theirs not in df.columns:
             raise InputError(f"{path}: {_missing(theirs, df.columns)}")
-        df[ALIASES.get(ours, ours)] = df[theirs]
+        name = ALIASES.get(ours, ours)
+        df[name] = df[theirs]
+        if name == "loss" and theirs != "loss":
+            df = _of_measure(df, theirs, had_loss="loss" in own, had_kind="L_kind" in own)
+    return df
+
+
+def _of_measure(df: pd.DataFrame, column: str, *, had_loss: bool, had_kind: bool) -> pd.DataFrame:
+    """The table with `column` as its loss: its kind, its own standard error, less of it better."""
+    if column in GAINS:
+        df["loss"] = 1 - pd.to_numeric(df["loss"], errors="coerce")
+    if column in METRICS or column in GAINS or (had_loss and had_kind):
+        df["L_kind"] = GAINS.get(column, column)
+    error = f"{column}_se"
+    if error in df.columns:
+        df["loss_se"] = df[error]
+    elif had_loss and "loss_se" in df.columns:  # it is of the loss that this column replaces
+        df = df.drop(columns="loss_se")
     return df
 
 
@@ -142,7 +163,7 @@ def check_table(
 
 
 def conventions(df: pd.DataFrame) -> dict[str, str]:
-    """What N, C and loss mean in this table: `{"N_kind": ..., "C_kind": ..., "L_kind": ...}`.
+    """What N, C, loss and D mean in this table: `{"N_kind": ..., ...}`.
 
     A missing or empty column reads as "unstated". Two conventions in one column are an
     InputError that names both.
@@ -162,12 +183,13 @@ def conventions(df: pd.DataFrame) -> dict[str, str]:
 
 
 def select_rows(
-    df: pd.DataFrame, where: str | None = None
+    df: pd.DataFrame, where: str | None = None, *, by: str | None = None
 ) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
     """The stated rule for fits: finished runs that are not targets, and `where` if given.
 
-    Returns the rows (index kept, so that messages name the file's rows) and an account of the
-    rest. Raises InputError where nothing is left.
+    by: the column that splits the rows into fits of their own. Returns the rows (index kept, so
+    that messages name the file's rows) and an account of the rest. Raises InputError where nothing
+    is left, and where rows of several model families would enter one fit.
     """
     account: list[LeftOut] = []
 
@@ -187,7 +209,21 @@ def select_rows(
     if df.empty:
         told = "; ".join(str(item) for item in account)
         raise InputError(f"{source_of(df)}: no rows left to fit ({told})")
+    _one_family(df, by)
     return df, tuple(account)
+
+
+def _one_family(df: pd.DataFrame, by: str | None) -> None:
+    if FAMILY not in df.columns or by == FAMILY:
+        return
+    for _, rows in df.groupby(by) if by is not None else [("", df)]:
+        names = sorted({str(name) for name in rows[FAMILY].dropna()})
+        if len(names) > 1:
+            raise InputError(
+                f"{source_of(df)}: rows of {len(names)} model families ({', '.join(names)}) are no "
+                f"data of one law; choose one with --where \"{FAMILY} == '{names[0]}'\", or set "
+                "them side by side with `scaling crossing`"
+            )
 
 
 def source_of(df: pd.DataFrame) -> str:

@@ -156,7 +156,9 @@ def test_rows_are_named_as_in_the_file_after_a_selection() -> None:
 
 
 def test_conventions() -> None:
-    assert conventions(frame()) == dict.fromkeys(("N_kind", "C_kind", "L_kind"), "unstated")
+    assert conventions(frame()) == dict.fromkeys(
+        ("N_kind", "C_kind", "L_kind", "D_kind"), "unstated"
+    )
     stated = frame().assign(N_kind="total", C_kind=[None] * 4)
     assert conventions(stated)["N_kind"] == "total"
     assert conventions(stated)["C_kind"] == "unstated"

@@ -25,7 +25,8 @@ from scaling.plot.slices import slices
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
     """The rollouts of the table's default forecaster."""
-    return rollout(roll(table, [default(rows_of(table))[0]]))
+    rows = rows_of(table)
+    return rollout(roll(table, [default(rows)[0]]), kind=rows.kinds["L_kind"])
 
 
 OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
