@@ -66,28 +66,30 @@ def read_table(
     df.attrs["source"] = str(path)
     if df.empty:
         raise InputError(f"{path}: the table has no rows")
-    own = set(df.columns)
     for ours, theirs in (columns or {}).items():
         if theirs not in df.columns:
             raise InputError(f"{path}: {_missing(theirs, df.columns)}")
         name = ALIASES.get(ours, ours)
-        df[name] = df[theirs]
-        if name == "loss" and theirs != "loss":
-            df = _of_measure(df, theirs, had_loss="loss" in own, had_kind="L_kind" in own)
+        df = with_loss(df, theirs) if name == "loss" else df.assign(**{name: df[theirs]})
     return df
 
 
-def _of_measure(df: pd.DataFrame, column: str, *, had_loss: bool, had_kind: bool) -> pd.DataFrame:
-    """The table with `column` as its loss: its kind, its own standard error, less of it better."""
+def with_loss(df: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The table with `column` as its loss: a metric gives its name to `L_kind`, and of one of which
+    more is better stands one less it; `loss_se` is the column's own, or none."""
+    if column == "loss":
+        return df
+    had_loss, error = "loss" in df.columns, f"{column}_se"
+    values = df[column]
     if column in GAINS:
-        df["loss"] = 1 - pd.to_numeric(df["loss"], errors="coerce")
-    if column in METRICS or column in GAINS or (had_loss and had_kind):
-        df["L_kind"] = GAINS.get(column, column)
-    error = f"{column}_se"
+        values = 1 - pd.to_numeric(values, errors="coerce")
+    df = df.assign(loss=values)
+    if column in METRICS or column in GAINS or (had_loss and "L_kind" in df.columns):
+        df = df.assign(L_kind=GAINS.get(column, column))
     if error in df.columns:
-        df["loss_se"] = df[error]
-    elif had_loss and "loss_se" in df.columns:  # it is of the loss that this column replaces
-        df = df.drop(columns="loss_se")
+        return df.assign(loss_se=df[error])
+    if had_loss:  # its standard error is none of this column's
+        return df.drop(columns="loss_se", errors="ignore")
     return df
 
 

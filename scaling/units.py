@@ -23,10 +23,6 @@ class Measure:
         """Title and unit, as an axis has them."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
-    def value(self, text: str) -> str:
-        """A number, already written, with its unit."""
-        return f"{text} {self.unit}" if self.unit else text
-
 
 # By L_kind. A metric's L_kind is the name of its column.
 _LOSSES = {
@@ -55,8 +51,7 @@ _MISSED = {
     GAINS["recall_at_5"]: Measure("1 \u2212 recall@5"),
 }
 METRICS_AS_LOSS: Mapping[str, Measure] = {**METRICS, **_MISSED}
-_ONE = {"tokens": "token", "images": "image", "pairs": "pair"}
-UNITS_OF_D = tuple(_ONE)
+UNITS_OF_D = ("tokens", "images", "pairs")
 
 
 def measure(kind: str = UNSTATED) -> Measure:
@@ -68,12 +63,7 @@ def measure(kind: str = UNSTATED) -> Measure:
 def unit_of_d(kind: str = UNSTATED) -> str:
     """What D counts under the convention `D_kind`, in the plural: tokens where it is unstated, as
     tables of language models leave it."""
-    return kind if kind in _ONE else "tokens"
-
-
-def one_of_d(kind: str = UNSTATED) -> str:
-    """One unit of D: a token, an image, a pair."""
-    return _ONE[unit_of_d(kind)]
+    return kind if kind in UNITS_OF_D else "tokens"
 
 
 def loss_unit(kind: str = UNSTATED) -> str:

@@ -114,7 +114,7 @@ class Forecast:
             f"{self.kind} for {asked}: C = {self.C:.4g} FLOPs ({self.c_kind})",
             f"  train    N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g} {units}, "
             f"{self.tokens_per_param:.3g} {units} per parameter",
-            f"  {head:<9}{self.loss}{unit and f' {unit}'}{of_one_run}",
+            f"  {head:<8} {self.loss}{unit and f' {unit}'}{of_one_run}",
             f"  optimum  N_opt = {self.n_opt}, D_opt = {self.d_opt}, loss {self.loss_opt}",
             f"  flat     N from {low:.4g} to {high:.4g} is within .5 % of the optimal loss",
             f"  reach    {self.reach}",
