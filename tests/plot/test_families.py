@@ -42,7 +42,7 @@ def test_the_ring_stands_where_the_frontiers_cross(views: list[SideBySide]) -> N
     (ring,) = [line for line in panel.get_lines() if line.get_gid() == "crossing-cnn-resnet"]
     (item,) = views[0].crossings
     assert ring.get_xdata()[0] == item.C
-    assert ring.get_ydata()[0] == item.sides["cnn"].loss.point
+    assert ring.get_ydata()[0] == pytest.approx(item.sides["cnn"].loss.point, rel=1e-6)
 
 
 def test_one_view_is_one_row_and_none_is_an_error(views: list[SideBySide]) -> None:
