@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from scaling.errors import InputError
 from scaling.forecast import proof
+from scaling.forecast.ruled import fits
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled, pooled
 from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
@@ -95,8 +96,10 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
     if left:
         study.missing.append(f"{left} of {len(planned)} planned cells are not trained yet.")
     if study.records:  # newer than the table's file while a study runs
-        rows = [{name: record.get(name) for name in TABLE_COLUMNS} for record in study.records]
-        study.table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+        known = set().union(*study.records)
+        study.table = pd.DataFrame(
+            study.records, columns=[name for name in TABLE_COLUMNS if name in known]
+        )
     else:
         try:
             study.table = read_table(folder / "table.parquet")
@@ -137,7 +140,7 @@ def _fit(study: Study, told: _Told) -> None:
     if study.forecast is None and study.rule.N not in study.table:
         study.rule = study.rule.model_copy(update={"N": "N"})
     try:
-        members = proof.fits(study.table, study.rule)
+        members = fits(study.table, study.rule)
     except InputError as error:
         study.missing.append(f"No law could be fitted: {told(error)}.")
     else:
