@@ -19,11 +19,16 @@ T = TypeVar("T")
 
 def fits_by_family(table: pd.DataFrame, rule: Proof) -> dict[str, list[Fit]]:
     """The rule's fits to the pilots of each family alone; under "" where the table names none."""
+    return {name: fits(part, rule) for name, part in families_of(table, rule).items()}
+
+
+def families_of(table: pd.DataFrame, rule: Proof) -> dict[str, pd.DataFrame]:
+    """The table's rows by family, of those families that have rows for the rule's fits."""
     chosen, _ = select_rows(table, rule.where, by=FAMILY)
     names = sorted({str(name) for name in chosen[FAMILY].dropna()}) if FAMILY in chosen else []
     if len(names) <= 1:
-        return {name: fits(table, rule) for name in names or [""]}
-    return {name: fits(table[table[FAMILY] == name], rule) for name in names}
+        return dict.fromkeys(names or [""], table)
+    return {name: table[table[FAMILY] == name] for name in names}
 
 
 def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
