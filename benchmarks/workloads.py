@@ -32,7 +32,7 @@ def engine(setting: Setting) -> Window:
 
     prepare_jax()
     recipe, context = setting.recipe, setting.shape.context
-    program = Program(setting.family, setting.shape, recipe, context)
+    program = Program(setting.family, setting.shape, recipe)
     tokens = jax.numpy.asarray(np.asarray(setting.corpus.train))
     order = WindowOrder(len(tokens), context, setting.windows, 0)
     state, step = program.init(jax.random.key(0)), 0
@@ -48,7 +48,8 @@ def engine(setting: Setting) -> Window:
             cool_steps=0,
         )
         starts = order.starts(step, CHUNK_STEPS)
-        state, telemetry = program.chunk(state, tokens, starts, rates)
+        noise = schedule.noise(0, step, CHUNK_STEPS)
+        state, telemetry = program.chunk(state, tokens, starts, rates, noise)
         step += CHUNK_STEPS
         return telemetry
 

@@ -18,6 +18,7 @@ from scaling import (
     cli_forecast,
     cli_laws,
     cli_methods,
+    cli_models,
     cli_plot,
     cli_rollout,
     cli_study,
@@ -35,6 +36,7 @@ app.add_typer(cli_fit.app)  # fit
 app.add_typer(cli_forecast.app)  # forecast
 app.add_typer(cli_extrapolate.app)  # extrapolate
 app.add_typer(cli_laws.app)  # laws
+app.add_typer(cli_models.app)  # models
 app.add_typer(cli_certify.app)  # certify
 app.add_typer(cli_methods.app)  # methods
 app.add_typer(cli_compare.app)  # compare

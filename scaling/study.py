@@ -13,10 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from scaling.data.corpus import Corpus, load
 from scaling.errors import InputError
 from scaling.forecast import proof
-from scaling.grid import Cell, Grid, canonical_json, load_grid, plan
+from scaling.grid import AnyData, Cell, Grid, canonical_json, load_grid, open_data, plan, unit_of
 from scaling.sweep.plan import CellCost, by_length, costs, makespan
 from scaling.sweep.run import calibrate, train
 from scaling.sweep.store import Store
@@ -29,7 +28,7 @@ class Planned:
     """A study before anything of it is trained."""
 
     grid: Grid
-    corpus: Corpus
+    data: AnyData
     cells: list[Cell]
     timings: dict[str, dict[str, float]]
     known: dict[str, CellCost]
@@ -52,12 +51,11 @@ class Planned:
 def plan_study(grid_path: Path, *, seed: int = 0, workers: int, measure: bool = True) -> Planned:
     """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known."""
     grid = load_grid(grid_path).with_seed(seed)
-    data = grid.data
-    corpus = load(data.source, tokenizer=data.tokenizer, held_out=data.held_out)
-    cells = plan(grid, corpus)
+    data = open_data(grid.data, unit_of(grid.families))
+    cells = plan(grid, data)
     proof.check(grid.proof, cells, grid.rivals)
-    timings = calibrate(cells, data, workers=workers) if measure else {}
-    return Planned(grid, corpus, cells, timings, costs(cells, timings))
+    timings = calibrate(cells, grid.data, workers=workers) if measure else {}
+    return Planned(grid, data, cells, timings, costs(cells, timings))
 
 
 def run_study(
@@ -139,7 +137,7 @@ def _facts(planned: Planned) -> dict[str, Any]:
     return {
         "grid": grid,
         "grid_sha256": hashlib.sha256(canonical_json(grid).encode()).hexdigest(),
-        "data": planned.corpus.facts,
+        "data": planned.data.facts,
         "cells": [cell.id for cell in planned.cells],
         "versions": versions,
     }

@@ -169,7 +169,7 @@ def test_identity_is_everything_but_the_role(cells: list[Cell]) -> None:
         replace(cell, seed=7),
         replace(cell, data="other"),
         replace(cell, D_unique=5000),
-        replace(cell, eval_tokens=64),
+        replace(cell, evaluate=64),
         replace(cell, shape=cells[2].shape),
         *(
             replace(cell, recipe=cell.recipe.model_copy(update=change))

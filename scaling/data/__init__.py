@@ -1,9 +1,23 @@
-"""Real text on board: sources of documents, split, tokenised, fingerprinted, memory-mapped.
+"""Real text and images on board: split, fingerprinted, memory-mapped or streamed.
 
-A source is one module of `scaling.data.sources`: it declares `NAME`, `LICENCE` and `documents()`.
+A source of text is one module of `scaling.data.sources`, one of images one of
+`scaling.data.image_sources`.
 """
 
 from scaling.data.corpus import Corpus, load
-from scaling.data.windows import WindowOrder, held_out_windows
+from scaling.data.image_sets import images_of
+from scaling.data.images import Images, ImageStream
+from scaling.data.pairs import Pairs
+from scaling.data.windows import EpochOrder, WindowOrder, held_out_windows
 
-__all__ = ["Corpus", "WindowOrder", "held_out_windows", "load"]
+__all__ = [
+    "Corpus",
+    "EpochOrder",
+    "ImageStream",
+    "Images",
+    "Pairs",
+    "WindowOrder",
+    "held_out_windows",
+    "images_of",
+    "load",
+]

@@ -47,6 +47,10 @@ class Corpus:
     facts: dict[str, Any] = field(compare=False, repr=False)
     tokenizer_json: str = field(compare=False, repr=False)
 
+    def dims(self) -> dict[str, int]:
+        """What a family asks of its data."""
+        return {"vocab": self.vocab}
+
     def take(self, unique_tokens: int) -> Corpus:
         """The same corpus with only the first `unique_tokens` training tokens (a view)."""
         if not 0 < unique_tokens <= len(self.train):

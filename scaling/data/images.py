@@ -57,13 +57,18 @@ class Images:
 class ImageStream(Protocol):
     """Images too many to hold: decoded in other processes, batch by batch, in constant memory."""
 
-    name: str
-    fingerprint: str
-    facts: dict[str, Any]
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def std(self) -> tuple[float, ...]: ...
     @property
     def n_train(self) -> int: ...
     @property

@@ -39,6 +39,14 @@ class Pairs:
     def context(self) -> int:
         return int(self.captions.shape[1])
 
+    @property
+    def n_train(self) -> int:
+        return self.images.n_train
+
+    @property
+    def n_held_out(self) -> int:
+        return self.images.n_held_out
+
     def dims(self) -> dict[str, int]:
         """What a family asks of its data."""
         image = self.images.dims()

@@ -15,6 +15,27 @@ PURPOSE = 0x77696E646F77
 
 
 @dataclass(frozen=True)
+class EpochOrder:
+    """Epochs of `n` items without replacement, each a fresh permutation; `batch` make a step.
+
+    A pure function of seed and step, as `WindowOrder` is. Raises InputError where the items are
+    too few for one batch of different ones.
+    """
+
+    n: int
+    batch: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.n < self.batch:
+            raise InputError(f"{self.n:,} items are too few for a batch of {self.batch}")
+
+    def picks(self, step: int, n_steps: int) -> NDArray[np.int32]:
+        """The items of steps `step` ... `step + n_steps - 1`, [n_steps, batch]."""
+        return _span(self.n, 1, self.seed, self.batch, step, n_steps)
+
+
+@dataclass(frozen=True)
 class WindowOrder:
     """Epochs without replacement: each is a fresh permutation of windows at a random phase.
 
@@ -46,14 +67,21 @@ class WindowOrder:
 
     def starts(self, step: int, n_steps: int) -> NDArray[np.int32]:
         """Offsets of the windows of steps `step` ... `step + n_steps - 1`, [n_steps, batch]."""
-        begin, end = step * self.batch, (step + n_steps) * self.batch
-        pieces = [np.empty(0, np.int32)]
-        while begin < end:
-            epoch, place = divmod(begin, self.per_epoch)
-            order = _epoch(self.per_epoch, self.context, self.seed, epoch)
-            pieces.append(order[place : place + end - begin])
-            begin += len(pieces[-1])
-        return np.concatenate(pieces).reshape(n_steps, self.batch)
+        return _span(self.per_epoch, self.context, self.seed, self.batch, step, n_steps)
+
+
+def _span(
+    per_epoch: int, context: int, seed: int, batch: int, step: int, n_steps: int
+) -> NDArray[np.int32]:
+    """Starts of the windows of some steps, from as many epochs as they reach into."""
+    begin, end = step * batch, (step + n_steps) * batch
+    pieces = [np.empty(0, np.int32)]
+    while begin < end:
+        epoch, place = divmod(begin, per_epoch)
+        order = _epoch(per_epoch, context, seed, epoch)
+        pieces.append(order[place : place + end - begin])
+        begin += len(pieces[-1])
+    return np.concatenate(pieces).reshape(n_steps, batch)
 
 
 @lru_cache(maxsize=4)

@@ -1,13 +1,24 @@
-"""From a size to the nearest buildable shape: one search for every family. No JAX."""
+"""From a size to the nearest buildable shape, and checks of dials, for every family. No JAX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from scaling.errors import InputError
 
+
+class Grown(Protocol):
+    """A shape that the size may set by its width or its depth."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+
+
 S = TypeVar("S")
+G = TypeVar("G", bound=Grown)
 # A ladder that is asked for a size gets one within this factor, or an error.
 MOST_OFF = 1.5
 
@@ -30,10 +41,6 @@ def nearest(
     if not size > 0:
         raise InputError(f"{family}: size = {size:g}, must be a positive number of parameters")
 
-    def distance(shape: S) -> float:
-        built = float(getattr(shape, count))
-        return max(built / size, size / built)
-
     low, high = first, last
     while low < high:
         middle = (low + high) // 2
@@ -41,13 +48,63 @@ def nearest(
             low = middle + 1
         else:
             high = middle
-    best = min((rung(step) for step in (low - 1, low) if step >= first), key=distance)
-    if distance(best) > MOST_OFF:
+    around = (rung(step) for step in (low - 1, low) if step >= first)
+    best = min(around, key=lambda shape: off(shape, size, count))
+    if off(best, size, count) > MOST_OFF:
         raise InputError(
             f"{family}: no shape near {count} = {size:g}; the nearest has "
             f"{getattr(best, count):,} ({describe(best)})"
         )
     return best
+
+
+def off(shape: Any, size: float, count: str) -> float:
+    """By what factor a shape's `count` lies above or below `size`."""
+    built = float(getattr(shape, count))
+    return max(built / size, size / built)
+
+
+def by_width_or_depth(
+    family: str,
+    from_dials: Callable[..., G],
+    size: float,
+    count: str,
+    fixed: dict[str, Any],
+    *,
+    last_width: int,
+    depth: Callable[[int], int] = lambda step: step,
+    first_step: int = 1,
+    last_step: int = 1000,
+) -> G:
+    """The shape of the `fixed` dials that is nearest to `size` by its width; by its depth where
+    the width is fixed and no depth.
+
+    depth: the depth at whole-numbered steps from `first_step` to `last_step`.
+    """
+    if "width" in fixed and "depth" in fixed:
+        raise InputError(f"{family}: a size, a width and a depth; give one less")
+
+    def describe(shape: Grown) -> str:
+        return f"width {shape.width}, depth {shape.depth}"
+
+    if "width" not in fixed:
+        return nearest(
+            family,
+            lambda width: from_dials(width=width, **fixed),
+            size,
+            count,
+            last=last_width,
+            describe=describe,
+        )
+    return nearest(
+        family,
+        lambda step: from_dials(depth=depth(step), **fixed),
+        size,
+        count,
+        first=first_step,
+        last=last_step,
+        describe=describe,
+    )
 
 
 def check_dials(family: str, given: dict[str, Any], valid: tuple[str, ...]) -> None:
@@ -61,3 +118,20 @@ def check_whole(family: str, **values: Any) -> None:
     for name, value in values.items():
         if type(value) is not int or value < 1:
             raise InputError(f"{family}: {name} = {value!r}, must be a whole number of at least 1")
+
+
+def check_choice(family: str, name: str, value: Any, valid: tuple[Any, ...]) -> None:
+    """Raise InputError unless the value is one of `valid`."""
+    if value not in valid or type(value) not in {type(choice) for choice in valid}:
+        listed = ", ".join(str(v).lower() if isinstance(v, bool) else str(v) for v in valid)
+        raise InputError(f"{family}: {name} = {value!r}, valid: {listed}")
+
+
+def given_width(family: str, dials: dict[str, Any], valid: tuple[str, ...]) -> int:
+    """The width among known dials. Raises InputError where there is none, or an unknown dial."""
+    check_dials(family, dials, valid)
+    if "width" not in dials:
+        raise InputError(f"{family}: no size; give a size or a width")
+    check_whole(family, width=dials["width"])
+    width: int = dials["width"]
+    return width

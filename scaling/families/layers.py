@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from math import prod
 
 
@@ -69,6 +70,104 @@ class Layer:
         return prod(self.out)
 
 
+def dense(
+    name: str,
+    inputs: int,
+    outputs: int,
+    *,
+    rows: int = 1,
+    bias: bool = True,
+    group: str = "dense",
+    first: bool = False,
+) -> Layer:
+    """A matrix applied to each of `rows` vectors. first: nothing before it has a gradient."""
+    flops = 2 * rows * inputs * outputs
+    return Layer(
+        name,
+        "dense",
+        (outputs,) if rows == 1 else (rows, outputs),
+        group,
+        parameters=inputs * outputs + bias * outputs,
+        flops=flops,
+        backward_flops=flops if first else 2 * flops,
+        other_flops=bias * rows * outputs,
+    )
+
+
+def convolution(
+    name: str,
+    side: int,
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+    bias: bool = True,
+    first: bool = False,
+    receptive: Receptive | None = None,
+) -> Layer:
+    """A square convolution of a square image of `side` pixels; `padding` zeros on each edge.
+
+    receptive: the field of its output. Backward, each multiply-add of the forward pass has one in
+    the gradient by the kernel and one in the gradient by the input.
+    """
+    out = windows(side, kernel, stride, padding)
+    inside = _taps_inside(side, kernel, stride, padding)
+    a_tap = 2 * inputs // groups * outputs
+    flops = a_tap * (out * kernel) ** 2
+    return Layer(
+        name,
+        "convolution",
+        (out, out, outputs),
+        "convolution",
+        parameters=kernel**2 * inputs // groups * outputs + bias * outputs,
+        flops=flops,
+        backward_flops=flops if first else 2 * flops,
+        padding_flops=flops - a_tap * inside**2,
+        other_flops=bias * out**2 * outputs,
+        receptive=receptive,
+    )
+
+
+def elementwise(
+    name: str,
+    kind: str,
+    out: tuple[int, ...],
+    flops: int,
+    *,
+    saved: int = 0,
+    group: str = "",
+    parameters: int = 0,
+    receptive: Receptive | None = None,
+) -> Layer:
+    """A layer without products: `flops` and `saved` numbers for each number in `out`."""
+    size = prod(out)
+    return Layer(
+        name,
+        kind,
+        out,
+        group,
+        parameters=parameters,
+        other_flops=flops * size,
+        saved=saved * size,
+        receptive=receptive,
+    )
+
+
+def windows(side: int, window: int, stride: int, padding: int) -> int:
+    """How many windows fit along a side; none where padding and all are shorter than one."""
+    return max(0, (side + 2 * padding - window) // stride + 1)
+
+
+@cache
+def _taps_inside(side: int, window: int, stride: int, padding: int) -> int:
+    """Along one side, how many taps of all windows fall on the image rather than on padding."""
+    places = range(-padding, windows(side, window, stride, padding) * stride - padding, stride)
+    return sum(max(0, min(side, place + window) - max(0, place)) for place in places)
+
+
 class Layered:
     """Everything that adds up over `layers()`; a family's shape inherits it.
 
@@ -86,9 +185,14 @@ class Layered:
     def layers(self) -> tuple[Layer, ...]:
         raise NotImplementedError
 
+    @cached_property
+    def _listed(self) -> tuple[Layer, ...]:
+        """The layers, listed once: a net of 1,202 layers has thousands."""
+        return self.layers()
+
     def parameters(self) -> dict[str, int]:
         """Exact parameter counts by group; their sum is `N_total`."""
-        return _by(self.layers(), "group", "parameters")
+        return _by(self._listed, "group", "parameters")
 
     @property
     def N_total(self) -> int:
@@ -105,12 +209,12 @@ class Layered:
 
     def forward_flops(self) -> dict[str, int]:
         """Matmul and convolution FLOPs of one unit's forward pass, by kind of layer."""
-        sums = _by(self.layers(), "kind", "flops")
+        sums = _by(self._listed, "kind", "flops")
         return {kind: flops // self.units for kind, flops in sums.items()}
 
     def training_flops(self) -> int:
         """Matmul and convolution FLOPs of one unit of D, forward and backward."""
-        return sum(layer.flops + layer.backward_flops for layer in self.layers()) // self.units
+        return sum(layer.flops + layer.backward_flops for layer in self._listed) // self.units
 
     def memory_bytes(self, batch: int) -> int:
         """Predicted peak memory of a step over `batch` units, in bytes; float32, data not counted.
@@ -118,13 +222,13 @@ class Layered:
         Four copies of the parameters (themselves, gradients, two Adam moments), and what each
         layer keeps for the backward pass.
         """
-        saved = sum(layer.saved for layer in self.layers())
+        saved = sum(layer.saved for layer in self._listed)
         return 4 * (4 * self.N_total + batch * saved // self.units)
 
     @property
     def receptive_field(self) -> int | None:
         """The side, in pixels, of what the last position before pooling or flattening sees."""
-        sizes = [layer.receptive.size for layer in self.layers() if layer.receptive]
+        sizes = [layer.receptive.size for layer in self._listed if layer.receptive]
         return max(sizes) if sizes else None
 
 

@@ -81,7 +81,7 @@ class TransformerLM(nn.Module):
     product: Product = fast_product
 
     @nn.compact
-    def __call__(self, tokens_BT: Array) -> Array:
+    def __call__(self, tokens_BT: Array, train: bool = False) -> Array:
         s = self.shape
         fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
         table = self.param("embedding", nn.initializers.normal(1.0), (s.vocab, s.width))

@@ -1,4 +1,4 @@
-"""The live display of a sweep: cells done, loss, tokens/s, time left."""
+"""The live display of a sweep: cells done, loss, tokens/s (images/s), time left."""
 
 from __future__ import annotations
 
@@ -23,24 +23,30 @@ def display(
     by_trunk = {cell.trunk: cell for cell in cells}
     work = {cell.id: known[cell.id].flops for cell in cells}
     total, began = sum(work.values()), time.monotonic()
-    state = {"flops": 0.0, "tokens": 0.0, "cells": 0}
+    state = {"flops": 0.0, "seen": 0.0, "cells": 0}
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[cells]} cells  loss {task.fields[loss]}"),
-        TextColumn("{task.fields[rate]} tokens/s  {task.fields[left]} left"),
+        TextColumn("{task.fields[rate]} {task.fields[unit]}s/s  {task.fields[left]} left"),
         TimeElapsedColumn(),
     )
     progress = Progress(*columns, console=console, disable=not console.is_terminal)
     task = progress.add_task(
-        title, total=total, cells=f"0/{len(cells)}", loss="-", rate="-", left="-"
+        title,
+        total=total,
+        cells=f"0/{len(cells)}",
+        loss="-",
+        rate="-",
+        left="-",
+        unit=cells[0].unit,
     )
 
     def on_event(event: Trained) -> None:
         cell = by_trunk[event.trunk]
-        tokens = event.steps * cell.recipe.batch_tokens
-        state["tokens"] += tokens
-        state["flops"] += tokens * cell.shape.training_flops()
+        seen = event.steps * cell.batch
+        state["seen"] += seen
+        state["flops"] += seen * cell.shape.training_flops()
         spent = time.monotonic() - began
         if event.record is not None:
             state["cells"] += 1
@@ -51,7 +57,7 @@ def display(
             completed=min(total, state["flops"]),
             cells=f"{int(state['cells'])}/{len(cells)}",
             loss=f"{event.loss:.3f}",
-            rate=f"{state['tokens'] / max(spent, 1e-9):,.0f}",
+            rate=f"{state['seen'] / max(spent, 1e-9):,.0f}",
             left=clock(left),
         )
 

@@ -41,8 +41,8 @@ def costs(cells: Iterable[Cell], timings: dict[str, dict[str, float]]) -> dict[s
             if timing:
                 start = timing["start"] if i == 0 else 0.0
                 seconds = own * timing["step"] + timing["evaluation"] + start
-            per_step = cell.recipe.batch_tokens * cell.shape.training_flops()
-            memory = cell.shape.memory_bytes(cell.recipe.batch_tokens)
+            per_step = cell.batch * cell.shape.training_flops()
+            memory = cell.shape.memory_bytes(cell.batch)
             out[cell.id] = CellCost(cell, own, own * per_step, memory, seconds)
     return out
 

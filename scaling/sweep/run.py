@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scaling.data import Corpus
-from scaling.data.corpus import cache_folder, load
+from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, Data
+from scaling.grid import CHUNK_STEPS, Cell, Data, open_data
 from scaling.sweep import local
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
@@ -90,15 +89,11 @@ def _need_jax() -> None:
         )
 
 
-def _corpus(data: Data) -> Corpus:
-    return load(data.source, tokenizer=data.tokenizer, held_out=data.held_out)
-
-
 def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     prepare_jax()
     from scaling.train import calibrate as stopwatch
 
-    return cell.timing_key, stopwatch.measure(cell, _corpus(data))
+    return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))
 
 
 def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]) -> None:
@@ -108,17 +103,17 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
     store, trunk = Store(folder), cells[0].trunk
 
     def on_cell(cell: Cell, outcome: Outcome) -> None:
-        tokens = cell.recipe.batch_tokens
         record = {
             **cell.facts(),
             "loss": outcome.loss,
             "loss_se": outcome.loss_se,
             "train_loss": outcome.train_loss,
+            **outcome.metrics,
             "status": outcome.status,
             "reason": outcome.reason,
             "steps": cell.steps,
-            "batch_tokens": tokens,
-            "flops_spent": outcome.steps_trained * tokens * cell.shape.training_flops(),
+            f"batch_{cell.unit}s": cell.batch,
+            "flops_spent": outcome.steps_trained * cell.batch * cell.shape.training_flops(),
             "seconds": outcome.seconds,
             "predicted_seconds": known[cell.id].seconds,
             "predicted_memory_bytes": known[cell.id].memory_bytes,
@@ -127,25 +122,27 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "data": cell.data,
             "machine": machine(),
         }
-        store.save(cell, record, curve_frame(outcome.curve, tokens))
+        store.save(cell, record, curve_frame(outcome.curve, cell))
         local.send(Trained(trunk, 0, outcome.loss, record))
 
     train_trunk(
         cells,
-        _corpus(data),
+        open_data(data, cells[0].unit),
         checkpoint_path=store.checkpoint(trunk),
         on_cell=on_cell,
         on_progress=lambda steps, loss: local.send(Trained(trunk, steps, loss)),
     )
 
 
-def curve_frame(curve: NDArray[np.float32], batch_tokens: int) -> pd.DataFrame:
-    """A curve as it is stored: means over each chunk of steps, at the chunk's last step."""
+def curve_frame(curve: NDArray[np.float32], cell: Cell) -> pd.DataFrame:
+    """A curve as it is stored: means over each chunk of steps, at the chunk's last step.
+
+    The column of what was seen by then is called `tokens`, `images` or `pairs`."""
     chunks = curve.reshape(-1, CHUNK_STEPS, 3).mean(1)
     frame = pd.DataFrame(chunks, columns=["loss", "grad_norm", "learning_rate"])
     steps = CHUNK_STEPS * np.arange(1, len(chunks) + 1)
     frame.insert(0, "step", steps)
-    frame.insert(1, "tokens", steps * batch_tokens)
+    frame.insert(1, f"{cell.unit}s", steps * cell.batch)
     return frame
 
 

@@ -20,10 +20,17 @@ from scaling.grid import Cell, Grid, canonical_json
 from scaling.table import write_table
 
 LOCK = ".lock"
+# What a record may lack (older ones do, and a run that failed has no metrics) stands in OPTIONAL:
+# a table has those that any of its records has.
+METRICS = [
+    "top1_error", "top5_error", "calibration_error", "contrastive_loss", "caption_loss",
+    "recall_at_1", "recall_at_5", "zero_shot_top1_error", "zero_shot_top5_error",
+]  # fmt: skip
+OPTIONAL = ["N_active", "D_kind", *METRICS]
 TABLE_COLUMNS = [
-    "run", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
-    "train_loss", "seed", "status", "reason", "trunk", "role", "learning_rate", "transfer",
-    "config", "N_kind", "C_kind", "L_kind",
+    "run", "family", "N", "N_total", "N_active", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
+    "train_loss", *METRICS, "seed", "status", "reason", "trunk", "role", "learning_rate",
+    "transfer", "config", "N_kind", "D_kind", "C_kind", "L_kind",
 ]  # fmt: skip
 
 
@@ -111,10 +118,7 @@ class Store:
     def write_table(self, cells: Iterable[Cell]) -> pd.DataFrame:
         """`table.parquet` and `table.csv` from the finished cells, in the plan's order."""
         done = self.finished(cells)
-        rows = [{column: record[column] for column in TABLE_COLUMNS} for record in done.values()]
-        table = pd.DataFrame(rows, columns=TABLE_COLUMNS).astype(
-            dict.fromkeys(("N", "N_total", "D", "D_unique", "C", "C_6ND"), "float64")
-        )
+        table = table_of(done.values())
         for name in ("table.parquet", "table.csv"):
             try:
                 write_table(table, self.folder / name)
@@ -130,6 +134,20 @@ class Store:
         trunks = self.folder / "trunks"
         if trunks.is_dir() and not any(trunks.iterdir()):
             shutil.rmtree(trunks)
+
+
+def table_of(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """The run table of some records, in their order."""
+    records = list(records)
+    there = set().union(*records)
+    columns = [c for c in TABLE_COLUMNS if c not in OPTIONAL or c in there]
+    rows = [
+        {c: record.get(c) if c in OPTIONAL else record[c] for c in columns} for record in records
+    ]
+    counts = [
+        c for c in ("N", "N_total", "N_active", "D", "D_unique", "C", "C_6ND") if c in columns
+    ]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(counts, "float64"))
 
 
 def read_json(path: Path) -> dict[str, Any]:

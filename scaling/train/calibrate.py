@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from scaling.data import Corpus
 from scaling.data.corpus import cache_folder
-from scaling.grid import CHUNK_STEPS, Cell
+from scaling.grid import CHUNK_STEPS, AnyData, Cell
 
 MEASURE_SECONDS = 1.5
 
 
-def measure(cell: Cell, corpus: Corpus) -> dict[str, float]:
+def measure(cell: Cell, data: AnyData) -> dict[str, float]:
     """Seconds of one step, one evaluation and of a trunk's start for the cell's shape.
 
     Compiling here fills the persistent cache, so that a trunk only loads what it runs: its start
@@ -27,30 +26,25 @@ def measure(cell: Cell, corpus: Corpus) -> dict[str, float]:
     """
     import jax
 
-    from scaling.train.engine import evaluation_windows
     from scaling.train.step import Program
+    from scaling.train.tasks import feed_of
 
-    batch = cell.recipe.batch_tokens // cell.context
-    tokens = jax.numpy.asarray(np.asarray(corpus.train[: cell.D_unique]))
-    held_out = jax.numpy.asarray(np.asarray(corpus.held_out))
-    windows = evaluation_windows(len(corpus.held_out), cell.context, cell.eval_tokens)
-    rng = np.random.default_rng(0)
-    starts = rng.integers(0, cell.D_unique - cell.context - 1, (CHUNK_STEPS, batch)).astype(
-        np.int32
-    )
+    feed = feed_of(cell, data)
     rates = np.full(CHUNK_STEPS, 1e-4, np.float32)
+    noise = np.zeros(CHUNK_STEPS, np.uint32)
 
     def build() -> tuple[Callable[[], None], Callable[[], None]]:
-        program = Program(cell.family, cell.shape, cell.recipe, cell.context)
+        program = Program(cell.family, cell.shape, cell.recipe, streamed=feed.streamed)
         state = program.init(jax.random.key(0))
 
         def chunk() -> None:
             nonlocal state
-            state, (losses, _) = program.chunk(state, tokens, starts, rates)
-            losses.block_until_ready()
+            picks = feed.picks(0, CHUNK_STEPS)
+            state, telemetry = program.chunk(state, feed.arrays, picks, rates, noise)
+            jax.device_get(telemetry)
 
         def evaluate() -> None:
-            program.evaluate(state.params, held_out, windows).block_until_ready()
+            program.evaluate(state, feed.held_out_arrays, feed.held_out())
 
         chunk()
         evaluate()
@@ -65,7 +59,7 @@ def measure(cell: Cell, corpus: Corpus) -> dict[str, float]:
     step = float(np.mean(seconds)) / CHUNK_STEPS
     return {
         "step": step,
-        # An evaluation reads the held-out windows and a quarter as many training windows.
+        # An evaluation reads the held-out part and a quarter as much of the training part.
         "evaluation": 1.25 * evaluation,
         "start": max(0.0, start - evaluation - CHUNK_STEPS * step),
     }

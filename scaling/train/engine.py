@@ -22,12 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data import Corpus, WindowOrder, held_out_windows
-from scaling.grid import CHUNK_STEPS, Cell
+from scaling.grid import CHUNK_STEPS, AnyData, Cell
 from scaling.train import checkpoint, schedule
 from scaling.train.step import Program, State
+from scaling.train.tasks import feed_of
 
-EVAL_WINDOWS = 64
 # A loss this far above a uniform guess never comes back on such short runs.
 DIVERGED_NATS = 3.0
 
@@ -44,6 +43,7 @@ class Outcome:
     loss: float
     loss_se: float
     train_loss: float
+    metrics: dict[str, float]  # what the task tells beside the loss
     curve: Curve  # [steps, 3]: loss, gradient norm, learning rate
     seconds: float
     steps_trained: int  # own steps: the trunk segment first needed by this cell, and the cooldown
@@ -53,7 +53,7 @@ class Outcome:
 
 def train_trunk(
     cells: Sequence[Cell],
-    corpus: Corpus,
+    data: AnyData,
     *,
     checkpoint_path: Path,
     on_cell: Callable[[Cell, Outcome], None],
@@ -61,7 +61,7 @@ def train_trunk(
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes."""
     cells = sorted(cells, key=lambda cell: cell.steps)
-    trunk = _Trunk(cells[0], corpus, checkpoint_path, on_progress)
+    trunk = _Trunk(cells[0], data, checkpoint_path, on_progress)
     for cell in cells:
         on_cell(cell, trunk.finish(cell))
     checkpoint_path.unlink(missing_ok=True)
@@ -70,23 +70,13 @@ def train_trunk(
 class _Trunk:
     """The stable part of a run, resumed from its checkpoint where there is one."""
 
-    def __init__(self, cell: Cell, corpus: Corpus, path: Path, on_progress: Progress) -> None:
-        recipe, shape = cell.recipe, cell.shape
+    def __init__(self, cell: Cell, data: AnyData, path: Path, on_progress: Progress) -> None:
         self.clock = time.perf_counter()
         self.started_at = _now()
-        self.path, self.recipe, self.on_progress = path, recipe, on_progress
-        self.vocab = corpus.vocab
-        self.program = Program(cell.family, shape, recipe, cell.context)
-        self.order = WindowOrder(
-            cell.D_unique, cell.context, recipe.batch_tokens // cell.context, cell.seed
-        )
-        self.tokens = jnp.asarray(np.asarray(corpus.train[: cell.D_unique]))
-        self.held_out = jnp.asarray(np.asarray(corpus.held_out))
-        self.eval_starts = evaluation_windows(len(corpus.held_out), cell.context, cell.eval_tokens)
-        # The same number of training windows, spread evenly: the memorisation gap.
-        self.train_starts = np.linspace(
-            0, cell.D_unique - cell.context - 1, self.eval_starts.size, dtype=np.int32
-        ).reshape(self.eval_starts.shape)[: max(1, len(self.eval_starts) // 4)]
+        self.path, self.recipe, self.seed = path, cell.recipe, cell.seed
+        self.on_progress = on_progress
+        self.feed = feed_of(cell, data)
+        self.program = Program(cell.family, cell.shape, cell.recipe, streamed=self.feed.streamed)
         state = self.program.init(jax.random.key(cell.seed))
         stored = checkpoint.load(path, state)
         branch_from = cell.steps - cell.cool_steps
@@ -106,6 +96,7 @@ class _Trunk:
         steps_trained = self._advance_to(branch_from)
         curve, failure = self.curve, self.failure
         loss, loss_se, train_loss = float("nan"), float("nan"), float("nan")
+        metrics: dict[str, float] = {}
         if not failure:
             # The chunk donates its state: the branch works on a copy. What goes wrong in a
             # branch is that cell's alone: the trunk goes on.
@@ -119,10 +110,13 @@ class _Trunk:
             curve = np.concatenate([curve, tail])
             steps_trained += cell.cool_steps
         if not failure:
-            losses = self._losses(state, self.held_out, self.eval_starts)
+            measured = self.program.evaluate(state, self.feed.held_out_arrays, self.feed.held_out())
+            losses = measured["loss"].astype(np.float64)
             if np.isfinite(losses).all():
                 loss, loss_se = float(losses.mean()), float(losses.std(ddof=1) / losses.size**0.5)
-                train_loss = float(self._losses(state, self.tokens, self.train_starts).mean())
+                metrics = self.feed.metrics(measured)
+                sample = self.program.evaluate(state, self.feed.arrays, self.feed.sample())
+                train_loss = float(sample["loss"].astype(np.float64).mean())
             else:
                 failure = f"held-out loss {losses.mean():.3g} after step {cell.steps}"
         now = time.perf_counter()
@@ -135,6 +129,7 @@ class _Trunk:
             loss=loss,
             loss_se=loss_se,
             train_loss=train_loss,
+            metrics=metrics,
             curve=curve,
             seconds=seconds,
             steps_trained=steps_trained,
@@ -157,10 +152,6 @@ class _Trunk:
             )
         return trained
 
-    def _losses(self, state: State, tokens: Any, starts: NDArray[np.int32]) -> NDArray[np.float64]:
-        """The loss of each window."""
-        return np.asarray(self.program.evaluate(state.params, tokens, starts), np.float64).ravel()
-
     def _run(
         self, state: State, first: int, last: int, cool_from: int | None, cool_steps: int
     ) -> tuple[State, Curve, str]:
@@ -177,8 +168,9 @@ class _Trunk:
                 cool_from=cool_from,
                 cool_steps=cool_steps,
             )
-            starts = self.order.starts(start, CHUNK_STEPS)
-            state, telemetry = self.program.chunk(state, self.tokens, starts, rates)
+            picks = self.feed.picks(start, CHUNK_STEPS)
+            noise = schedule.noise(self.seed, start, CHUNK_STEPS)
+            state, telemetry = self.program.chunk(state, self.feed.arrays, picks, rates, noise)
             if pending is not None:
                 self._read(pending, pieces)
             pending = (telemetry, rates)
@@ -188,27 +180,17 @@ class _Trunk:
         return state, curve, self._failure(curve, first)
 
     def _read(self, pending: tuple[Any, Any], pieces: list[Curve]) -> None:
-        (losses, norms), rates = pending
+        (losses, norms), rates = jax.device_get(pending)
         piece = np.stack([np.asarray(losses), np.asarray(norms), rates], 1).astype(np.float32)
         pieces.append(piece)
         self.on_progress(len(piece), float(piece[-1, 0]))
 
     def _failure(self, curve: Curve, first: int) -> str:
-        bad = ~np.isfinite(curve[:, 0]) | (curve[:, 0] > np.log(self.vocab) + DIVERGED_NATS)
+        bad = ~np.isfinite(curve[:, 0]) | (curve[:, 0] > self.feed.uniform + DIVERGED_NATS)
         if not bad.any():
             return ""
         at = int(np.argmax(bad))
         return f"loss {curve[at, 0]:.3g} at step {first + at}"
-
-
-def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.int32]:
-    """Starts of the fixed held-out windows, [batches, EVAL_WINDOWS], spread over the whole part."""
-    starts = held_out_windows(n_tokens, context)
-    count = min(len(starts), max(1, limit // context))
-    batch = min(count, EVAL_WINDOWS)
-    spread = np.linspace(0, len(starts) - 1, count // batch * batch).astype(int)
-    chosen: NDArray[np.int32] = starts[spread].astype(np.int32)
-    return chosen.reshape(-1, batch)
 
 
 def _now() -> str:

@@ -1,20 +1,26 @@
-"""One compiled program: many training steps in a `lax.scan`, and the held-out evaluation.
+"""One compiled program: many training steps, and the held-out evaluation.
 
-The corpus lies on the device; a step gets the offsets of its windows and its learning rate.
-Nothing returns to the host inside a chunk; losses and gradient norms come back with its end.
+The data lie on the device, or stream in batch by batch; a step gets what to read, its learning
+rate and its noise. Nothing returns to the host inside a chunk; losses and gradient norms come back
+with its end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from scaling import models
+from scaling import families, models
 from scaling.families import Shape
 from scaling.grid import Recipe
+from scaling.train import tasks
+from scaling.train.loops import loop_of
 
 Array = jax.Array
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -23,70 +29,126 @@ DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 class State(NamedTuple):
     params: Any
     optimiser: Any
+    stats: Any  # collections that the forward pass itself changes: BatchNorm's statistics
 
 
 class Program:
-    """The compiled functions of one shape: `init`, `chunk`, `evaluate`."""
+    """The compiled functions of one shape: `init`, `chunk`, `evaluate`.
 
-    def __init__(self, family: str, shape: Shape, recipe: Recipe, context: int) -> None:
-        module = models.get(family)
-        model = module.build(
-            shape, dtype=DTYPES[recipe.precision], transfer=recipe.transfer == "mup"
-        )
+    init(key) -> State. chunk(state, arrays, picks, rates, noise) -> State and the losses and
+    gradient norms of its steps; it donates the state. evaluate(state, arrays, stacks) -> what the
+    task measures, over all examples of the stacks.
+    """
+
+    def __init__(
+        self, family: str, shape: Shape, recipe: Recipe, *, streamed: bool = False
+    ) -> None:
+        module, transfer = models.get(family), recipe.transfer == "mup"
+        self.model = module.build(shape, dtype=DTYPES[recipe.precision], transfer=transfer)
+        self.task = tasks.make(families.get(family).UNIT, self.model, shape, recipe)
         # Adam's direction; the rate is applied in the step, leaf by leaf.
-        direction = optax.chain(
+        self._direction = optax.chain(
             optax.clip_by_global_norm(recipe.clip),
             optax.scale_by_adam(recipe.beta1, recipe.beta2),
             optax.add_decayed_weights(recipe.weight_decay, mask=_matrices),
         )
+        self._multipliers = partial(
+            module.rate_multipliers,
+            shape=shape,
+            base_width=recipe.base_width,
+            head_rate=recipe.head_rate,
+            transfer=transfer,
+        )
+        self.init = jax.jit(self._init)
+        self.reference = jax.jit(self._reference)
+        if streamed or loop_of(family, jax.default_backend()) == "steps":
+            self.step = jax.jit(self._step, donate_argnums=1)
+            self.batch = jax.jit(self._measure)
+            self.chunk: Callable[..., Any] = self._stepwise
+            self.measure: Callable[..., Any] = self._batchwise
+        else:
+            self.chunk = jax.jit(self._scanned, donate_argnums=0)
+            self.measure = jax.jit(self._mapped)
 
-        def windows(tokens: Array, starts: Array) -> tuple[Array, Array]:
-            window = tokens[starts[:, None] + jnp.arange(context + 1)].astype(jnp.int32)
-            return window[:, :-1], window[:, 1:]
+    def evaluate(self, state: State, arrays: Any, stacks: Iterable[Any]) -> tasks.Measured:
+        """What the task measures of each example, in the order of the stacks."""
+        reference = self.reference(state, arrays)
+        parts = [self.measure(state, arrays, stack, reference) for stack in stacks]
+        host = jax.device_get(parts)
+        return {name: np.concatenate([_flat(part[name]) for part in host]) for name in host[0]}
 
-        def token_losses(params: Any, tokens: Array, starts: Array) -> Array:
-            inputs, labels = windows(tokens, starts)
-            logits = model.apply(params, inputs)
-            picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
-            losses: Array = jax.nn.logsumexp(logits, -1) - picked
-            return losses
+    def _init(self, key: Array) -> State:
+        collections = self.model.init(key, *self.task.example())
+        params = collections["params"]
+        stats = {k: v for k, v in collections.items() if k not in ("params", "losses")}
+        return State(params, self._direction.init(params), stats)
 
-        def init(key: Array) -> State:
-            params = model.init(key, jnp.zeros((1, context), jnp.int32))
-            return State(params, direction.init(params))
+    def _step(self, arrays: Any, state: State, now: tuple[Any, Array, Array]) -> tuple[State, Any]:
+        picks, rate, noise = now
 
-        def step(tokens: Array, state: State, now: tuple[Array, Array]) -> tuple[State, Any]:
-            starts, rate = now
-            loss, grads = jax.value_and_grad(lambda p: token_losses(p, tokens, starts).mean())(
-                state.params
-            )
-            updates, optimiser = direction.update(grads, state.optimiser, state.params)
-            multipliers = module.rate_multipliers(
-                state.params,
-                shape,
-                base_width=recipe.base_width,
-                head_rate=recipe.head_rate,
-                transfer=recipe.transfer == "mup",
-            )
-            params = jax.tree.map(
-                lambda p, u, m: p - rate * m * u, state.params, updates, multipliers
-            )
-            return State(params, optimiser), (loss, optax.tree.norm(grads))
+        def total(params: Any) -> tuple[Array, tuple[Array, Any]]:
+            variables = {"params": params, **state.stats}
+            loss, changed = self.task.loss(variables, arrays, picks, jax.random.key(noise))
+            # A model's own penalties (a mixture's balance) are trained on, and never reported.
+            penalties = jax.tree.leaves(changed.pop("losses", {}))
+            return sum(penalties, start=loss), (loss, changed)
 
-        def chunk(state: State, tokens: Array, starts: Array, rates: Array) -> tuple[State, Any]:
-            return jax.lax.scan(lambda s, now: step(tokens, s, now), state, (starts, rates))
+        grads, (loss, stats) = jax.grad(total, has_aux=True)(state.params)
+        updates, optimiser = self._direction.update(grads, state.optimiser, state.params)
+        params = jax.tree.map(
+            lambda p, u, m: p - rate * m * u,
+            state.params,
+            updates,
+            self._multipliers(state.params),
+        )
+        return State(params, optimiser, stats), (loss, optax.tree.norm(grads))
 
-        def evaluate(params: Any, tokens: Array, starts: Array) -> Array:
-            """Mean loss of each window, [batches, windows], from starts of that shape."""
-            means: Array = jax.lax.map(lambda s: token_losses(params, tokens, s).mean(-1), starts)
-            return means
+    def _scanned(
+        self, state: State, arrays: Any, picks: Any, rates: Array, noise: Array
+    ) -> tuple[State, Any]:
+        return jax.lax.scan(lambda s, now: self._step(arrays, s, now), state, (picks, rates, noise))
 
-        self.init = jax.jit(init)
-        self.chunk = jax.jit(chunk, donate_argnums=0)
-        self.evaluate = jax.jit(evaluate)
-        self.model = model
+    def _stepwise(
+        self, state: State, arrays: Any, picks: Any, rates: Any, noise: Any
+    ) -> tuple[State, Any]:
+        telemetry = []
+        for now in zip(_each(picks), rates, noise, strict=True):
+            state, told = self.step(arrays, state, now)
+            telemetry.append(told)
+        losses, norms = zip(*telemetry, strict=True)
+        return state, (losses, norms)
+
+    def _reference(self, state: State, arrays: Any) -> Any:
+        return self.task.reference(_variables(state), arrays)
+
+    def _measure(self, state: State, arrays: Any, picks: Any, reference: Any) -> Any:
+        return self.task.measure(_variables(state), arrays, picks, reference)
+
+    def _mapped(self, state: State, arrays: Any, stack: Any, reference: Any) -> Any:
+        return jax.lax.map(lambda picks: self._measure(state, arrays, picks, reference), stack)
+
+    def _batchwise(self, state: State, arrays: Any, stack: Any, reference: Any) -> Any:
+        parts = [self.batch(state, arrays, picks, reference) for picks in _each(stack)]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+
+
+def _variables(state: State) -> dict[str, Any]:
+    return {"params": state.params, **state.stats}
+
+
+def _each(picks: Any) -> Iterator[Any]:
+    """Step by step: a stream as it comes, arrays (or a tree of them) along their first axis."""
+    if isinstance(picks, Iterator):
+        return picks
+    leaves, tree = jax.tree.flatten(picks)
+    return (jax.tree.unflatten(tree, row) for row in zip(*leaves, strict=True))
+
+
+def _flat(array: Any) -> Any:
+    """[batches, batch, ...] to [examples, ...]."""
+    return np.asarray(array).reshape(-1, *array.shape[2:])
 
 
 def _matrices(params: Any) -> Any:
-    """Weight decay is for matrices, not for gains."""
+    """Weight decay is for matrices and kernels, not for gains and biases."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

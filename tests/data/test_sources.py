@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from batteries.sources import check_source
 
-from scaling.data import sources
+from scaling.data import registry, sources
 from scaling.data.sources import stdlib
 from scaling.errors import InputError
 
@@ -64,7 +64,7 @@ def test_an_entry_point_adds_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
             return Theirs
 
     sources._registry.cache_clear()
-    monkeypatch.setattr(sources, "entry_points", lambda group: [Entry])
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Entry])
     try:
         assert "theirs" in sources.names()
         assert sources.read("theirs").texts == {"a": b"text"}

@@ -183,12 +183,13 @@ def test_memory_is_near_what_xla_allocates(
     width: int, context: int, dials: dict[str, object]
 ) -> None:
     shape = from_width(width, **{"vocab": 102, "context": context, "depth": 2, **dials})
-    program = Program("transformer", shape, Recipe(), context)
+    program = Program("transformer", shape, Recipe())
     state = jax.eval_shape(program.init, jax.random.key(0))
     tokens = jax.ShapeDtypeStruct((4096,), jnp.uint8)
     starts = jax.ShapeDtypeStruct((CHUNK_STEPS, 1024 // context), jnp.int32)
     rates = jax.ShapeDtypeStruct((CHUNK_STEPS,), jnp.float32)
-    memory = program.chunk.lower(state, tokens, starts, rates).compile().memory_analysis()
+    noise = jax.ShapeDtypeStruct((CHUNK_STEPS,), jnp.uint32)
+    memory = program.chunk.lower(state, tokens, starts, rates, noise).compile().memory_analysis()
     peak = (
         memory.temp_size_in_bytes
         + memory.argument_size_in_bytes

@@ -40,11 +40,10 @@ def cell(corpus: Corpus) -> Cell:
         role="pilot",
         family="transformer",
         shape=from_width(8, vocab=corpus.vocab, context=16, depth=1),
-        context=16,
         recipe=Recipe(batch_tokens=128, warmup_steps=4, base_width=8),
         steps=10 * CHUNK_STEPS,
         seed=3,
         data=corpus.fingerprint,
         D_unique=len(corpus.train),
-        eval_tokens=2048,
+        evaluate=2048,
     )

@@ -14,7 +14,8 @@ from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell
 from scaling.sweep.plan import CellCost, costs
 from scaling.train import checkpoint
-from scaling.train.engine import Outcome, evaluation_windows, train_trunk
+from scaling.train.engine import Outcome, train_trunk
+from scaling.train.next_token import evaluation_windows
 from scaling.train.schedule import rates
 from scaling.train.step import Program
 
@@ -197,15 +198,15 @@ def test_one_program_serves_trunk_and_branches(
     programs: list[Program] = []
 
     class Spied(Program):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
             programs.append(self)
 
     monkeypatch.setattr("scaling.train.engine.Program", Spied)
     train([replace(cell, steps=n * CHUNK_STEPS) for n in (2, 5, 10)], corpus, tmp_path / "a.npz")
     (program,) = programs
     assert program.chunk._cache_size() == 1
-    assert program.evaluate._cache_size() <= 2
+    assert program.measure._cache_size() <= 2
 
 
 def test_a_checkpoint_comes_back_to_the_bit_or_not_at_all(tmp_path: Path) -> None:

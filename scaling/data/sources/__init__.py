@@ -7,14 +7,12 @@ module.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Protocol
 
+from scaling.data.registry import declared
 from scaling.errors import InputError
 
 
@@ -41,13 +39,7 @@ class Source(Protocol):
 
 @cache
 def _registry() -> dict[str, Source]:
-    own = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
-    others = [entry.load() for entry in entry_points(group="scaling.data")]
-    found: dict[str, Source] = {}
-    for source in (m for m in (*own, *others) if hasattr(m, "NAME")):
-        if found.setdefault(source.NAME, source) is not source:
-            raise ValueError(f"two data sources are called {source.NAME}")
-    return found
+    return declared(__name__, __path__, "scaling.data", "data sources")
 
 
 def names() -> tuple[str, ...]:

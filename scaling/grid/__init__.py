@@ -1,0 +1,30 @@
+"""A study's grid: a validated TOML file, and the cells it plans.
+
+`load_grid(path)` -> `Grid`; `open_data(grid)` -> its data; `plan(grid, data)` -> `Cell`s, each one
+fully resolved run.
+"""
+
+from scaling.grid.cells import CHUNK_STEPS, RECIPE_VERSION, Cell, canonical_json, plan
+from scaling.grid.data import AnyData, open_data, unit_of
+from scaling.grid.parse import load_grid, parse_grid
+from scaling.grid.spec import Axes, Data, Grid, Model, Proof, Recipe, Rival
+
+__all__ = [
+    "CHUNK_STEPS",
+    "RECIPE_VERSION",
+    "AnyData",
+    "Axes",
+    "Cell",
+    "Data",
+    "Grid",
+    "Model",
+    "Proof",
+    "Recipe",
+    "Rival",
+    "canonical_json",
+    "load_grid",
+    "open_data",
+    "parse_grid",
+    "plan",
+    "unit_of",
+]

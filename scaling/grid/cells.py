@@ -1,0 +1,260 @@
+"""From a grid and its data to cells: planned runs, each one fully resolved."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from scaling import families
+from scaling.data import Corpus
+from scaling.errors import InputError
+from scaling.families import Unit
+from scaling.grid.data import AnyData
+from scaling.grid.spec import Axes, Grid, Model, Recipe
+
+# Steps in one compiled chunk: every run is a whole number of chunks, so that one program serves
+# trunk, branches and resumed runs, bit for bit.
+CHUNK_STEPS = 16
+# Part of every cell's identity: raise it when the same cell would train to another result.
+RECIPE_VERSION = 2
+USUAL_BATCH_IMAGES = 128
+
+Role = Literal["pilot", "target"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One planned run, fully resolved. `role` isn't part of its identity.
+
+    D, D_unique and `evaluate` (what is read to measure the held-out loss) count the family's unit:
+    tokens, images or pairs.
+    """
+
+    role: Role
+    family: str
+    shape: families.Shape
+    recipe: Recipe
+    steps: int
+    seed: int
+    data: str  # fingerprint of the data
+    D_unique: int
+    evaluate: int
+
+    @property
+    def unit(self) -> Unit:
+        return families.get(self.family).UNIT
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of a window; None where D counts no tokens."""
+        return self.shape.to_dict()["context"] if self.unit == "token" else None
+
+    @property
+    def batch(self) -> int:
+        """Units of D in a step."""
+        return batch_of(self.recipe, self.unit)
+
+    @property
+    def D(self) -> int:
+        return self.steps * self.batch
+
+    @property
+    def C(self) -> int:
+        """Training FLOPs of this run alone, counted from the model."""
+        return self.D * self.shape.training_flops()
+
+    @property
+    def cool_steps(self) -> int:
+        chunks = round(self.recipe.cooldown * self.steps / CHUNK_STEPS)
+        return CHUNK_STEPS * max(1 if self.recipe.cooldown else 0, chunks)
+
+    @cached_property
+    def id(self) -> str:
+        return _digest({**self._trunk_facts(), "steps": self.steps})
+
+    @cached_property
+    def trunk(self) -> str:
+        """Cells that share everything but their length share a trunk."""
+        return _digest(self._trunk_facts())
+
+    @property
+    def timing_key(self) -> str:
+        """What a step's duration depends on, besides the machine."""
+        sizes = " ".join(f"{k}={v}" for k, v in sorted(self.shape.to_dict().items()))
+        return (
+            f"{self.family} {sizes} batch={self.batch} "
+            f"precision={self.recipe.precision} eval={self.evaluate}"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The planned columns of the run table and of the record."""
+        return {
+            "run": self.id,
+            "trunk": self.trunk,
+            "role": self.role,
+            "family": self.family,
+            "config": canonical_json(self.shape.to_dict()),
+            "N": self.shape.N,
+            "N_total": self.shape.N_total,
+            "N_active": self.shape.N_active,
+            "D": self.D,
+            "D_unique": min(self.D, self.D_unique),
+            "C": self.C,
+            "C_6ND": 6 * self.shape.N_active * self.D,
+            "seed": self.seed,
+            "learning_rate": self.recipe.learning_rate,
+            "transfer": self.recipe.transfer,
+            "N_kind": "non_embedding",
+            "D_kind": f"{self.unit}s",
+            "C_kind": "counted",
+            "L_kind": f"nats_per_{self.unit}",
+        }
+
+    def _trunk_facts(self) -> dict[str, Any]:
+        """What a trunk's result depends on. What is None is left out: a key that a later version
+        adds changes no cell that doesn't use it."""
+        reads = {"context": self.context, "eval_tokens": self.evaluate}
+        facts = {
+            "family": self.family,
+            "shape": self.shape.to_dict(),
+            "recipe": _given(self.recipe),
+            "seed": self.seed,
+            "data": self.data,
+            "D_unique": self.D_unique,
+            "recipe_version": RECIPE_VERSION,
+        }
+        return facts | (reads if self.unit == "token" else {"evaluate": self.evaluate})
+
+
+def batch_of(recipe: Recipe, unit: Unit) -> int:
+    """Units of D in a step."""
+    if unit == "token":
+        return recipe.batch_tokens
+    return recipe.batch_images or USUAL_BATCH_IMAGES
+
+
+def plan(grid: Grid, data: AnyData) -> list[Cell]:
+    """Every cell of the grid, targets last. Budgets are rounded to whole chunks of steps."""
+    parts: list[tuple[Role, list[Axes]]] = [("pilot", grid.pilots), ("target", grid.targets)]
+    cells = [cell for role, blocks in parts for b in blocks for cell in _cells(grid, data, role, b)]
+    return list({cell.id: cell for cell in cells}.values())
+
+
+def _cells(grid: Grid, data: AnyData, role: Role, block: Axes) -> Iterator[Cell]:
+    """The product of one block's axes."""
+    model, recipe = block.model or grid.model, grid.train
+    family = families.get(model.family)
+    batch = batch_of(recipe, family.UNIT)
+    evaluate = _evaluated(grid, data, model)
+    uniques = [_unique(grid, data, model, asked) for asked in block.unique or (None,)]
+    for size, (unique, length), seed, rate, transfer in itertools.product(
+        _sizes(block),
+        [(u, length) for u in uniques for length in _lengths(block, family.UNIT, u)],
+        block.seeds,
+        block.learning_rates or [recipe.learning_rate],
+        block.transfers or [recipe.transfer],
+    ):
+        dims: dict[str, Any] = data.dims()
+        if family.UNIT == "token":
+            dims["context"] = model.context
+        make = family.from_size if "size" in size else family.from_dials
+        shape = make(**size, **dims, **model.dials)
+        yield Cell(
+            role=role,
+            family=model.family,
+            shape=shape,
+            recipe=recipe.model_copy(update={"learning_rate": rate, "transfer": transfer}),
+            steps=_steps(length, batch, family.UNIT),
+            seed=seed,
+            data=data.fingerprint,
+            D_unique=unique,
+            evaluate=evaluate,
+        )
+
+
+def _sizes(block: Axes) -> list[dict[str, Any]]:
+    return [
+        *({"size": size} for size in block.sizes),
+        *({"width": width} for width in block.widths),
+        *({"depth": depth} for depth in block.depths),
+    ]
+
+
+def _lengths(block: Axes, unit: Unit, unique: int) -> list[float]:
+    """D of each run, before it is rounded to whole chunks."""
+    if block.epochs is not None:
+        return [epochs * unique for epochs in block.epochs]
+    name, given = ("tokens", block.tokens) if block.tokens is not None else ("images", block.images)
+    assert given is not None  # the block has one of the three
+    if (name == "tokens") != (unit == "token"):
+        valid = "tokens" if unit == "token" else "images"
+        raise InputError(f"{name} = {given}: these models count {unit}s; give {valid} or epochs")
+    return given
+
+
+def _unique(grid: Grid, data: AnyData, model: Model, asked: float | None) -> int:
+    """The training-set size, checked against what there is and what a batch needs."""
+    if not isinstance(data, Corpus):
+        unique = round(asked or data.n_train)
+        batch = batch_of(grid.train, "image")
+        if not batch <= unique <= data.n_train:
+            raise InputError(
+                f"unique = {unique:,}: data {grid.data.source!r} has {data.n_train:,} training "
+                f"images, and a batch needs {batch:,} different ones"
+            )
+        return unique
+    recipe, context = grid.train, model.context
+    if recipe.batch_tokens % context:
+        raise InputError(
+            f"train.batch_tokens = {recipe.batch_tokens} is no multiple of "
+            f"model.context = {context}"
+        )
+    unique = round(asked or grid.data.unique_tokens or len(data.train))
+    if unique > len(data.train) or unique <= context + recipe.batch_tokens:
+        raise InputError(
+            f"data: {len(data.train):,} training tokens, unique_tokens = {unique:,}; needed are "
+            f"more than {context + recipe.batch_tokens:,} and at most what there is"
+        )
+    return unique
+
+
+def _evaluated(grid: Grid, data: AnyData, model: Model) -> int:
+    """Held-out tokens or images that an evaluation reads."""
+    if not isinstance(data, Corpus):
+        return min(grid.data.eval_images or data.n_held_out, data.n_held_out)
+    context = model.context
+    if grid.data.eval_tokens < 2 * context or len(data.held_out) <= 2 * context:
+        raise InputError(
+            f"data.eval_tokens = {grid.data.eval_tokens:,} of {len(data.held_out):,} held-out "
+            f"tokens: an evaluation needs at least two windows of {context} tokens"
+        )
+    return grid.data.eval_tokens
+
+
+def canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _steps(length: float, batch: int, unit: Unit) -> int:
+    chunk = CHUNK_STEPS * batch
+    if length < 2 * chunk:
+        raise InputError(
+            f"{unit}s = {length:g} is less than two chunks of {CHUNK_STEPS} batches of "
+            f"{batch:,} {unit}s; the smallest budget is {2 * chunk:,}"
+        )
+    return CHUNK_STEPS * round(length / chunk)
+
+
+def _given(section: BaseModel) -> dict[str, Any]:
+    return {k: v for k, v in section.model_dump().items() if v is not None}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

@@ -1,0 +1,34 @@
+"""The data of a study, opened as its families need it: text, images, or image-text pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scaling import data, families
+from scaling.data import Corpus, Images, ImageStream, Pairs
+from scaling.errors import InputError
+from scaling.families import Unit
+from scaling.grid.spec import Data
+
+AnyData = Corpus | Images | ImageStream | Pairs
+
+
+def unit_of(names: Iterable[str]) -> Unit:
+    """What D counts for these families. Raises InputError where they don't count the same."""
+    units = {families.get(name).UNIT: name for name in names}
+    if len(units) > 1:
+        told = " and ".join(f"{name} counts {unit}s" for unit, name in units.items())
+        raise InputError(f"a study has one kind of data, but {told}; make a grid of each")
+    (unit,) = units
+    return unit
+
+
+def open_data(spec: Data, unit: Unit) -> AnyData:
+    """The data that `spec` names, for models that count `unit`s."""
+    if unit == "token":
+        return data.load(spec.source, tokenizer=spec.tokenizer, held_out=spec.held_out)
+    if unit == "image":
+        return data.images_of(spec.source, image=spec.image, held_out=spec.held_out)
+    return data.pairs_of(
+        spec.source, captions=spec.captions, image=spec.image, held_out=spec.held_out
+    )

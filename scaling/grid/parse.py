@@ -1,0 +1,114 @@
+"""Reads a grid's TOML: every error names the file, the line, the key, and what is valid."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scaling import families
+from scaling.errors import InputError
+from scaling.grid.data import unit_of
+from scaling.grid.spec import Axes, Data, Grid, Model, Proof, Recipe, Rival
+
+# The tables of a grid, by the names that they have there.
+SECTIONS: dict[str, type[BaseModel]] = {
+    "data": Data, "model": Model, "train": Recipe,
+    "pilots": Axes, "targets": Axes, "proof": Proof, "rivals": Rival,
+}  # fmt: skip
+
+
+def load_grid(path: Path | str) -> Grid:
+    """Read and validate a grid. Errors name the key, its line and the nearest valid key."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the grid: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
+    return parse_grid(text, str(path))
+
+
+def parse_grid(text: str, where: str = "grid") -> Grid:
+    try:
+        grid = Grid.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise InputError("; ".join(_explain(e, text, where) for e in error.errors())) from None
+    for part in ("pilots", "targets"):
+        for number, block in enumerate(getattr(grid, part)):
+            at = ["model"] if block.model is None else [part, "model"]
+            _check_dials(block, block.model or grid.model, at, number, text, where)
+    try:
+        unit_of(grid.families)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return grid
+
+
+def _explain(error: Any, text: str, where: str) -> str:
+    """`file:line: key: what is wrong`, with the nearest valid key for an unknown one."""
+    keys = [str(part) for part in error["loc"]]
+    # The first number counts the blocks of a table: [[pilots]] comes several times.
+    block = next((int(k) for k in keys[1:2] if k.isdigit()), 0)
+    line = _line_of([k for k in keys if not k.isdigit()], text, block)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        valid = _valid_keys(keys[:-1])
+        near = get_close_matches(keys[-1], valid, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        message = f"unknown key; {hint}valid: {', '.join(valid)}"
+    elif "input" in error and error["type"] != "missing":
+        message += f" (given {error['input']!r})"
+    return f"{where}:{line}: {'.'.join(keys)}: {message}"
+
+
+def _check_dials(
+    block: Axes, model: Model, at: list[str], number: int, text: str, where: str
+) -> None:
+    """The keys of a block's model that only its family knows. at: where the model's table stands;
+    number: of the block, among those of its name."""
+
+    def place(key: str) -> str:
+        return f"{where}:{_line_of([at[0], key], text, number if len(at) > 1 else 0)}"
+
+    try:
+        dials = families.get(model.family).DIALS
+    except InputError as error:
+        raise InputError(f"{place('family')}: {error}") from None
+    axis = "depth" if block.depths else "width"  # that the block itself sets
+    valid = [dial for dial in dials if dial != axis]
+    for key in model.dials:
+        if key not in valid:
+            near = get_close_matches(key, valid, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise InputError(
+                f"{place(key)}: {'.'.join(at)}.{key}: {model.family}: "
+                f"unknown dial {key!r}; {hint}valid: family, context, {', '.join(valid)}"
+            )
+
+
+def _valid_keys(path: list[str]) -> list[str]:
+    return list(SECTIONS.get(path[0] if path else "", Grid).model_fields)
+
+
+def _line_of(keys: list[str], text: str, block: int = 0) -> int:
+    """The line of a key: the last of `keys` that is found, within its table's block."""
+    line, table, seen = 1, "", -1
+    for number, row in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([\w.-]+)", row):
+            table = header[1]
+            seen += table == keys[0]
+            if table == keys[0] and seen == block:
+                line = number
+        elif re.match(rf"\s*\"?{re.escape(keys[-1])}\"?\s*=", row) and (
+            not table if len(keys) == 1 else table == keys[0] and seen == block
+        ):
+            return number
+    return line

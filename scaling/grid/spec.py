@@ -1,0 +1,142 @@
+"""What a grid may say: its sections, their keys, and what each key allows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from scaling.errors import InputError
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """What is trained on. Which keys matter is set by what the families count: see `open_data`."""
+
+    source: str = "python-stdlib"
+    held_out: float = Field(0.1, gt=0, lt=1)
+    # text
+    tokenizer: str = "bytes"
+    eval_tokens: int = Field(1_000_000, gt=0)
+    unique_tokens: int | None = Field(None, gt=0)
+    # images: the side in pixels, where the source leaves it open, and held-out images to read
+    image: int | None = Field(None, gt=0)
+    eval_images: int | None = Field(None, gt=0)
+    # image-text pairs: templates for the names of classes, such as "a photo of a {}."
+    captions: list[str] | None = None
+
+
+class Recipe(Section):
+    """How a run is trained; the same for the whole ladder. None: as is usual for the data."""
+
+    learning_rate: float = Field(0.012, gt=0)
+    transfer: Literal["mup", "none"] = "mup"
+    base_width: int = Field(32, gt=0)
+    head_rate: float = Field(4.0, gt=0)
+    batch_tokens: int = Field(1024, gt=0)
+    batch_images: int | None = Field(None, gt=0)
+    warmup_steps: int = Field(64, ge=0)
+    cooldown: float = Field(0.2, ge=0, lt=1)
+    weight_decay: float = Field(0.1, ge=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.98, ge=0, lt=1)
+    clip: float = Field(1.0, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    # Images in memory, on the device; a stream augments while it decodes.
+    augment: Literal["shift", "shift-flip"] | None = None
+    label_smoothing: float | None = Field(None, ge=0, lt=1)
+
+
+class Model(BaseModel):
+    """The family and the dials that a ladder shares (depth, mlp, qk_norm, ...)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    family: str = "transformer"
+    context: int = Field(64, gt=0)
+
+    @property
+    def dials(self) -> dict[str, Any]:
+        return self.model_extra or {}
+
+
+class Axes(Section):
+    """A block of cells: the product of its axes.
+
+    Sizes by one of `sizes` (N), `widths`, `depths`. Lengths by one of `tokens`, `images` (D), or
+    `epochs`, passes over each of `unique`, the training-set sizes.
+    """
+
+    model: Model | None = None  # where the block is of another family than the grid's [model]
+    sizes: list[float] = []
+    widths: list[int] = []
+    depths: list[int] = []
+    tokens: list[float] | None = Field(None, min_length=1)
+    images: list[float] | None = Field(None, min_length=1)
+    epochs: list[Positive] | None = Field(None, min_length=1)
+    unique: list[Positive] | None = Field(None, min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
+    learning_rates: list[Positive] = []
+    transfers: list[Literal["mup", "none"]] = []
+
+    @model_validator(mode="after")
+    def _one_axis_each(self) -> Axes:
+        if sum(map(bool, (self.sizes, self.widths, self.depths))) != 1:
+            raise ValueError("give either sizes or widths (or depths)")
+        if sum(axis is not None for axis in (self.tokens, self.images, self.epochs)) != 1:
+            raise ValueError("give one of tokens, images and epochs")
+        return self
+
+
+class Proof(Section):
+    """The rule of the forecast, stated before any target is trained."""
+
+    law: str = "chinchilla"
+    N: Literal["N", "N_total"] = "N_total"
+    where: str | None = None
+    objective: Literal["squared", "huber"] = "huber"
+    delta: float = Field(1e-3, gt=0)
+    fixed: dict[str, list[float]] = {}
+    draws: int = Field(1000, gt=0)
+    # Standard deviation of the law's relative error, for each e-fold of compute beyond the pilots.
+    discrepancy: float = Field(0.0, ge=0)
+
+
+class Rival(Proof):
+    """Another rule, forecast and stored beside the proof's own: what it would have said."""
+
+    name: str = Field(min_length=1)
+
+
+class Grid(Section):
+    name: str = Field(min_length=1)
+    data: Data = Data()
+    model: Model = Model()
+    train: Recipe = Recipe()
+    pilots: list[Axes] = Field(min_length=1)
+    targets: list[Axes] = []
+    proof: Proof = Proof()
+    rivals: list[Rival] = []
+
+    def with_seed(self, shift: int) -> Grid:
+        """The same study with every seed shifted: a repetition."""
+        if shift < 0:
+            raise InputError(f"a shift of {shift} of the seeds; valid is 0 or more")
+        blocks = {
+            part: [
+                block.model_copy(update={"seeds": [s + shift for s in block.seeds]})
+                for block in getattr(self, part)
+            ]
+            for part in ("pilots", "targets")
+        }
+        return self.model_copy(update=blocks)
+
+    @property
+    def families(self) -> list[str]:
+        """The model families of its blocks, in the order in which they come."""
+        models = [block.model or self.model for block in (*self.pilots, *self.targets)]
+        return list(dict.fromkeys(model.family for model in models))

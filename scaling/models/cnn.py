@@ -1,0 +1,63 @@
+"""The Flax module of `scaling.families.cnn.CNN`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scaling.families.cnn import CNN
+from scaling.models.layers import BatchNorm, Convolution, Head, max_pool
+from scaling.models.rates import of_images
+
+Array = jax.Array
+
+
+class CNNClassifier(nn.Module):
+    """Images [B, H, W, C] -> float32 logits [B, classes]."""
+
+    shape: CNN
+    dtype: Any = jnp.float32
+    transfer: bool = True
+
+    @nn.compact
+    def __call__(self, images: Array, train: bool = False) -> Array:
+        s = self.shape
+        batch_norm = s.norm == "batch"
+        x = images.astype(self.dtype)
+        n = 0
+        for stage, convolutions in enumerate(s.convolutions()):
+            if stage:
+                x = max_pool(x, 2, 2)
+            for _ in range(convolutions):
+                n += 1
+                features = 2**stage * s.width
+                x = Convolution(
+                    features, 3, bias=not batch_norm, dtype=self.dtype, name=f"convolution_{n}"
+                )(x)
+                if batch_norm:
+                    x = BatchNorm(not train, dtype=self.dtype, name=f"norm_{n}")(x)
+                x = nn.relu(x)
+        self.sow("intermediates", "features", x)
+        x = x.mean((1, 2))
+        return Head(s.classes, self.dtype, self.transfer, name="head")(x)
+
+
+def build(shape: CNN, *, dtype: Any = jnp.float32, transfer: bool = True) -> CNNClassifier:
+    return CNNClassifier(shape, dtype, transfer)
+
+
+def rate_multipliers(
+    params: Any, shape: CNN, *, base_width: int, head_rate: float, transfer: bool
+) -> Any:
+    """A tree like `params`: what each leaf's learning rate is multiplied by."""
+    return of_images(
+        build,
+        params,
+        shape,
+        base_width=base_width,
+        head_rate=head_rate,
+        transfer=transfer,
+    )

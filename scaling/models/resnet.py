@@ -1,0 +1,100 @@
+"""The Flax module of `scaling.families.resnet.ResNet`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from scaling.families.resnet import EXPANSION, ResNet
+from scaling.models.layers import BatchNorm, Convolution, Head, max_pool
+from scaling.models.rates import of_images
+
+Array = jax.Array
+
+
+class Block(nn.Module):
+    """[B, H, W, C] -> [B, H / stride, W / stride, expansion x width]."""
+
+    shape: ResNet
+    width: int
+    stride: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        s, w = self.shape, self.width
+        outputs = EXPANSION[s.block] * w
+        convolution = partial(Convolution, dtype=self.dtype)
+        norm = partial(BatchNorm, not train, dtype=self.dtype)
+        last = partial(norm, scale_init=nn.initializers.zeros) if s.zero_init else norm
+        if s.block == "basic":
+            y = convolution(w, 3, self.stride, name="convolution_1")(x)
+            y = nn.relu(norm(name="norm_1")(y))
+            y = convolution(outputs, 3, name="convolution_2")(y)
+            y = last(name="norm_2")(y)
+        else:
+            y = convolution(w, 1, name="convolution_1")(x)
+            y = nn.relu(norm(name="norm_1")(y))
+            y = convolution(w, 3, self.stride, name="convolution_2")(y)
+            y = nn.relu(norm(name="norm_2")(y))
+            y = convolution(outputs, 1, name="convolution_3")(y)
+            y = last(name="norm_3")(y)
+        if self.stride > 1 or x.shape[-1] != outputs:
+            if s.shortcut == "projection":
+                x = convolution(outputs, 1, self.stride, name="convolution_shortcut")(x)
+                x = norm(name="norm_shortcut")(x)
+            else:
+                added = outputs - x.shape[-1]
+                x = x[:, :: self.stride, :: self.stride]
+                x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, added)))
+        return nn.relu(x + y)
+
+
+class ResNetClassifier(nn.Module):
+    """Images [B, H, W, C] -> float32 logits [B, classes]."""
+
+    shape: ResNet
+    dtype: Any = jnp.float32
+    transfer: bool = True
+
+    @nn.compact
+    def __call__(self, images: Array, train: bool = False) -> Array:
+        s = self.shape
+        imagenet = s.layout == "imagenet"
+        window, stride = (7, 2) if imagenet else (3, 1)
+        x = images.astype(self.dtype)
+        x = Convolution(s.width, window, stride, dtype=self.dtype, name="convolution_stem")(x)
+        x = nn.relu(BatchNorm(not train, dtype=self.dtype, name="norm_stem")(x))
+        if imagenet:
+            x = max_pool(x, 3, 2, 1)
+        for stage, blocks in enumerate(s.blocks(), 1):
+            for block in range(1, blocks + 1):
+                stride = 2 if stage > 1 and block == 1 else 1
+                width = 2 ** (stage - 1) * s.width
+                name = f"stage_{stage}_block_{block}"
+                x = Block(s, width, stride, self.dtype, name=name)(x, train)
+        self.sow("intermediates", "features", x)
+        x = x.mean((1, 2))
+        return Head(s.classes, self.dtype, self.transfer, name="head")(x)
+
+
+def build(shape: ResNet, *, dtype: Any = jnp.float32, transfer: bool = True) -> ResNetClassifier:
+    return ResNetClassifier(shape, dtype, transfer)
+
+
+def rate_multipliers(
+    params: Any, shape: ResNet, *, base_width: int, head_rate: float, transfer: bool
+) -> Any:
+    """A tree like `params`: what each leaf's learning rate is multiplied by."""
+    return of_images(
+        build,
+        params,
+        shape,
+        base_width=base_width,
+        head_rate=head_rate,
+        transfer=transfer,
+    )
