@@ -14,7 +14,7 @@ from scaling.families.layers import Layer
 SMALLEST_BLOCK, LARGEST_BLOCK = 8, 64
 
 
-def experts(
+def mixture(
     name: str, tokens: int, width: int, hidden: int, *, kind: str, bias: bool,
     number: int, active: int,
 ) -> tuple[Layer, ...]:  # fmt: skip
