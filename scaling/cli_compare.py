@@ -21,6 +21,7 @@ from scaling.cli_options import (
     read,
 )
 from scaling.terminal import progress, show, show_json
+from scaling.units import loss_unit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,7 +52,8 @@ def compare(
     from scaling.forecast.select import compare as compare_laws
 
     df = read(table, columns)
-    items = forecasters_of(laws) if laws is not None else sensible(rows_of(df, n, where))
+    rows = rows_of(df, n, where)
+    items = forecasters_of(laws) if laws is not None else sensible(rows)
     with progress("rollouts") as told:
         found = compare_laws(
             df, items, N=n, draws=draws, seed=seed, where=where, within=within, progress=told
@@ -59,7 +61,7 @@ def compare(
     if as_json:
         show_json(_json(found))
     else:
-        show(*_words(found))
+        show(*_words(found, loss_unit(rows.kinds["L_kind"]).partition(" ")[0]))
 
 
 def _json(found: Comparison) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _words(found: Comparison) -> Iterator[RenderableType]:
+def _words(found: Comparison, unit: str) -> Iterator[RenderableType]:
     from rich import box
     from rich.table import Table
 
@@ -111,6 +113,7 @@ def _words(found: Comparison) -> Iterator[RenderableType]:
     yield (
         f"{head} {run.names[0]} from {run.names[1]}: they differ most at N = {run.N:.4g}, "
         f"D = {run.D:.4g} (C = {run.C:.4g}): {run.prediction[0]:.4f} against "
-        f"{run.prediction[1]:.4f} nats, {run.apart:.2g} times the spread of what they predict"
+        f"{run.prediction[1]:.4f}{unit and f' {unit}'}, {run.apart:.2g} times the spread of what "
+        "they predict"
     )
     yield from found.rollout.refused

@@ -113,7 +113,13 @@ def forecast(
             law = law or "chinchilla"
         grounds = _of_table(df, law, laws, rollouts, settings)
     found = [
-        forecast_run(grounds.predictor, **numbers, nearest=nearest, naive=grounds.naive)
+        forecast_run(
+            grounds.predictor,
+            **numbers,
+            nearest=nearest,
+            naive=grounds.naive,
+            kinds=grounds.kinds,
+        )
         for numbers in asked
     ]
     if as_json:

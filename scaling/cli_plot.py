@@ -48,7 +48,7 @@ def plot_command(
         typer.Argument(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates (of a sweep's table) or rollout (of a run table).",
+            "rates (of a sweep's table), rollout (of a run table) or families (of one of several).",
         ),
     ],
     source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],
@@ -78,19 +78,22 @@ def plot_command(
     if asked and figure != registry.PROFILE:
         raise InputError(f"--profile: only the figure {registry.PROFILE} takes quantities")
     saved = source.suffix == ".json"
+    if saved and (figure in registry.OF_TABLE or figure == registry.FAMILIES):
+        raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
     if figure in registry.OF_TABLE:
-        if saved:
-            raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
         save(registry.OF_TABLE[figure](read(source, columns)), out)
+        return
+    settings = fit_settings(
+        method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
+    )
+    if figure == registry.FAMILIES:
+        save(registry.of_families(read(source, columns), law, **settings), out)
         return
     if saved:
         fitted = saved_fit(source)
     else:
         from scaling.fit import fit
 
-        settings = fit_settings(
-            method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
-        )
         fitted = fit(law, read(source, columns), **settings)
     save(_of_fit(figure, fitted, asked), out)
 

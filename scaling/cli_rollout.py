@@ -19,6 +19,7 @@ from scaling.cli_options import (
     read,
 )
 from scaling.terminal import progress, show, show_json
+from scaling.units import METRICS_AS_LOSS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,11 +83,11 @@ def rollout(
             found = roll(df, items, **settings, progress=told)
     names = [item.name for item in items]
     if plot is not None:
-        save(draw(found), plot)
+        save(draw(found, kind=rows.kinds["L_kind"]), plot)
     if as_json:
         show_json(_json(found, names, why, one_cut=max_compute is not None))
     else:
-        show(*_words(found, names, why, one_cut=max_compute is not None))
+        show(*_words(found, names, why, rows.kinds["L_kind"], one_cut=max_compute is not None))
 
 
 def _json(found: Rollout, names: list[str], why: str, *, one_cut: bool) -> dict[str, Any]:
@@ -127,13 +128,14 @@ def _lines(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _words(
-    found: Rollout, names: list[str], why: str, *, one_cut: bool
+    found: Rollout, names: list[str], why: str, l_kind: str, *, one_cut: bool
 ) -> Iterator[RenderableType]:
     from scaling.forecast.beyond import NEAR
     from scaling.forecast.scores import as_good_rules, scores
 
     cuts = f"C <= {found.cuts[0]:.4g}" if one_cut else f"{len(found.cuts)} cuts"
-    yield f"rollouts of {found.source} at {cuts} by {', '.join(names)} ({why})"
+    of_metric = f"; loss is {l_kind}" if l_kind in METRICS_AS_LOSS else ""
+    yield f"rollouts of {found.source} at {cuts} by {', '.join(names)} ({why}){of_metric}"
     if one_cut:
         for name in names if len(found.budgets) else ():
             yield _budgets_table(found, name)

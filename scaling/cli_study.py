@@ -104,7 +104,7 @@ def proof_command(
     if figure is not None:
         from scaling.plot import proof, save
 
-        save(proof(verdicts), figure)
+        save(proof(verdicts, kind=verdicts[0].l_kind), figure)
     if as_json:
         show_json([asdict(verdict) for verdict in verdicts])
     else:
@@ -162,7 +162,7 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
     for name in ("cell", "role"):
         table.add_column(name, no_wrap=True)
     for name in (
-        "N", "N_total", "D (tokens)", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
+        "N", "N_total", f"D ({unit_of_d(kind)})", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
     ):  # fmt: skip
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
@@ -194,15 +194,19 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:
     from scaling.forecast.proof import scores
+    from scaling.units import loss_unit
 
     for v in verdicts:
+        of_family = f" of {v.family}" if v.family else ""
+        unit = loss_unit(v.l_kind).replace(" per ", "/")
+        unit = f" {unit}" if unit else ""
         outcome = "not yet trained"
         if v.truth is not None:
             inside = "inside" if v.inside else "OUTSIDE"
             outcome = f"came out {v.truth:.4f}: error {v.error_pct:+.2f} %, {inside} the interval"
         out.print(
-            f"target {v.cell}, {v.compute_ratio:.3g}x the compute of the largest pilot: forecast "
-            f"{v.forecast:.4f} nats/token, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
+            f"target {v.cell}{of_family}, {v.compute_ratio:.3g}x the compute of the largest pilot: "
+            f"forecast {v.forecast:.4f}{unit}, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
             soft_wrap=True,
         )
     for name, score in scores(verdicts).items():

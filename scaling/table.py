@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import InputError
+from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
 
-CONVENTIONS = ("N_kind", "C_kind", "L_kind")
-UNSTATED = "unstated"
+CONVENTIONS = ("N_kind", "C_kind", "L_kind", "D_kind")
+FAMILY = "family"  # the column that says which model family a row is of
 ALIASES = {"L": "loss"}
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 
@@ -41,8 +42,10 @@ def read_table(
 ) -> pd.DataFrame:
     """Read a CSV, TSV or Parquet table, by its suffix.
 
-    `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`).
-    The file's name goes along in `df.attrs["source"]`, so that later errors can name it.
+    `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`). A
+    known metric as L (`{"L": "top1_error"}`) gives its name to `L_kind`; one of which more is
+    better stands as one less it. The file's name goes along in `df.attrs["source"]`, so that later
+    errors can name it.
     Raises InputError for a missing, empty or unreadable file, or an unknown column.
     """
     path = Path(path)
@@ -66,7 +69,27 @@ def read_table(
     for ours, theirs in (columns or {}).items():
         if theirs not in df.columns:
             raise InputError(f"{path}: {_missing(theirs, df.columns)}")
-        df[ALIASES.get(ours, ours)] = df[theirs]
+        name = ALIASES.get(ours, ours)
+        df = with_loss(df, theirs) if name == "loss" else df.assign(**{name: df[theirs]})
+    return df
+
+
+def with_loss(df: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The table with `column` as its loss: a metric gives its name to `L_kind`, and of one of which
+    more is better stands one less it; `loss_se` is the column's own, or none."""
+    if column == "loss":
+        return df
+    had_loss, error = "loss" in df.columns, f"{column}_se"
+    values = df[column]
+    if column in GAINS:
+        values = 1 - pd.to_numeric(values, errors="coerce")
+    df = df.assign(loss=values)
+    if column in METRICS or column in GAINS or (had_loss and "L_kind" in df.columns):
+        df = df.assign(L_kind=GAINS.get(column, column))
+    if error in df.columns:
+        return df.assign(loss_se=df[error])
+    if had_loss:  # its standard error is none of this column's
+        return df.drop(columns="loss_se", errors="ignore")
     return df
 
 
@@ -142,7 +165,7 @@ def check_table(
 
 
 def conventions(df: pd.DataFrame) -> dict[str, str]:
-    """What N, C and loss mean in this table: `{"N_kind": ..., "C_kind": ..., "L_kind": ...}`.
+    """What N, C, loss and D mean in this table: `{"N_kind": ..., ...}`.
 
     A missing or empty column reads as "unstated". Two conventions in one column are an
     InputError that names both.
@@ -162,12 +185,13 @@ def conventions(df: pd.DataFrame) -> dict[str, str]:
 
 
 def select_rows(
-    df: pd.DataFrame, where: str | None = None
+    df: pd.DataFrame, where: str | None = None, *, by: str | None = None
 ) -> tuple[pd.DataFrame, tuple[LeftOut, ...]]:
     """The stated rule for fits: finished runs that are not targets, and `where` if given.
 
-    Returns the rows (index kept, so that messages name the file's rows) and an account of the
-    rest. Raises InputError where nothing is left.
+    by: the column that splits the rows into fits of their own. Returns the rows (index kept, so
+    that messages name the file's rows) and an account of the rest. Raises InputError where nothing
+    is left, and where rows of several model families would enter one fit.
     """
     account: list[LeftOut] = []
 
@@ -187,7 +211,21 @@ def select_rows(
     if df.empty:
         told = "; ".join(str(item) for item in account)
         raise InputError(f"{source_of(df)}: no rows left to fit ({told})")
+    _one_family(df, by)
     return df, tuple(account)
+
+
+def _one_family(df: pd.DataFrame, by: str | None) -> None:
+    if FAMILY not in df.columns or by == FAMILY:
+        return
+    for _, rows in df.groupby(by) if by is not None else [("", df)]:
+        names = sorted({str(name) for name in rows[FAMILY].dropna()})
+        if len(names) > 1:
+            raise InputError(
+                f"{source_of(df)}: rows of {len(names)} model families ({', '.join(names)}) are no "
+                f"data of one law; choose one with --where \"{FAMILY} == '{names[0]}'\", or set "
+                "them side by side with `scaling crossing`"
+            )
 
 
 def source_of(df: pd.DataFrame) -> str:

@@ -69,10 +69,11 @@ def test_a_table_is_rolled_out(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["paris", "fit.json"], "known: envelope, frontier, isoflop, pairs, profile, rates, re"),
+        (["paris", "fit.json"], "known: envelope, families, frontier, isoflop, pairs, profile, rates"),
         (["paris", "fit.json"], "did you mean pairs?"),
         (["rates", "fit.json"], "needs a run table, not a fit"),
         (["rollout", "fit.json"], "needs a run table, not a fit"),
+        (["families", "fit.json"], "needs a run table, not a fit"),
         (["pairs", "gone.json"], "gone.json: no such file"),
         (["pairs", "fit.json", "--profile", "a"], "only the figure profile takes quantities"),
         (["profile", "fit.json", "--profile", "zeta"], "no quantity zeta"),

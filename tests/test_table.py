@@ -156,7 +156,9 @@ def test_rows_are_named_as_in_the_file_after_a_selection() -> None:
 
 
 def test_conventions() -> None:
-    assert conventions(frame()) == dict.fromkeys(("N_kind", "C_kind", "L_kind"), "unstated")
+    assert conventions(frame()) == dict.fromkeys(
+        ("N_kind", "C_kind", "L_kind", "D_kind"), "unstated"
+    )
     stated = frame().assign(N_kind="total", C_kind=[None] * 4)
     assert conventions(stated)["N_kind"] == "total"
     assert conventions(stated)["C_kind"] == "unstated"
@@ -211,3 +213,45 @@ def test_bad_filters(where: str, message: str) -> None:
 def test_csv_keeps_every_bit(tmp_path: Path, values: list[float]) -> None:
     write_table(pd.DataFrame({"loss": values}), tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv")["loss"].tolist() == values
+
+
+def metrics() -> pd.DataFrame:
+    return frame().assign(
+        loss_se=0.01,
+        top1_error=[0.3, 0.2, 0.1, 0.05],
+        recall_at_1=[0.25, 0.5, 0.75, 0.8],
+        train_loss=[3.0, 2.8, 2.6, 2.4],
+        train_loss_se=0.02,
+        L_kind="nats_per_image",
+        D_kind="images",
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "first"),
+    [
+        ("top1_error", "top1_error", 0.3),
+        ("recall_at_1", "one_minus_recall_at_1", 0.75),  # more is better: what is missed
+        ("train_loss", "train_loss", 3.0),
+        ("N", "N", 1e5),  # nobody's loss in nats per image
+    ],
+)
+def test_another_column_as_loss(tmp_path: Path, column: str, kind: str, first: float) -> None:
+    path = tmp_path / "table.csv"
+    write_table(metrics(), path)
+    df = read_table(path, {"L": column})
+    assert df["loss"][0] == first
+    assert conventions(df)["L_kind"] == kind
+    assert conventions(df)["D_kind"] == "images"
+    if column == "train_loss":
+        assert (df["loss_se"] == 0.02).all()
+    else:
+        assert "loss_se" not in df  # it is of the held-out loss
+
+
+def test_a_foreign_loss_keeps_what_stands_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    write_table(frame().rename(columns={"loss": "val"}).assign(loss_se=0.01), path)
+    df = read_table(path, {"L": "val"})
+    assert (df["loss_se"] == 0.01).all()
+    assert conventions(df)["L_kind"] == "unstated"

@@ -107,7 +107,7 @@ def fit_groups(
         raise InputError(
             f"share {', '.join(unknown)}: law {law.name} has only {', '.join(law.params)}"
         )
-    rows = prepare(law, table, how, N=N, weight=weight, where=where)
+    rows = prepare(law, table, how, N=N, weight=weight, where=where, by=by)
     names, number = np.unique(rows.frame[by].astype(str).to_numpy(), return_inverse=True)
     groups = Groups(tuple(names.tolist()), number.astype(np.intp), frozenset(share))
     solve = _posterior if kind == "posterior" else _solve

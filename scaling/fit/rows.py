@@ -102,9 +102,13 @@ def prepare(
     N: str = "N",
     weight: str | None = None,
     where: str | None = None,
+    by: str | None = None,
 ) -> Rows:
-    """Check the columns and sort the rows, so that a table's row order changes no bit of a fit."""
-    frame, left_out = select_rows(table, where)
+    """Check the columns and sort the rows, so that a table's row order changes no bit of a fit.
+
+    by: the column of the groups that are fitted apart.
+    """
+    frame, left_out = select_rows(table, where, by=by)
     source = str(table.attrs.get("source", "table"))
     column = {name: N if name == "N" else name for name in law.variables}
     y = law.response

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scaling.units import UNSTATED, loss_unit, unit_of_d
+
 if TYPE_CHECKING:
     from scaling.fit.result import Fit
 
@@ -27,10 +29,12 @@ def summary(fit: Fit) -> str:
 
 def heading(fit: Fit) -> list[str]:
     """What was fitted to what, and under which conventions."""
+    d_kind = fit.conventions.get("D_kind", UNSTATED)  # fits saved before it have none
+    counts = "" if d_kind == UNSTATED else f"D counts {unit_of_d(d_kind)}, "
     return [
         f"{fit.law.name}: L = {fit.law.formula}",
         f"{fit.source}: {fit.n_rows} rows, {fit.n_clusters} clusters by {fit.cluster_by}; "
-        f"N is column {fit.n_column} ({fit.conventions['N_kind']}), "
+        f"N is column {fit.n_column} ({fit.conventions['N_kind']}), {counts}"
         f"loss is {fit.conventions['L_kind']}",
     ]
 
@@ -80,10 +84,12 @@ def _spread(fit: Fit, name: str, error: float) -> str:
 def _residual_line(fit: Fit) -> str:
     """Root mean square, median and worst residual; in per cent where they are of log loss."""
     size = np.abs(fit.residuals)
-    unit, factor = ("%", 100.0) if fit.on == "log_loss" else ("nats", 1.0)
+    of_loss = loss_unit(fit.conventions["L_kind"]).partition(" ")[0]  # nats, bits; none of a share
+    unit, factor = ("%", 100.0) if fit.on == "log_loss" else (of_loss, 1.0)
+    space = f" {unit}" if unit else ""
     rms = float(np.sqrt((size**2).mean()))
     middle, worst = float(np.median(size)), float(size.max())
     return (
-        f"residuals: rms {factor * rms:.3g} {unit}, median {factor * middle:.3g} {unit}, "
-        f"largest {factor * worst:.3g} {unit}"
+        f"residuals: rms {factor * rms:.3g}{space}, median {factor * middle:.3g}{space}, "
+        f"largest {factor * worst:.3g}{space}"
     )

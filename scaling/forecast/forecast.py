@@ -11,6 +11,7 @@ import numpy as np
 from scaling.errors import InputError
 from scaling.forecast.frontier import COMPUTE, compute_for_params, compute_for_tokens, flat_region
 from scaling.forecast.predictor import Predictor
+from scaling.units import UNSTATED, loss_unit, measure, unit_of_d
 
 Nearest = Callable[[float], Mapping[str, Any]]
 Naive = Callable[[float], Mapping[str, float]]
@@ -48,6 +49,7 @@ class Forecast:
     compute of the runs fitted, else "forecast". nearest: the nearest buildable configuration, where
     a family was given. checked: the largest ratio of compute at which rollouts of the table could
     check forecasts; None where none were made. naive: N_opt at C by the rules of thumb, by name.
+    d_kind, l_kind: what D counts and what the loss is, as the table says.
     """
 
     asked: dict[str, float]
@@ -68,6 +70,8 @@ class Forecast:
     nearest: dict[str, Any] | None = None
     checked: float | None = None
     naive: dict[str, float] | None = None
+    d_kind: str = UNSTATED
+    l_kind: str = UNSTATED
 
     @property
     def beyond_checked(self) -> bool:
@@ -102,13 +106,15 @@ class Forecast:
     def __str__(self) -> str:
         asked = ", ".join(f"{name} {value:.4g}" for name, value in self.asked.items())
         low, high = self.flat
+        units, unit = unit_of_d(self.d_kind), loss_unit(self.l_kind)
+        head = "loss" if unit else measure(self.l_kind).title  # a share says what of
         of_one_run = ", 90 % interval of one run" if self.loss.open else ""
         lines = [self._unchecked] if self.beyond_checked else []
         lines += [
             f"{self.kind} for {asked}: C = {self.C:.4g} FLOPs ({self.c_kind})",
-            f"  train    N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g} tokens, "
-            f"{self.tokens_per_param:.3g} tokens per parameter",
-            f"  loss     {self.loss} nats per token{of_one_run}",
+            f"  train    N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g} {units}, "
+            f"{self.tokens_per_param:.3g} {units} per parameter",
+            f"  {head:<8} {self.loss}{unit and f' {unit}'}{of_one_run}",
             f"  optimum  N_opt = {self.n_opt}, D_opt = {self.d_opt}, loss {self.loss_opt}",
             f"  flat     N from {low:.4g} to {high:.4g} is within .5 % of the optimal loss",
             f"  reach    {self.reach}",
@@ -152,19 +158,22 @@ def forecast(
     params: float | None = None,
     nearest: Nearest | None = None,
     naive: Naive | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Forecast:
     """Forecast at a budget: of `compute` FLOPs, or with D = `tokens`, or with N = `params`.
 
     One of them: the compute-optimal run that has it. Two of them: the run that they fix, optimal or
     not. nearest: maps N to the nearest buildable configuration. naive: maps C to N_opt by the rules
-    of thumb. Raises InputError for none or all three of them, and for one that is no finite number
-    above 0.
+    of thumb. kinds: the table's conventions, for a predictor that does not know them. Raises
+    InputError for none or all three of them, and for one that is no finite number above 0.
     """
     given = {"compute": compute, "tokens": tokens, "params": params}
     asked = question(**given)
     N, D, C = _resolve(predictor, **given)
     best = predictor.optimum(C)
     run = predictor.loss(N, D, noise=True)
+    if kinds is None:
+        kinds = getattr(predictor, "conventions", {})
     ratio = C / predictor.c_max if predictor.c_max > 0 else 0.0
     return Forecast(
         asked=asked,
@@ -185,6 +194,8 @@ def forecast(
         nearest=dict(nearest(N)) if nearest is not None else None,
         checked=getattr(predictor, "checked", None),
         naive=dict(naive(C)) if naive is not None else None,
+        d_kind=kinds.get("D_kind", UNSTATED),
+        l_kind=kinds.get("L_kind", UNSTATED),
     )
 
 

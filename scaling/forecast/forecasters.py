@@ -119,7 +119,12 @@ def get(name: str) -> Forecaster:
 
 
 def default(rows: Rows) -> tuple[Forecaster, str]:
-    """The forecaster for these rows, and why."""
+    """The forecaster for these rows, and why.
+
+    The isoFLOP model leans on what is known of language models, so it is for tables of tokens.
+    """
+    if not rows.of_tokens:
+        return get("chinchilla_tied"), f"D counts {rows.kinds['D_kind']}, not tokens"
     if rows.budgets:
         return get("isoflop"), f"{len(rows.budgets)} isoFLOP budgets"
     return get("chinchilla_tied"), f"no isoFLOP table: {too_few(rows)}"
@@ -128,6 +133,6 @@ def default(rows: Rows) -> tuple[Forecaster, str]:
 def sensible(rows: Rows) -> list[Forecaster]:
     """Those that are worth a comparison on these rows: the published ways, and ours."""
     names = ["chinchilla", "chinchilla_near", "chinchilla_tied", "pnorm_tied", "kaplan", "vpnls"]
-    if rows.budgets:
+    if rows.budgets and rows.of_tokens:
         names = ["isoflop", "approach_2", *names]
     return [get(name) for name in names]

@@ -3,7 +3,7 @@ published parameters. Each with what must be said of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -30,7 +30,8 @@ class Grounds:
     """A predictor, and what to say of it.
 
     warnings: what must be read before any forecast. lines: the rest, in words; facts: the same as
-    plain JSON values. naive: N_opt at C by the rules of thumb, where there is a table.
+    plain JSON values. naive: N_opt at C by the rules of thumb, where there is a table; kinds: its
+    conventions.
     """
 
     predictor: Predictor
@@ -38,6 +39,7 @@ class Grounds:
     facts: dict[str, Any]
     warnings: tuple[str, ...] = ()
     naive: Callable[[float], dict[str, float]] | None = None
+    kinds: Mapping[str, str] | None = None
 
 
 def of_default(
@@ -119,6 +121,7 @@ def of_laws(
         },
         (str(best),) if best is not None and best.fails else (),
         partial(by_rules, rows),
+        rows.kinds,
     )
 
 
@@ -154,7 +157,7 @@ def _of_one(
     if not rollouts or draws == 0:
         made = item.make(rows.frame, N=rows.n_column, draws=draws, seed=seed)
         lines, facts = _behind(made, rows, item, words)
-        return Grounds(made, lines, facts, naive=naive)
+        return Grounds(made, lines, facts, naive=naive, kinds=rows.kinds)
     (predictor,), past = calibrated(
         rows.frame, [item], N=rows.n_column, draws=draws, seed=seed, progress=progress
     )
@@ -173,9 +176,8 @@ def _of_one(
         "record": _plain(past, item.name),
         "as_good": as_good_rules(past, item.name),
     }
-    return Grounds(
-        predictor, lines, facts, (str(told),) if told is not None and told.fails else (), naive
-    )
+    warnings = (str(told),) if told is not None and told.fails else ()
+    return Grounds(predictor, lines, facts, warnings, naive, rows.kinds)
 
 
 def _behind(

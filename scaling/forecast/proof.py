@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,10 @@ from scaling import laws
 from scaling.errors import InputError
 from scaling.fit import Fit, Objective, fit
 from scaling.grid import Cell, Proof, Rival
+from scaling.table import FAMILY, conventions, select_rows
+from scaling.units import UNSTATED
+
+T = TypeVar("T")
 
 LEVEL = 0.90
 # A proof is a forecast of something larger: at least this many times the largest pilot's compute.
@@ -31,7 +35,8 @@ LEAST_RATIO = 10.0
 class Verdict:
     """One target: what was forecast, what came out (None before it is trained).
 
-    rivals: the same for the rules that were stored beside the proof's own, by name.
+    rivals: the same for the rules that were stored beside the proof's own, by name. family: where
+    the study has several; `compute_ratio` is then over the largest pilot of the target's own.
     """
 
     cell: str
@@ -45,6 +50,8 @@ class Verdict:
     forecast_written_at: str
     trained_at: str | None
     rivals: Mapping[str, Verdict] = field(default_factory=dict)
+    family: str = ""
+    l_kind: str = "nats_per_token"
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,15 @@ class Score:
             f"mean absolute error {self.error_pct:.2f} %, {self.inside} of {self.trained} inside "
             f"the 90 % interval, whose mean width is {self.width:.1%} of the loss"
         )
+
+
+def fits_by_family(table: pd.DataFrame, rule: Proof) -> dict[str, list[Fit]]:
+    """The rule's fits to the pilots of each family alone; under "" where the table names none."""
+    chosen, _ = select_rows(table, rule.where, by=FAMILY)
+    names = sorted({str(name) for name in chosen[FAMILY].dropna()}) if FAMILY in chosen else []
+    if len(names) <= 1:
+        return {name: fits(table, rule) for name in names or [""]}
+    return {name: fits(table[table[FAMILY] == name], rule) for name in names}
 
 
 def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
@@ -90,18 +106,22 @@ def check(rule: Proof, cells: Sequence[Cell], rivals: Sequence[Rival] = ()) -> N
     """Refuse, before anything is trained, rules that no forecast could follow.
 
     Raises InputError for an unknown law or parameter, for rivals of one name, and for targets that
-    are too near.
+    are too near, or of a family without pilots.
     """
     _check_law(rule, "proof")
     for number, rival in enumerate(rivals):
         if rival.name in [other.name for other in rivals[:number]]:
             raise InputError(f"rivals: two rules are named {rival.name!r}; each needs its own name")
         _check_law(rival, f"rivals ({rival.name})")
-    largest = max(cell.C for cell in cells if cell.role == "pilot")
-    if rule.where is None:  # else some pilots may not enter the fit
-        for cell in cells:
-            if cell.role == "target":
-                _far_enough(cell.id, cell.C, largest)
+    largest: dict[str, float] = {}
+    for cell in cells:
+        if cell.role == "pilot":
+            largest[cell.family] = max(cell.C, largest.get(cell.family, 0))
+    for cell in cells:
+        if cell.role == "target":
+            of_its_own = _own(largest, cell.id, cell.family)
+            if rule.where is None:  # else some pilots may not enter the fit
+                _far_enough(cell.id, cell.C, of_its_own)
 
 
 def forecast_targets(
@@ -112,17 +132,23 @@ def forecast_targets(
 ) -> dict[str, Any]:
     """The forecast of every target's loss under `rule`, as `forecast.json` holds it.
 
-    targets: planned facts (`run`, `N`, `N_total`, `D`, `C`) of cells that are not yet trained.
-    rivals: other rules, whose forecasts stand beside. Raises InputError for a target below 10x the
-    compute of the largest pilot in the fit.
+    targets: planned facts (`run`, `N`, `N_total`, `D`, `C`, `family`) of cells that are not yet
+    trained; each is forecast from the pilots of its own family. Where these are several, `params`
+    and `largest_pilot` are by family, and targets name theirs. rivals: other rules, whose forecasts
+    stand beside. Raises InputError for a target below 10x the compute of the largest pilot in the
+    fit, and for one whose family has none.
     """
     rows, members = _forecasts(table, targets, rule)
+    kind = conventions(table)["L_kind"]
     return {
         **_rule(rule),
         "table_sha256": hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
         "law": rule.law,
-        "params": [member.params for member in members],
-        "largest_pilot": members[0].c_max,
+        "params": _alone(
+            {name: [member.params for member in own] for name, own in members.items()}
+        ),
+        "largest_pilot": _alone({name: own[0].c_max for name, own in members.items()}),
+        **({} if kind in ("nats_per_token", UNSTATED) else {"L_kind": kind}),
         "targets": rows,
         "rivals": [
             {**_rule(rival), "targets": _forecasts(table, targets, rival)[0]} for rival in rivals
@@ -147,17 +173,20 @@ def _rule(rule: Proof) -> dict[str, Any]:
 
 def _forecasts(
     table: pd.DataFrame, targets: Sequence[Mapping[str, Any]], rule: Proof
-) -> tuple[list[dict[str, Any]], list[Fit]]:
-    """What one rule says of every target, and the fits behind it."""
-    members = fits(table, rule)
+) -> tuple[list[dict[str, Any]], dict[str, list[Fit]]]:
+    """What one rule says of every target, and the fits behind it, by family."""
+    members = fits_by_family(table, rule)
     rows = []
     for target in targets:
-        ratio = _far_enough(target["run"], target["C"], members[0].c_max)
-        point, draws = predict(members, float(target[rule.N]), float(target["D"]), ratio, rule)
+        family = str(target.get(FAMILY, ""))
+        own = _own(members, target["run"], family)
+        ratio = _far_enough(target["run"], target["C"], own[0].c_max)
+        point, draws = predict(own, float(target[rule.N]), float(target["D"]), ratio, rule)
         low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         rows.append(
             {
                 "cell": target["run"],
+                **({FAMILY: family} if len(members) > 1 else {}),
                 **{key: target[key] for key in ("N", "N_total", "D", "C")},
                 "compute_ratio": ratio,
                 "forecast": point,
@@ -266,7 +295,28 @@ def _verdict(
         inside=None if truth is None else target["q05"] <= truth <= target["q95"],
         forecast_written_at=forecast["written_at"],
         trained_at=record["trained_at"] if record else None,
+        family=target.get(FAMILY, ""),
+        l_kind=forecast.get("L_kind", "nats_per_token"),
     )
+
+
+def _own(known: Mapping[str, T], target: str, family: str) -> T:
+    """What is known of the target's own family; of the only one where the table names none."""
+    if family in known:
+        return known[family]
+    if "" in known:
+        return known[""]
+    raise InputError(
+        f"target {target}: its family {family or '(none)'} has no pilots in the fit, only "
+        f"{', '.join(known)}; a law of one family says nothing of another"
+    )
+
+
+def _alone(by_family: Mapping[str, T]) -> T | dict[str, T]:
+    """The only family's own, as studies of one family have it; else all by name."""
+    if len(by_family) == 1:
+        return next(iter(by_family.values()))
+    return dict(by_family)
 
 
 def _far_enough(target: str, C: float, largest: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scaling.cost import Cost, c_6nd, cost_of
 from scaling.fit.budgets import BUDGETS, LAID_OUT, Budget, budget_numbers, budgets_of, layout
 from scaling.table import check_table, conventions, select_rows
+from scaling.units import unit_of_d
 
 Array = NDArray[np.float64]
 
@@ -22,7 +24,8 @@ class Rows:
     """A table's rows in order of compute, and its isoFLOP budgets where it was laid out in them.
 
     frame: the rows with a column C (the table's own, else 6ND), sorted by it. N, D, C, loss: its
-    columns, each [n]. budgets: none for a free table. cost: what links C to N and D.
+    columns, each [n]. budgets: none for a free table. cost: what links C to N and D. kinds: the
+    table's conventions.
     """
 
     frame: pd.DataFrame
@@ -34,6 +37,12 @@ class Rows:
     cost: Cost
     budgets: tuple[Budget, ...]
     source: str
+    kinds: Mapping[str, str]
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether D counts tokens: what language models have taught is not said of images."""
+        return unit_of_d(self.kinds["D_kind"]) == "tokens"
 
     def up_to(self, C: float) -> pd.DataFrame:
         """The rows of at most C FLOPs: all that a forecaster made at this cut may see."""
@@ -60,7 +69,8 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
         chosen = chosen.assign(C=c_6nd(n, d), C_kind="6ND")
     chosen = chosen.sort_values(["C", N, "loss"], kind="stable")
     n, d, c, loss = (chosen[k].to_numpy(dtype=float) for k in (N, "D", "C", "loss"))
-    kind = conventions(chosen)["C_kind"]
+    kinds = conventions(chosen)
+    kind = kinds["C_kind"]
     cost = Cost() if kind == "6ND" else cost_of(n, d, c)
     if kind == "unstated":
         chosen = chosen.assign(C_kind=cost.kind)
@@ -75,6 +85,7 @@ def rows_of(table: pd.DataFrame, N: str = "N", where: str | None = None) -> Rows
         cost=cost,
         budgets=tuple(layout(n, c)),
         source=source,
+        kinds=kinds,
     )
 
 

@@ -29,7 +29,9 @@ class Rule:
 
 
 def twenty(rows: Rows, C: ArrayLike) -> Array:
-    """D = 20 N."""
+    """D = 20 N, which is said of tokens: of nothing where D counts images or pairs."""
+    if not rows.of_tokens:
+        return np.full(np.shape(C), np.nan)
     return size_at(rows.cost, C, TOKENS_PER_PARAM)
 
 

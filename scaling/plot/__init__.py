@@ -7,6 +7,7 @@ None for a new figure. Nothing touches pyplot; `style.save` writes the same byte
 from scaling.plot.cost import cost
 from scaling.plot.envelope import envelope
 from scaling.plot.extrapolation import extrapolation
+from scaling.plot.families import families
 from scaling.plot.fitted import Fitted
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
@@ -25,6 +26,7 @@ __all__ = [
     "cost",
     "envelope",
     "extrapolation",
+    "families",
     "frontier",
     "isoflop",
     "loss_curves",

@@ -57,7 +57,7 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         between = np.exp(np.interp(np.log(grid), np.log(x), np.log(y)))
         lowest = np.where(here, np.minimum(lowest, between), lowest)
     if not np.isfinite(lowest).any():
-        raise InputError("no envelope: no size was trained to two token counts")
+        raise InputError("no envelope: no size was trained to two values of D")
     lowest = np.minimum.accumulate(lowest)  # the best that at most C reaches
     coarse = np.geomspace(C.min(), C.max(), _COARSE)
     best = fit.optimum(coarse)

@@ -12,6 +12,7 @@ from scaling.errors import InputError
 from scaling.forecast import Predictor
 from scaling.laws.law import Law
 from scaling.plot.words import compute_column
+from scaling.units import UNSTATED
 
 Array = NDArray[np.float64]
 
@@ -45,4 +46,9 @@ def compute_name(fit: Fitted) -> str:
 
 
 def loss_kind(fit: Fitted) -> str:
-    return fit.conventions.get("L_kind", "unstated")
+    return fit.conventions.get("L_kind", UNSTATED)
+
+
+def d_kind(fit: Fitted) -> str:
+    """What D counts: images, pairs, or tokens."""
+    return fit.conventions.get("D_kind", UNSTATED)

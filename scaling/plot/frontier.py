@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scaling.plot.fitted import Fitted, compute_name, loss_kind, rows
+from scaling.plot.fitted import Fitted, compute_name, d_kind, loss_kind, rows
 from scaling.plot.proof import Outcome
 from scaling.plot.style import DASHED, FIT, MUTED, TRUTH, WIDE, canvas, end_labels, law_line, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label
+from scaling.units import unit_of_d
 
 _GRID = 40  # values of C: the frontier is nearly straight
 _BEYOND = 30.0  # times the largest fitted run, where no target asks for more
@@ -56,7 +57,7 @@ def frontier(
                  band=answer.interval())  # fmt: skip
         right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0, alpha=0.5)
         ends.append((float(answer.point[-1]), f"optimal {SYMBOLS[column]}", colour))
-    right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, tokens $D$")
+    right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, {unit_of_d(d_kind(fit))} $D$")
     right.set_title("How to divide the budget")
     for panel, form in ((left, "plain"), (right, "quantity")):
         panel.set(xscale="log", yscale="log", xlim=(fit.c_min / 1.2, far))

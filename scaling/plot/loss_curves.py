@@ -1,4 +1,5 @@
-"""Loss against tokens for every run: trunks, the cooldowns that leave them, held-out losses."""
+"""Loss against what was seen (tokens, images, pairs) for every run: trunks, the cooldowns that
+leave them, held-out losses."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, ramp, styled
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
+from scaling.plot.words import SYMBOLS, axis_label, quantity, table_loss_label
+from scaling.table import conventions
+from scaling.units import UNITS_OF_D
 
 Array = NDArray[np.float64]
 
-_TRUNK_BINS = 16  # a decade of tokens: training loss is noisy, so a point is a bin's mean
+_TRUNK_BINS = 16  # a decade of D: training loss is noisy, so a point is a bin's mean
 _COOLDOWN_BINS = 6
 _SHOWN = 0.01  # share of the longest run after which curves are drawn: before it is warmup
 _COOLDOWN: tuple[float, tuple[float, float]] = (0, (1.6, 0.9))
@@ -35,9 +38,9 @@ def loss_curves(
     """Averaged training loss of each run, and its held-out loss as a marker at its end.
 
     table: run, N, D, loss and, where there are any, trunk and role. curves: by run, frames with
-    tokens, loss, learning_rate. Of the runs of one trunk the longest draws it, the others only
-    their cooldown: where the rate falls faster than 1/tokens to the end. N: the size column that
-    names the lines. Raises InputError where no run has a curve.
+    loss, learning_rate and what was seen: tokens, images or pairs. Of the runs of one trunk the
+    longest draws it, the others only their cooldown: where the rate falls faster than 1/seen to the
+    end. N: the size column that names the lines. Raises InputError where no run has a curve.
     """
     shown = table[table["run"].isin(list(curves))]
     if shown.empty:
@@ -65,9 +68,8 @@ def loss_curves(
     axes.set(xscale="log", yscale="log", xlim=(first, float(shown["D"].max()) * 1.15))
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
-    kind = str(shown["L_kind"].iloc[0]) if "L_kind" in shown else "nats_per_token"
-    axes.set_xlabel(axis_label("tokens"))
-    axes.set_ylabel(loss_label(kind, "Loss"))
+    axes.set_xlabel(axis_label("seen", conventions(shown)["D_kind"]))
+    axes.set_ylabel(table_loss_label(shown, "Loss"))
     end_labels(axes, ends, title=SYMBOLS[N])
     key = [
         Line2D([], [], color=INK, linewidth=0.8, label="training loss, averaged"),
@@ -82,23 +84,26 @@ def _draw(
     axes: Axes, run: str, curve: pd.DataFrame, first: float, colour: object, *, with_trunk: bool
 ) -> None:
     """One run's cooldown and, if it draws it, the trunk that leads there."""
-    curve = curve[(curve["tokens"] >= first) & np.isfinite(curve["loss"]) & (curve["loss"] > 0)]
-    tokens, loss = curve["tokens"].to_numpy(float), curve["loss"].to_numpy(float)
-    if len(tokens) < 2:
+    column = next((name for name in UNITS_OF_D if name in curve), None)
+    if column is None:
+        raise InputError(f"the curve of run {run} has no column {', '.join(UNITS_OF_D)}")
+    curve = curve[(curve[column] >= first) & np.isfinite(curve["loss"]) & (curve["loss"] > 0)]
+    seen, loss = curve[column].to_numpy(float), curve["loss"].to_numpy(float)
+    if len(seen) < 2:
         return
-    leaves = _cooldown_start(tokens, curve["learning_rate"].to_numpy(float))
+    leaves = _cooldown_start(seen, curve["learning_rate"].to_numpy(float))
     trunk_end = (float("nan"), float("nan"))
     if leaves > 0:
-        count = max(2, int(np.log10(tokens[leaves] / tokens[0]) * _TRUNK_BINS))
-        edges = np.geomspace(tokens[0], tokens[leaves], count + 1)
-        x, y = _means(tokens[: leaves + 1], loss[: leaves + 1], edges)
+        count = max(2, int(np.log10(seen[leaves] / seen[0]) * _TRUNK_BINS))
+        edges = np.geomspace(seen[0], seen[leaves], count + 1)
+        x, y = _means(seen[: leaves + 1], loss[: leaves + 1], edges)
         trunk_end = (x[-1], y[-1])
         if with_trunk:
             (line,) = axes.plot(x, y, color=colour, linewidth=0.8, zorder=2)
             line.set_gid(gid("trunk", run))
-    if leaves < len(tokens) - 1:
-        edges = np.linspace(tokens[leaves], tokens[-1], _COOLDOWN_BINS + 1)
-        x, y = _means(tokens[leaves:], loss[leaves:], edges)
+    if leaves < len(seen) - 1:
+        edges = np.linspace(seen[leaves], seen[-1], _COOLDOWN_BINS + 1)
+        x, y = _means(seen[leaves:], loss[leaves:], edges)
         (line,) = axes.plot(
             np.append(trunk_end[0], x), np.append(trunk_end[1], y), color=colour,
             linewidth=0.8, linestyle=_COOLDOWN, zorder=2,
@@ -106,16 +111,16 @@ def _draw(
         line.set_gid(gid("cooldown", run))
 
 
-def _cooldown_start(tokens: Array, rate: Array) -> int:
-    """Index of the last step before the learning rate falls faster than 1/tokens to the end."""
-    slope = np.diff(np.log(np.maximum(rate, 1e-300))) / np.diff(np.log(tokens))
+def _cooldown_start(seen: Array, rate: Array) -> int:
+    """Index of the last step before the learning rate falls faster than 1/seen to the end."""
+    slope = np.diff(np.log(np.maximum(rate, 1e-300))) / np.diff(np.log(seen))
     slow = np.flatnonzero(slope >= -1.0)
     return int(slow[-1]) + 1 if len(slow) else 0
 
 
-def _means(tokens: Array, loss: Array, edges: Array) -> tuple[Array, Array]:
-    """Mean tokens and loss of each bin that holds a step."""
-    where = np.clip(np.searchsorted(edges, tokens, side="right") - 1, 0, len(edges) - 2)
+def _means(seen: Array, loss: Array, edges: Array) -> tuple[Array, Array]:
+    """Mean of what was seen, and mean loss, of each bin that holds a step."""
+    where = np.clip(np.searchsorted(edges, seen, side="right") - 1, 0, len(edges) - 2)
     which = np.unique(where, return_inverse=True)[1]
     count = np.bincount(which)
-    return np.bincount(which, tokens) / count, np.bincount(which, loss) / count
+    return np.bincount(which, seen) / count, np.bincount(which, loss) / count

@@ -30,6 +30,8 @@ class Outcome(Protocol):
     def truth(self) -> float | None: ...
     @property
     def error_pct(self) -> float | None: ...
+    @property
+    def family(self) -> str: ...
 
 
 @styled
@@ -66,7 +68,7 @@ def proof(
         )  # fmt: skip
     axes.set_yticks(
         range(len(outcomes)),
-        [f"{one.cell[:8]}  ({one.compute_ratio:.3g}$\\times$ compute)" for one in outcomes],
+        [f"{' '.join([one.family, one.cell[:8]]).strip()}  ({one.compute_ratio:.3g}$\\times$ compute)" for one in outcomes],
     )
     axes.set_ylim(len(outcomes) - 0.45, -0.55)
     axes.margins(x=0.06)

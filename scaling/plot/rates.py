@@ -14,7 +14,7 @@ from scaling.errors import InputError
 from scaling.plot.fitted import Array
 from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, note, ramp, styled
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import axis_label, loss_label
+from scaling.plot.words import axis_label, table_loss_label
 
 _PANELS = (("mup", "With muP transfer"), ("none", "Without transfer"))
 
@@ -64,7 +64,7 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
         told = [f"optimum drifts {max(best) / min(best):.2g} × over the widths"] if best else []
         note(panel, "\n".join([*told, *([f"{lost} runs did not finish"] if lost else [])]))
         panel.margins(y=0.15)
-    axes[0].set_ylabel(loss_label())
+    axes[0].set_ylabel(table_loss_label(table))
     for panel, ends in named:  # last: the panels share an axis, which each may have stretched
         end_labels(panel, ends, title="width")
     return figure

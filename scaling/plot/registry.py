@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.fit import Fit
+from scaling.forecast.crossing import side_by_side
 from scaling.forecast.forecasters import default
 from scaling.forecast.rollout import rollout as roll
 from scaling.forecast.rows import rows_of
 from scaling.plot.envelope import envelope
+from scaling.plot.families import families
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
 from scaling.plot.pairs import pairs
@@ -25,9 +28,16 @@ from scaling.plot.slices import slices
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
     """The rollouts of the table's default forecaster."""
-    return rollout(roll(table, [default(rows_of(table))[0]]))
+    rows = rows_of(table)
+    return rollout(roll(table, [default(rows)[0]]), kind=rows.kinds["L_kind"])
 
 
+def of_families(table: pd.DataFrame, law: str = "chinchilla", **settings: Any) -> Figure:
+    """Model families side by side, each by a law of its own; settings as of `fit_by`."""
+    return families(side_by_side(law, table, **settings))
+
+
+FAMILIES = "families"  # of a run table, and of how its families are fitted
 OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
@@ -42,7 +52,7 @@ PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FIT, PROFILE])
+    return sorted([*OF_TABLE, *OF_FIT, FAMILIES, PROFILE])
 
 
 def check(name: str) -> None:

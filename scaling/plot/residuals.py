@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scaling.plot.fitted import Fitted, loss_kind, rows
+from scaling.plot.fitted import Fitted, d_kind, loss_kind, rows
 from scaling.plot.style import INK, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
@@ -31,7 +31,7 @@ def residuals(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     reach = 1.3 * float(np.abs(percent).max() or 1.0)
     kinds = (
         (N, axis_label(fit.n_column), "quantity"),
-        (D, axis_label("D"), "quantity"),
+        (D, axis_label("D", d_kind(fit)), "quantity"),
         (law, loss_label(loss_kind(fit), "Fitted loss"), "plain"),
     )
     for panel, (x, label, form) in zip(axes, kinds, strict=True):

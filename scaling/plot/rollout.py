@@ -11,20 +11,23 @@ from scaling.forecast.rollout import Rollout
 from scaling.forecast.scores import LEVEL, loss_cells, size_cells
 from scaling.plot.style import DASHED, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.words import plain
+from scaling.units import METRICS_AS_LOSS, UNSTATED
 
-_TITLES = ("Error of the loss (%)", "Error of $\\log_{10}\\,N_\\mathrm{opt}$",
+_TITLES = ("Error of the {loss} (%)", "Error of $\\log_{10}\\,N_\\mathrm{opt}$",
            "Inside the 90 % interval")  # fmt: skip
 
 
 @styled
-def rollout(found: Rollout, *, ax: list[Axes] | None = None) -> Figure:
+def rollout(found: Rollout, *, kind: str = UNSTATED, ax: list[Axes] | None = None) -> Figure:
     """Three panels against distance beyond the cut: error of losses, of N_opt, and coverage.
 
     Small markers are single budgets at single cuts, large ones the mean of a bin of distances;
-    naive rules have no losses and no intervals. Raises InputError where nothing was forecast.
+    naive rules have no losses and no intervals. kind: the table's L_kind. Raises InputError where
+    nothing was forecast.
     """
     if found.rows.empty:
         raise InputError(f"{found.source}: no rollout to draw")
+    of = METRICS_AS_LOSS[kind].title.lower() if kind in METRICS_AS_LOSS else "loss"
     figure, axes = canvas(ax, 3, width=WIDE, height=2.5)
     losses, sizes = loss_cells(found), size_cells(found)
     names = list(dict.fromkeys([*found.rows.forecaster, *found.budgets.forecaster]))
@@ -52,7 +55,7 @@ def rollout(found: Rollout, *, ax: list[Axes] | None = None) -> Figure:
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)}×"))
         panel.xaxis.set_minor_formatter("")
         panel.set_xlabel("Compute beyond the cut")
-        panel.set_ylabel(title)
+        panel.set_ylabel(title.replace("{loss}", of))
         if panel is not axes[2]:
             panel.set_ylim(bottom=0)
     handles = {

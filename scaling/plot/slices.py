@@ -1,4 +1,4 @@
-"""Slices of the fitted surface: L(N) at fixed tokens, L(D) at fixed sizes."""
+"""Slices of the fitted surface: L(N) at fixed D, L(D) at fixed sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scaling.plot.fitted import Array, Fitted, loss_kind, rows
+from scaling.plot.fitted import Array, Fitted, d_kind, loss_kind, rows
 from scaling.plot.levels import levels
 from scaling.plot.style import MARKERS, WIDE, canvas, end_labels, law_line, note, ramp, styled
 from scaling.plot.ticks import log_ticks
@@ -31,7 +31,7 @@ def slices(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     named = []
     for panel, (name, column, x, other, label, fixed) in zip(axes, panels, strict=True):
         named.append((panel, _panel(fit, panel, name, x, other, fixed, loss), SYMBOLS[label]))
-        panel.set_xlabel(axis_label(column))
+        panel.set_xlabel(axis_label(column, d_kind(fit)))
         at = "D" if name == "N" else SYMBOLS[label].strip("$")
         panel.set_title(f"$L({SYMBOLS[column].strip('$')})$ at fixed ${at}$")
     for panel, ends, symbol in named:  # once both panels have settled their common range

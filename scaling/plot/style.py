@@ -32,6 +32,8 @@ MUTED = "#6b6b6b"
 FIT = "#0b4f8a"
 TRUTH = "#c1440e"
 BAND = "#7fb0d8"
+# Groups without an order (model families): apart for colour-blind eyes, none too light on white.
+GROUPS = ("#0072b2", "#d55e00", "#009e73", "#a0458f", "#8a6d00", "#56b4e9", "#1a1a1a", "#8c564b")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+
+from scaling.table import conventions
+from scaling.units import UNSTATED, measure, unit_of_d
 
 AXES = {
     "N": "Non-embedding parameters $N$",
     "N_total": r"All parameters $N_\mathrm{total}$",
-    "D": "Training tokens $D$",
-    "tokens": "Tokens seen",
     "C": "Training compute $C$ (FLOPs, counted)",
     "C_6ND": r"Training compute $C_\mathrm{6ND} = 6ND$ (FLOPs)",
     "learning_rate": "Learning rate",
@@ -20,17 +23,29 @@ AXES = {
 }
 SYMBOLS = {"N": "$N$", "N_total": r"$N_\mathrm{total}$", "D": "$D$", "C": "$C$",
            "C_6ND": r"$C_\mathrm{6ND}$"}  # fmt: skip
-_LOSS_UNITS = {"nats_per_token": "nats per token", "bits_per_byte": "bits per byte"}
 
 
-def axis_label(column: str) -> str:
-    """The label of a column's axis, with its unit."""
-    return AXES[column]
+def axis_label(column: str, d_kind: str = UNSTATED) -> str:
+    """The label of a column's axis, with its unit; of D (`D`, and `seen` of a curve) by what the
+    table says it counts."""
+    unit = unit_of_d(d_kind)
+    by_unit = {"D": f"Training {unit} $D$", "seen": f"{unit.capitalize()} seen"}
+    return by_unit.get(column) or AXES[column]
 
 
 def loss_label(kind: str = "nats_per_token", what: str = "Held-out loss") -> str:
-    """The label of a loss axis in the convention `L_kind`."""
-    return f"{what} ({_LOSS_UNITS.get(kind, f'unit {kind}')})"
+    """The label of a loss axis in the convention `L_kind`, which may be a metric's name."""
+    said = measure(kind)
+    title = what
+    if said.title != "Held-out loss":  # "Fitted loss" becomes "Fitted top-1 error"
+        title = said.title if what == "Held-out loss" else what.replace("loss", said.title.lower())
+    return replace(said, title=title).label
+
+
+def table_loss_label(table: pd.DataFrame, what: str = "Held-out loss") -> str:
+    """The label of a table's loss; nats per token where the table does not say."""
+    kind = conventions(table)["L_kind"]
+    return loss_label("nats_per_token" if kind == UNSTATED else kind, what)
 
 
 def compute_column(cost_kind: str) -> str:

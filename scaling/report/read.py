@@ -16,8 +16,9 @@ from scaling.grid import Proof
 from scaling.report.pooled import Pooled, pooled
 from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
 from scaling.table import read_table
+from scaling.units import UNITS_OF_D
 
-_CURVE = ["tokens", "loss", "learning_rate"]  # of its columns, what is drawn
+_CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what was seen
 _Told = Callable[[Exception], str]
 
 
@@ -87,7 +88,7 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
         curve = cells / cell / "curve.parquet"
         if curve.is_file():
             try:
-                study.curves[cell] = pd.read_parquet(curve, columns=_CURVE)
+                study.curves[cell] = _drawn(pd.read_parquet(curve))
             except (OSError, ValueError) as error:
                 study.missing.append(f"Curve of cell {cell}: {told(error)}.")
     left = len(set(planned) - {r["run"] for r in study.records})
@@ -105,6 +106,17 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
         study.table.attrs["source"] = "table.parquet"
     if study.records and not study.curves:
         study.missing.append("No loss curves are kept with the records.")
+
+
+def _drawn(curve: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a curve that are drawn. Raises ValueError where one is missing."""
+    seen = [name for name in UNITS_OF_D if name in curve][:1]
+    missing = [name for name in _CURVE if name not in curve] + [" or ".join(UNITS_OF_D)] * (
+        not seen
+    )
+    if missing:
+        raise ValueError(f"no column {', '.join(missing)}")
+    return curve[[*seen, *_CURVE]]
 
 
 def _read_forecast(folder: Path, study: Study, told: _Told) -> None:

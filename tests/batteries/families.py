@@ -29,6 +29,16 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
         {**SMALL, "width": 4, "norm": "none", "depth": 3},
         {**LARGE, "width": 4, "stages": 5, "depth": 7},
     ],
+    "vgg": [
+        {**IMAGE, "width": 4, "depth": 11},
+        {**SMALL, "width": 4, "depth": 16, "norm": "none"},
+        {**LARGE, "width": 2, "depth": 13, "dropout": 0.0},
+    ],
+    "alexnet": [
+        {**IMAGE, "width": 6},
+        {**SMALL, "width": 3, "groups": 1},
+        {**LARGE, "image": 67, "width": 6, "response_norm": True},
+    ],
     "resnet": [
         {**IMAGE, "width": 8},
         {**SMALL, "width": 4, "depth": 8, "shortcut": "projection"},
@@ -42,6 +52,8 @@ LADDERS: dict[str, tuple[dict[str, Any], float, float]] = {
     "mlp": (IMAGE, 1e4, 1e7),
     "cnn": (IMAGE, 1e4, 1e7),
     "resnet": (IMAGE, 1e4, 1e7),
+    "vgg": (IMAGE, 1e5, 1e8),
+    "alexnet": (IMAGE, 1e5, 1e8),
 }
 BATCH = 2
 

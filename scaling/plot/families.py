@@ -1,0 +1,177 @@
+"""Model families side by side: loss (and error) against N, D and C, and where frontiers cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from scaling.errors import InputError
+from scaling.fit.result import Fit
+from scaling.forecast.crossing import Crossing, SideBySide
+from scaling.plot.fitted import Array, compute_name, d_kind, loss_kind, rows
+from scaling.plot.levels import levels
+from scaling.plot.style import (
+    GROUPS,
+    INK,
+    MARKERS,
+    WIDE,
+    canvas,
+    end_labels,
+    gid,
+    law_line,
+    note,
+    styled,
+)
+from scaling.plot.ticks import log_ticks
+from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
+
+_BEYOND = 4.0  # how far past its runs a slice is drawn
+_FAR = 30.0  # how far past the largest run frontiers are drawn
+_GRID = 60
+_SAME = 0.05  # sizes, or lengths, so near are one
+
+
+@styled
+def families(views: Sequence[SideBySide], *, ax: Sequence[Axes] | None = None) -> Figure:
+    """A row for each view (loss, top-1 error): against N at each family's largest D, against D at
+    its largest N, and against C.
+
+    Lines are each family's own law with its 90 % band, solid inside its runs and dashed beyond; on
+    the right its compute-optimal frontier. Rings are where frontiers cross, with 90 % intervals.
+    Raises InputError for no view and for more families than can be told apart.
+    """
+    if not views:
+        raise InputError("no families to draw")
+    names = list(dict.fromkeys(name for view in views for name in view.groups.names))
+    if len(names) > len(GROUPS):
+        raise InputError(f"{len(names)} groups; a figure can tell {len(GROUPS)} apart")
+    looks = dict(zip(names, zip(GROUPS, MARKERS, strict=True), strict=False))
+    figure, axes = canvas(ax, 3, rows=len(views), width=1.25 * WIDE, height=2.55 * len(views) + 0.2)
+    for number, view in enumerate(views):
+        own = axes[3 * number : 3 * number + 3]
+        ends = [
+            _slice(own[0], view, "N", looks),
+            _slice(own[1], view, "D", looks),
+            _frontiers(own[2], view, looks),
+        ]
+        first = next(iter(view.groups.fits.values()))
+        own[0].set_ylabel(loss_label(loss_kind(first)))
+        low, high = (
+            pick(panel.get_ylim()[i] for panel in own) for i, pick in enumerate((min, max))
+        )
+        columns = (first.n_column, "D", compute_name(first))
+        for panel, column, told in zip(own, columns, ends, strict=True):
+            panel.set_ylim(low, high)
+            panel.set_xlabel(axis_label(column, d_kind(first)))
+            log_ticks(panel.xaxis, "power" if column.startswith("C") else "quantity")
+            log_ticks(panel.yaxis, "plain")
+            end_labels(panel, told)
+    return figure
+
+
+Looks = dict[str, tuple[str, str]]
+
+
+def _slice(axes: Axes, view: SideBySide, name: str, looks: Looks) -> list[tuple[float, str, str]]:
+    """Loss against `name` at each family's largest value of the other, and the lines' ends."""
+    other = "D" if name == "N" else "N"
+    fits = view.groups.fits
+    axes.set(xscale="log", yscale="log")
+    far = _BEYOND * max(fitted.points[name].max() for fitted in fits.values())
+    ends, held = [], []
+    for group, fitted in fits.items():
+        colour, marker = looks[group]
+        x, y = fitted.points[name], fitted.points["loss"]
+        found = levels(fitted.points[other], x, tolerance=_SAME, least=2)
+        if not found:
+            continue
+        level = found[-1]
+        held.append(level.value)
+        grid = np.geomspace(x[level.rows].min(), far, _GRID)
+        at = np.full_like(grid, level.value)
+        law = fitted.loss(grid, at) if name == "N" else fitted.loss(at, grid)
+        inside = grid <= x[level.rows].max() * 1.02
+        law_line(axes, grid, law.point, inside, colour=colour, name=f"{group}-{name}",
+                 band=law.interval())  # fmt: skip
+        _dots(axes, x[level.rows], y[level.rows], colour, marker, gid("runs", name, group))
+        ends.append((float(law.point[-1]), group, colour))
+    symbol = SYMBOLS[next(iter(fits.values())).n_column if other == "N" else "D"]
+    if not held:
+        note(axes, f"no {other} is shared by runs of different {name}")
+    elif max(held) <= min(held) * (1 + _SAME):
+        axes.set_title(f"At {symbol} = {quantity(held[0])}")
+    else:
+        axes.set_title(f"At each one's largest {symbol}")
+    axes.set_xlim(right=far)
+    return ends
+
+
+def _frontiers(axes: Axes, view: SideBySide, looks: Looks) -> list[tuple[float, str, str]]:
+    """Every run against its C, the frontiers, and their crossings."""
+    fits = view.groups.fits
+    axes.set(xscale="log", yscale="log")
+    far = _FAR * max(fitted.c_max for fitted in fits.values())
+    ends = []
+    for group, fitted in fits.items():
+        colour, marker = looks[group]
+        _, _, C, loss = rows(fitted)
+        grid = np.geomspace(fitted.c_min, far, _GRID)
+        best = fitted.optimum(grid)
+        law_line(axes, grid, best.loss.point, _seen(fitted, grid, best.N.point, best.D.point),
+                 colour=colour, name=f"{group}-frontier", band=best.loss.interval())  # fmt: skip
+        _dots(axes, C, loss, colour, marker, gid("runs", "C", group), alpha=0.35, size=2.6)
+        ends.append((float(best.loss.point[-1]), group, colour))
+    axes.set_title("At the best split of $C$")
+    axes.set_xlim(right=far)
+    for crossing in view.crossings:
+        _ring(axes, crossing, far)
+    return ends
+
+
+def _seen(fitted: Fit, C: Array, N: Array, D: Array) -> Array:
+    """Where a frontier lies inside the runs: their compute, sizes and lengths."""
+    inside = fitted.c_max * (1 + 1e-9) >= C
+    for name, value in (("N", N), ("D", D)):
+        own = fitted.points[name]
+        inside &= (value >= own.min() / 1.02) & (value <= own.max() * 1.02)
+    return np.asarray(inside)
+
+
+def _ring(axes: Axes, crossing: Crossing, far: float) -> None:
+    """A crossing that can be told, with its interval; one beyond the axes is left out."""
+    if crossing.C is None or not crossing.told_apart or not far >= crossing.C:
+        return
+    loss = crossing.sides[crossing.then].loss.point
+    axes.plot([crossing.q05, min(crossing.q95, far)], [loss, loss], color=INK, linewidth=1.0,
+              zorder=5)  # fmt: skip
+    (ring,) = axes.plot([crossing.C], [loss], "o", color=INK, markerfacecolor="none",
+                        markersize=7, markeredgewidth=1.0, zorder=6)  # fmt: skip
+    ring.set_gid(gid("crossing", crossing.first, crossing.then))
+    text = axes.annotate(
+        f"{crossing.then} below\n{crossing.first}", (crossing.C, loss), xytext=(-5, -4),
+        textcoords="offset points", fontsize=6.0, color=INK, linespacing=1.1, zorder=6,
+        ha="right", va="top",
+    )  # fmt: skip
+    text.set_path_effects([withStroke(linewidth=1.6, foreground="white")])  # over a line, too
+
+
+def _dots(
+    axes: Axes,
+    x: Array,
+    y: Array,
+    colour: str,
+    marker: str,
+    name: str,
+    *,
+    alpha: float = 1.0,
+    size: float = 4.2,
+) -> None:
+    (dots,) = axes.plot(
+        x, y, marker, color=colour, markersize=size, markeredgecolor="white",
+        markeredgewidth=0.4, alpha=alpha, zorder=4 if alpha == 1 else 1.5,
+    )  # fmt: skip
+    dots.set_gid(name)
