@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from scaling.families.vgg import CHANNELS, STAGES, VGG
 from scaling.models.layers import BatchNorm, Convolution, Dense, Head, max_pool
-from scaling.models.rates import rates
+from scaling.models.rates import of_images
 
 Array = jax.Array
 
@@ -55,4 +55,11 @@ def rate_multipliers(
     params: Any, shape: VGG, *, base_width: int, head_rate: float, transfer: bool
 ) -> Any:
     """A tree like `params`: what each leaf's learning rate is multiplied by."""
-    return rates(build, params, shape, base_width, head_rate, transfer)
+    return of_images(
+        build,
+        params,
+        shape,
+        base_width=base_width,
+        head_rate=head_rate,
+        transfer=transfer,
+    )
