@@ -70,7 +70,7 @@ def plan_command(
     if as_json:
         show_json({"cells": cells, **totals})
     else:
-        _print_plan(cells, totals)
+        _print_plan(cells, totals, units=planned.cells[0].facts()["D_kind"])
 
 
 @app.command("run")
@@ -153,7 +153,7 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
     return folder
 
 
-def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
+def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str) -> None:
     from rich.table import Table
 
     from scaling.sweep.live import clock
@@ -162,7 +162,7 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
     for name in ("cell", "role"):
         table.add_column(name, no_wrap=True)
     for name in (
-        "N", "N_total", f"D ({unit_of_d(kind)})", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
+        "N", "N_total", f"D ({units})", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
     ):  # fmt: skip
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:

@@ -69,7 +69,10 @@ def test_a_table_is_rolled_out(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["paris", "fit.json"], "known: envelope, families, frontier, isoflop, pairs, profile, rates"),
+        (
+            ["paris", "fit.json"],
+            "known: envelope, families, frontier, isoflop, pairs, profile, rates",
+        ),
         (["paris", "fit.json"], "did you mean pairs?"),
         (["rates", "fit.json"], "needs a run table, not a fit"),
         (["rollout", "fit.json"], "needs a run table, not a fit"),

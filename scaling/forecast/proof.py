@@ -11,20 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from scaling import laws
 from scaling.errors import InputError
-from scaling.fit import Fit, Objective, fit
+from scaling.fit import Fit
+from scaling.forecast.ruled import alone, fits_by_family, of_family, predict
 from scaling.grid import Cell, Proof, Rival
-from scaling.table import FAMILY, conventions, select_rows
+from scaling.table import FAMILY, conventions
 from scaling.units import UNSTATED
-
-T = TypeVar("T")
 
 LEVEL = 0.90
 # A proof is a forecast of something larger: at least this many times the largest pilot's compute.
@@ -74,34 +72,6 @@ class Score:
         )
 
 
-def fits_by_family(table: pd.DataFrame, rule: Proof) -> dict[str, list[Fit]]:
-    """The rule's fits to the pilots of each family alone; under "" where the table names none."""
-    chosen, _ = select_rows(table, rule.where, by=FAMILY)
-    names = sorted({str(name) for name in chosen[FAMILY].dropna()}) if FAMILY in chosen else []
-    if len(names) <= 1:
-        return {name: fits(table, rule) for name in names or [""]}
-    return {name: fits(table[table[FAMILY] == name], rule) for name in names}
-
-
-def fits(table: pd.DataFrame, rule: Proof) -> list[Fit]:
-    """The fits that the rule asks for: one, or one for each combination of its fixed values."""
-    combinations: list[dict[str, float]] = [{}]
-    for name, values in rule.fixed.items():
-        combinations = [{**known, name: value} for known in combinations for value in values]
-    return [
-        fit(
-            rule.law,
-            table,
-            objective=Objective(rule.objective, rule.delta),
-            N=rule.N,
-            draws=rule.draws,
-            fixed=fixed,
-            where=rule.where,
-        )
-        for fixed in combinations
-    ]
-
-
 def check(rule: Proof, cells: Sequence[Cell], rivals: Sequence[Rival] = ()) -> None:
     """Refuse, before anything is trained, rules that no forecast could follow.
 
@@ -119,7 +89,7 @@ def check(rule: Proof, cells: Sequence[Cell], rivals: Sequence[Rival] = ()) -> N
             largest[cell.family] = max(cell.C, largest.get(cell.family, 0))
     for cell in cells:
         if cell.role == "target":
-            of_its_own = _own(largest, cell.id, cell.family)
+            of_its_own = of_family(largest, cell.id, cell.family)
             if rule.where is None:  # else some pilots may not enter the fit
                 _far_enough(cell.id, cell.C, of_its_own)
 
@@ -144,10 +114,8 @@ def forecast_targets(
         **_rule(rule),
         "table_sha256": hashlib.sha256(table.to_csv(index=False).encode()).hexdigest(),
         "law": rule.law,
-        "params": _alone(
-            {name: [member.params for member in own] for name, own in members.items()}
-        ),
-        "largest_pilot": _alone({name: own[0].c_max for name, own in members.items()}),
+        "params": alone({name: [member.params for member in own] for name, own in members.items()}),
+        "largest_pilot": alone({name: own[0].c_max for name, own in members.items()}),
         **({} if kind in ("nats_per_token", UNSTATED) else {"L_kind": kind}),
         "targets": rows,
         "rivals": [
@@ -179,7 +147,7 @@ def _forecasts(
     rows = []
     for target in targets:
         family = str(target.get(FAMILY, ""))
-        own = _own(members, target["run"], family)
+        own = of_family(members, target["run"], family)
         ratio = _far_enough(target["run"], target["C"], own[0].c_max)
         point, draws = predict(own, float(target[rule.N]), float(target["D"]), ratio, rule)
         low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -195,22 +163,6 @@ def _forecasts(
             }
         )
     return rows, members
-
-
-def predict(
-    members: Sequence[Fit], N: float, D: float, ratio: float, rule: Proof
-) -> tuple[float, NDArray[np.float64]]:
-    """Point forecast and draws of one new run's loss, pooled over the rule's fits.
-
-    Each member's draws carry its parameters' uncertainty and a run's own scatter. On top stands
-    the rule's stated `discrepancy`: the law's relative error for each e-fold of compute beyond the
-    pilots, as a normal standard deviation.
-    """
-    point = float(np.mean([member.loss(N, D).point for member in members]))
-    pooled = np.concatenate([member.loss(N, D, noise=True).draws for member in members])
-    spread = rule.discrepancy * max(0.0, float(np.log(ratio)))
-    wobble = np.random.default_rng(0).normal(0.0, spread, len(pooled))
-    return point, pooled * np.exp(wobble)
 
 
 def write_once(path: Path, forecast: dict[str, Any]) -> dict[str, Any]:
@@ -298,25 +250,6 @@ def _verdict(
         family=target.get(FAMILY, ""),
         l_kind=forecast.get("L_kind", "nats_per_token"),
     )
-
-
-def _own(known: Mapping[str, T], target: str, family: str) -> T:
-    """What is known of the target's own family; of the only one where the table names none."""
-    if family in known:
-        return known[family]
-    if "" in known:
-        return known[""]
-    raise InputError(
-        f"target {target}: its family {family or '(none)'} has no pilots in the fit, only "
-        f"{', '.join(known)}; a law of one family says nothing of another"
-    )
-
-
-def _alone(by_family: Mapping[str, T]) -> T | dict[str, T]:
-    """The only family's own, as studies of one family have it; else all by name."""
-    if len(by_family) == 1:
-        return next(iter(by_family.values()))
-    return dict(by_family)
 
 
 def _far_enough(target: str, C: float, largest: float) -> float:

@@ -68,7 +68,10 @@ def proof(
         )  # fmt: skip
     axes.set_yticks(
         range(len(outcomes)),
-        [f"{' '.join([one.family, one.cell[:8]]).strip()}  ({one.compute_ratio:.3g}$\\times$ compute)" for one in outcomes],
+        [
+            f"{one.family} {one.cell[:8]}  ({one.compute_ratio:.3g}$\\times$ compute)".lstrip()
+            for one in outcomes
+        ],
     )
     axes.set_ylim(len(outcomes) - 0.45, -0.55)
     axes.margins(x=0.06)

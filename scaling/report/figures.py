@@ -12,7 +12,11 @@ from matplotlib.figure import Figure
 
 from scaling import plot
 from scaling.errors import InputError
+from scaling.plot.style import gid
+from scaling.report.pooled import Pooled
 from scaling.report.read import Study
+from scaling.table import FAMILY
+from scaling.units import unit_of_d
 
 
 @dataclass(frozen=True)
@@ -45,36 +49,70 @@ CAPTIONS = {
     "the law's frontier with its 90 % band.",
     "proof": "Each target's forecast with its 90 % interval, written before it was trained, and "
     "the held-out loss that came out.",
+    "families": "Each family's runs and its own law: loss, and error where it was measured, "
+    "against size, against tokens, and against compute at the best split. Solid inside a family's "
+    "runs, dashed beyond, with 90 % bands; rings are where one's frontier passes below another's, "
+    "with 90 % intervals.",
     "cost": "Seconds that the plan predicted against seconds measured, a marker a cell.",
 }
 
 
 def figures(study: Study) -> dict[str, Shown]:
-    """Every figure of the report by name."""
+    """Every figure of the report by name; of several families some carry the family's too."""
     table, fit, rows = study.table, study.fit, study.records
     draws: dict[str, Callable[[], Figure]] = {}
-    if table is not None:
+    if table is not None and not study.families:
         column = fit.n_column if fit is not None else "N"
         draws["loss_curves"] = lambda: plot.loss_curves(table, study.curves, N=column)
     if rows:
         draws["cost"] = lambda: plot.cost(rows)
     if study.verdicts:
-        draws["proof"] = lambda: plot.proof(study.verdicts)
+        draws["proof"] = lambda: plot.proof(study.verdicts, kind=study.verdicts[0].l_kind)
+    if study.views:
+        draws["families"] = lambda: plot.families(study.views)
     if fit is not None:
-        counted = fit.cost.kind == "counted"  # else a target's C is of another kind than the axis
-        targets = study.verdicts if counted else []
-        draws["isoflop"] = lambda: plot.isoflop(fit)
-        draws["slices"] = lambda: plot.slices(fit)
-        draws["residuals"] = lambda: plot.residuals(fit)
-        draws["frontier"] = lambda: plot.frontier(fit, targets)
-        draws["envelope"] = lambda: plot.envelope(fit)
+        draws |= _of_law(fit, study)
     why = dict.fromkeys(CAPTIONS, "there is no fitted law")
     why |= {"loss_curves": "no run is finished", "cost": "no run is finished"}
-    why |= {"proof": "no forecast was written"}
-    return {
-        name: _shown(name, draws[name], caption) if name in draws else Shown(None, "", why[name])
+    why |= {"proof": "no forecast was written", "families": "the study is of one family"}
+    units = unit_of_d(study.kinds["D_kind"])
+    shown = {
+        name: _shown(name, draws[name], caption.replace("tokens", units))
+        if name in draws
+        else Shown(None, "", why[name])
         for name, caption in CAPTIONS.items()
     }
+    for family in study.families:
+        for name, draw in _of_family(study, family).items():
+            caption = f"{family}: {CAPTIONS[name].replace('tokens', units)}"
+            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption)
+    return shown
+
+
+def _of_law(fit: Pooled, study: Study) -> dict[str, Callable[[], Figure]]:
+    """The figures of one law."""
+    counted = fit.cost.kind == "counted"  # else a target's C is of another kind than the axis
+    targets = study.verdicts if counted else []
+    return {
+        "isoflop": lambda: plot.isoflop(fit),
+        "slices": lambda: plot.slices(fit),
+        "residuals": lambda: plot.residuals(fit),
+        "frontier": lambda: plot.frontier(fit, targets),
+        "envelope": lambda: plot.envelope(fit),
+    }
+
+
+def _of_family(study: Study, family: str) -> dict[str, Callable[[], Figure]]:
+    """The figures of one of several families."""
+    table = study.table
+    assert table is not None  # families are the table's
+    fit = study.fits.get(family)
+    own = table[table[FAMILY] == family]
+    column = study.rule.N
+    draws = {"loss_curves": lambda: plot.loss_curves(own, study.curves, N=column)}
+    if fit is not None:
+        draws["residuals"] = lambda: plot.residuals(fit)
+    return draws
 
 
 def _shown(name: str, draw: Callable[[], Figure], caption: str) -> Shown:

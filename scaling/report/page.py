@@ -12,11 +12,14 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scaling.forecast import proof
+from scaling.forecast.crossing import SideBySide, standings
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
 from scaling.report.figures import figures
+from scaling.report.pooled import Pooled
 from scaling.report.read import Study, read_study
 from scaling.table import write_text
+from scaling.units import GAINS, METRICS, Measure, loss_unit, measure, unit_of_d
 
 _AHEAD = 10.0  # times the largest pilot's compute, for the answer's advice
 
@@ -53,11 +56,32 @@ def render(study: Study) -> str:
         answer=_answer(study),
         advice=_advice(study),
         ran=_ran(study),
-        law=_law(study),
+        laws=[_law(family if study.families else "", fit) for family, fit in study.fits.items()],
+        views=[_side_by_side(view) for view in study.views],
+        words=_words(study),
         costs=_costs(study),
         again=_again(study),
+        largest=_largest(study),
         targets={t["cell"]: t for t in (study.forecast or {}).get("targets", [])},
     )
+
+
+def _words(study: Study) -> dict[str, Any]:
+    """What D counts and L measures, and the metrics that the runs have."""
+    units = unit_of_d(study.kinds["D_kind"])
+    unit = loss_unit(study.kinds["L_kind"])
+    table = study.table
+    metrics = {**METRICS, **{name: Measure(name.replace("_", " ").capitalize()) for name in GAINS}}
+    there = [name for name in metrics if name != "train_loss" and table is not None
+             and name in table and table[name].notna().any()]  # fmt: skip
+    return {
+        "units": units,
+        "unit": unit,
+        "short": unit.replace(" per ", "/"),
+        "held_out": {"tokens": "text", "pairs": "image-text pairs"}.get(units, units),
+        "windows": "windows" if units == "tokens" else units,
+        "metrics": {name: metrics[name].title for name in there},
+    }
 
 
 def _answer(study: Study) -> dict[str, Any]:
@@ -76,18 +100,27 @@ def _answer(study: Study) -> dict[str, Any]:
     }
 
 
-def _advice(study: Study) -> dict[str, Any] | None:
-    """What the law would train with ten times the largest pilot's compute, and expect of it."""
-    fit = study.fit
-    if fit is None or not {"N", "D"} <= set(fit.law.variables):
-        return None
-    C = _AHEAD * fit.c_max
-    best = fit.optimum(C)
-    told = {
-        name: (float(value.point), *(float(end) for end in value.interval()))
-        for name, value in (("N", best.N), ("D", best.D), ("loss", best.loss))
-    }
-    return {"C": C, "ratio": _AHEAD, "n_column": fit.n_column, **told}
+def _advice(study: Study) -> list[dict[str, Any]]:
+    """What each law would train with ten times its largest pilot's compute, and expect of it."""
+    advice = []
+    for family, fit in study.fits.items():
+        if not {"N", "D"} <= set(fit.law.variables):
+            continue
+        C = _AHEAD * fit.c_max
+        best = fit.optimum(C)
+        told = {
+            name: (float(value.point), *(float(end) for end in value.interval()))
+            for name, value in (("N", best.N), ("D", best.D), ("loss", best.loss))
+        }
+        whose = family if study.families else ""
+        advice.append({"family": whose, "C": C, "ratio": _AHEAD, "n_column": fit.n_column, **told})
+    return advice
+
+
+def _largest(study: Study) -> dict[str, float]:
+    """The largest pilot's compute by family; of a study of one under ""."""
+    told = (study.forecast or {}).get("largest_pilot", {})
+    return told if isinstance(told, dict) else {"": told}
 
 
 def _ran(study: Study) -> dict[str, Any]:
@@ -105,11 +138,10 @@ def _ran(study: Study) -> dict[str, Any]:
     }
 
 
-def _law(study: Study) -> dict[str, Any] | None:
-    if study.fit is None:
-        return None
-    first = study.fit.fits[0]
+def _law(family: str, fit: Pooled) -> dict[str, Any]:
+    first = fit.fits[0]
     return {
+        "family": family,
         "formula": first.law.formula,
         "name": first.law.name,
         "n_column": first.n_column,
@@ -120,8 +152,8 @@ def _law(study: Study) -> dict[str, Any] | None:
         "left_out": first.left_out,
         "objective": f"{first.objective.name} (delta {first.objective.delta:g}) "
         f"on {first.on.replace('_', ' ')}",
-        "draws": sum(len(member.draws) for member in study.fit.fits),
-        "discrepancy": study.fit.discrepancy,
+        "draws": sum(len(member.draws) for member in fit.fits),
+        "discrepancy": fit.discrepancy,
         "members": [
             {
                 "params": [
@@ -131,8 +163,26 @@ def _law(study: Study) -> dict[str, Any] | None:
                 "rms": float(np.sqrt(np.mean(member.residuals**2))),
                 "status": member.status,
             }
-            for member in study.fit.fits
+            for member in fit.fits
         ],
+    }
+
+
+def _side_by_side(view: SideBySide) -> dict[str, Any]:
+    """Exponents with intervals, crossings and who wins, of one measure of L."""
+    groups = view.groups
+    ends = [fit.c_max for fit in groups.fits.values()]
+    return {
+        "measure": measure(groups.kinds["L_kind"]).label,
+        "law": groups.law.name,
+        "formula": groups.law.formula,
+        "names": groups.names,
+        "rows": [fit.n_rows for fit in groups.fits.values()],
+        "parameters": groups.parameters(),
+        "crossings": [str(item) for item in view.crossings],
+        "standings": standings(groups, [min(ends), _AHEAD * max(ends)]),
+        "notes": [*groups.notes, *groups.refused],
+        "draws": len(next(iter(groups.fits.values())).draws),
     }
 
 

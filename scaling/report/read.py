@@ -11,14 +11,18 @@ import pandas as pd
 from pydantic import ValidationError
 
 from scaling.errors import InputError
+from scaling.fit import Objective
 from scaling.forecast import proof
+from scaling.forecast.crossing import SideBySide, side_by_side
+from scaling.forecast.ruled import families_of, fits
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled, pooled
 from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
-from scaling.table import read_table
-from scaling.units import UNITS_OF_D
+from scaling.table import CONVENTIONS, FAMILY, conventions, read_table
+from scaling.units import UNITS_OF_D, UNSTATED
 
 _CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what was seen
+_DRAWS = 500  # of each family, side by side
 _Told = Callable[[Exception], str]
 
 
@@ -27,7 +31,9 @@ class Study:
     """What a folder holds; `missing` says in sentences what it does not.
 
     records: finished cells in the plan's order. curves: by run. table: the run table, None where
-    nothing ran. fit: the forecast's rule (chinchilla on N_total without one) fitted to the pilots.
+    nothing ran; kinds: its conventions. fits: the forecast's rule (chinchilla on N_total without
+    one) fitted to the pilots of each family. views: these families side by side, where there are
+    several.
     """
 
     name: str
@@ -39,8 +45,23 @@ class Study:
     forecast: dict[str, Any] | None = None
     verdicts: list[proof.Verdict] = field(default_factory=list)
     rule: Proof = field(default_factory=Proof)
-    fit: Pooled | None = None
+    kinds: dict[str, str] = field(default_factory=lambda: dict.fromkeys(CONVENTIONS, UNSTATED))
+    fits: dict[str, Pooled] = field(default_factory=dict)
+    views: list[SideBySide] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+
+    @property
+    def families(self) -> list[str]:
+        """The families of the table, where there are several: then no one law is all of it."""
+        if self.table is None or FAMILY not in self.table:
+            return []
+        names = sorted({str(name) for name in self.table[FAMILY].dropna()})
+        return names if len(names) > 1 else []
+
+    @property
+    def fit(self) -> Pooled | None:
+        """The fit of a study of one family."""
+        return next(iter(self.fits.values()), None) if not self.families else None
 
 
 def read_study(folder: Path) -> Study:
@@ -68,6 +89,8 @@ def read_study(folder: Path) -> Study:
     _read_forecast(folder, study, told)
     if study.table is not None:
         _fit(study, told)
+    if study.families and len(study.fits) > 1:
+        _side_by_side(study, told)
     return study
 
 
@@ -95,8 +118,10 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
     if left:
         study.missing.append(f"{left} of {len(planned)} planned cells are not trained yet.")
     if study.records:  # newer than the table's file while a study runs
-        rows = [{name: record.get(name) for name in TABLE_COLUMNS} for record in study.records]
-        study.table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+        known = set().union(*study.records)
+        study.table = pd.DataFrame(
+            study.records, columns=[name for name in TABLE_COLUMNS if name in known]
+        )
     else:
         try:
             study.table = read_table(folder / "table.parquet")
@@ -137,8 +162,34 @@ def _fit(study: Study, told: _Told) -> None:
     if study.forecast is None and study.rule.N not in study.table:
         study.rule = study.rule.model_copy(update={"N": "N"})
     try:
-        members = proof.fits(study.table, study.rule)
+        study.kinds = conventions(study.table)
+        parts = families_of(study.table, study.rule)
     except InputError as error:
         study.missing.append(f"No law could be fitted: {told(error)}.")
-    else:
-        study.fit = pooled(members, study.rule.discrepancy)
+        return
+    for name, part in parts.items():
+        try:
+            members = fits(part, study.rule)
+        except InputError as error:
+            whose = f" of {name}" if study.families else ""
+            study.missing.append(f"No law{whose} could be fitted: {told(error)}.")
+        else:
+            study.fits[name] = pooled(members, study.rule.discrepancy)
+
+
+def _side_by_side(study: Study, told: _Told) -> None:
+    """The families under the rule's law, of which they hold what the rule holds at one value."""
+    assert study.table is not None  # the caller looked
+    rule = study.rule
+    try:
+        study.views = side_by_side(
+            rule.law,
+            study.table,
+            objective=Objective(rule.objective, rule.delta),
+            N=rule.N,
+            where=rule.where,
+            draws=min(rule.draws, _DRAWS),
+            fixed={name: values[0] for name, values in rule.fixed.items() if len(values) == 1},
+        )
+    except InputError as error:
+        study.missing.append(f"The families side by side: {told(error)}.")

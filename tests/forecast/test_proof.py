@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,3 +90,82 @@ def test_rules_that_cannot_be_followed_are_refused_before_training(
 ) -> None:
     with pytest.raises(InputError, match=message):
         proof.check(RULE, [], rivals)
+
+
+# A study of two families: the second of worse laws, cheaper runs and a target of its own.
+def other(name: str, N: float, D: float) -> dict[str, Any]:
+    row = run(name, N, D)
+    return {**row, "family": "mlp", "C": row["C"] / 4, "loss": 1.5 * row["loss"]}
+
+
+TWO = pd.concat(
+    [
+        PILOTS.assign(family="cnn"),
+        pd.DataFrame([other(f"mlp-{row.run}", row.N, row.D) for row in PILOTS.itertuples()]),
+    ],
+    ignore_index=True,
+).assign(L_kind="nats_per_image", D_kind="images")
+TWO_GOALS = [
+    {**GOALS[0], "family": "cnn"},
+    {**other("mlp-near", GOALS[0]["N"], GOALS[0]["D"])},
+]
+FREE = Proof(law="chinchilla_tied", draws=40)
+
+
+def test_each_target_is_forecast_from_the_pilots_of_its_own_family() -> None:
+    made = proof.forecast_targets(TWO, TWO_GOALS, FREE)
+    assert [target["family"] for target in made["targets"]] == ["cnn", "mlp"]
+    for name, target in zip(("cnn", "mlp"), made["targets"], strict=True):
+        own = TWO[TWO.family == name].reset_index(drop=True)
+        single = proof.forecast_targets(own, [TWO_GOALS[name == "mlp"]], FREE)
+        assert single["targets"] == [{k: v for k, v in target.items() if k != "family"}]
+        assert made["params"][name] == single["params"]
+        assert made["largest_pilot"][name] == single["largest_pilot"]
+    assert made["L_kind"] == "nats_per_image"
+    goal = TWO_GOALS[1]
+    stamped = {**made, "written_at": "2030-01-01T00:00:00+00:00"}
+    trained = {goal["run"]: {"loss": goal["loss"], "status": "finished",
+                             "trained_at": "2031-01-01T00:00:00+00:00"}}  # fmt: skip
+    cnn, mlp = proof.verdicts(stamped, trained)
+    assert (cnn.family, cnn.truth) == ("cnn", None)
+    assert (mlp.family, mlp.l_kind) == ("mlp", "nats_per_image")
+    assert abs(mlp.error_pct or 100) < 2
+
+
+def test_a_study_of_one_family_keeps_its_format() -> None:
+    text = PILOTS.assign(family="transformer", L_kind="nats_per_token", D_kind="tokens")
+    goals = [{**goal, "family": "transformer"} for goal in GOALS]
+    made, bare = (
+        proof.forecast_targets(text, goals, RULE),
+        proof.forecast_targets(PILOTS, GOALS, RULE),
+    )
+    assert list(made) == list(bare)
+    assert {**made, "table_sha256": ""} == {**bare, "table_sha256": ""}
+
+
+def test_a_target_without_pilots_of_its_family_is_refused() -> None:
+    vit = {**GOALS[0], "family": "vit"}
+    with pytest.raises(InputError, match=r"target near: its family vit has no pilots .*cnn, mlp"):
+        proof.forecast_targets(TWO, [vit], FREE)
+    with pytest.raises(InputError, match=r"its family vit has no pilots"):
+        proof.forecast_targets(PILOTS.assign(family="cnn"), [vit], FREE)
+
+
+def test_a_target_too_near_its_own_familys_pilots_is_refused() -> None:
+    near = {**TWO_GOALS[0], "C": 5 * float(PILOTS.C.max())}
+    with pytest.raises(InputError, match="target near: 5 times the compute"):
+        proof.forecast_targets(TWO, [near], FREE)
+    # the mlp's largest pilot is 4 times cheaper: the same C is 20 times beyond it
+    proof.forecast_targets(TWO, [{**near, "family": "mlp"}], FREE)
+
+
+def test_a_grid_without_pilots_of_a_targets_family_is_refused_before_training() -> None:
+    def cell(role: str, family: str, C: float) -> Any:
+        return SimpleNamespace(id=f"{family}-{role}", role=role, family=family, C=C)
+
+    pilots = [cell("pilot", "cnn", 1e9), cell("pilot", "mlp", 1e8)]
+    proof.check(FREE, [*pilots, cell("target", "mlp", 2e9)])
+    with pytest.raises(InputError, match="target vit-target: its family vit has no pilots"):
+        proof.check(FREE, [*pilots, cell("target", "vit", 1e12)])
+    with pytest.raises(InputError, match="target cnn-target: 2 times the compute"):
+        proof.check(FREE, [*pilots, cell("target", "cnn", 2e9)])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from batteries.vision import TRUTHS, vision_table
 
 from scaling.forecast import proof
 from scaling.grid import Proof
@@ -33,13 +34,13 @@ def record(run: str, N: float, D: float, seed: int, role: str) -> dict[str, obje
     }  # fmt: skip
 
 
-def store(folder: Path, row: dict[str, object]) -> None:
+def store(folder: Path, row: dict[str, object], unit: str = "tokens") -> None:
     cell = folder / "cells" / str(row["run"])
     cell.mkdir(parents=True)
     tokens = np.linspace(1000, float(str(row["D"])), 200)
     loss = float(str(row["loss"])) * (tokens[-1] / tokens) ** 0.1
     rate = np.where(tokens < 0.8 * tokens[-1], 0.012, 0.012 * (1 - tokens / tokens[-1]) / 0.2)
-    curve = pd.DataFrame({"tokens": tokens, "loss": loss, "learning_rate": rate})
+    curve = pd.DataFrame({unit: tokens, "loss": loss, "learning_rate": rate})
     curve.to_parquet(cell / "curve.parquet")
     write_json(cell / "record.json", {**row, "sha256": _digest(row)})
 
@@ -75,3 +76,41 @@ def study(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+def of_images(row: dict[str, object], loss: float, late: str = "1") -> dict[str, object]:
+    """A record of an image study, as it is stored."""
+    return {
+        **row, "trunk": row["run"], "config": "{}", "learning_rate": 0.01, "transfer": "mup",
+        "loss": loss, "reason": "", "flops_spent": row["C"], "seconds": 2.0,
+        "predicted_seconds": 2.1, "started_at": f"2999-01-01T0{late}:00:00+00:00",
+        "trained_at": f"2999-01-01T0{late}:01:00+00:00", "data": "fedcba", "machine": "made up",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def families_study(tmp_path: Path) -> Path:
+    """A study of two families on images: pilots, a forecast, and the target of one trained."""
+    folder = tmp_path / "families"
+    folder.mkdir()
+    table = vision_table({name: TRUTHS[name] for name in ("cnn", "resnet")}, sizes=4)
+    pilots = [of_images(row, row["loss"]) for row in table.to_dict("records")]
+    goals = []
+    for family in ("cnn", "resnet"):
+        row = next(r for r in reversed(pilots) if r["family"] == family)
+        N, D = 4e6, float(str(row["D"])) * 4
+        more = {"N": N, "N_total": N, "N_active": N, "D": D, "C": 6 * TRUTHS[family].flops * N * D}
+        loss = float(TRUTHS[family].loss(np.array(N), np.array(D)))
+        goal = {**row, **more, "run": f"{family}-target", "role": "target"}
+        goals.append(of_images(goal, loss, late="5"))
+    plan = [str(row["run"]) for row in (*pilots, *goals)]
+    write_json(folder / "study.json", {"name": "vision", "cells": plan})
+    (folder / "grid.toml").write_text("name = 'vision'\n", encoding="utf-8")
+    for row in pilots:
+        store(folder, row, unit="images")
+    made = proof.forecast_targets(
+        pd.DataFrame(pilots), goals, Proof(law="chinchilla", N="N", draws=60)
+    )
+    proof.write_once(folder / "forecast.json", made)
+    store(folder, goals[0], unit="images")
+    return folder

@@ -13,6 +13,7 @@ from scaling.errors import InputError
 from scaling.report import page as page_module
 from scaling.report import report
 from scaling.report.figures import CAPTIONS, Shown
+from scaling.report.read import read_study
 
 Study = Callable[..., Path]
 FIGURES = ("loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "cost")
@@ -113,3 +114,32 @@ def test_damage_is_told_not_fatal(study: Study, no_drawing: None) -> None:
     assert "Cell 00000cell: " in text
     assert "sha256 does not match" in text
     assert str(folder) not in text
+
+
+def test_several_families_are_side_by_side_and_no_law_is_of_all(families_study: Path) -> None:
+    text = report(families_study).read_text(encoding="utf-8")
+    shown = [part.split('"')[0] for part in text.split('id="figure-')[1:]]
+    assert shown == ["families", "loss_curves-cnn", "loss_curves-resnet", "residuals-cnn",
+                     "residuals-resnet", "proof", "cost"]  # fmt: skip
+    assert "Missing here" in text
+    assert "1 of 82 planned cells are not trained yet" in text
+    assert "No law" not in text
+    words = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    assert "no law here is of all of them" in words
+    assert words.count("resnet passes below cnn at C = ") == 3  # the answer, and both measures
+    assert "times the largest pilot of cnn" in words
+    assert "times the largest pilot of resnet" in words
+    assert "Largest pilot of resnet" in words
+    assert "10 passes over its D_unique distinct images" in words
+    for name in ("Top-1 error", "Top-5 error", "Recall at 1", "D (images)", "(nats/image)"):
+        assert name in words
+    assert "token" not in words
+    assert "nan" not in words
+
+
+def test_the_answer_of_each_family_is_its_own(families_study: Path, no_drawing: None) -> None:
+    study = read_study(families_study)
+    assert study.fit is None
+    assert list(study.fits) == ["cnn", "resnet"]
+    assert [v.family for v in study.verdicts] == ["cnn", "resnet"]
+    assert {len(fit.points["N"]) for fit in study.fits.values()} == {40}
