@@ -8,7 +8,7 @@ depths and the MLPs' width as in `scaling.families.vit`. The Flax module of the 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import inf
 from typing import Any
 
 from scaling.errors import InputError
@@ -65,12 +65,7 @@ class CoCa(Layered):
         vit.check_encoder(NAME, self.image, self.patch, self.width, self.heads)
         for name in weights:
             value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or value < 0
-                or not isfinite(value)
-            ):
+            if type(value) not in (int, float) or not 0 <= value < inf:
                 raise InputError(f"coca: {name} = {value!r}, must be a number of at least 0")
         if not self.caption_weight + self.contrastive_weight > 0:
             raise InputError("coca: caption_weight and contrastive_weight are 0: no loss is left")
@@ -88,7 +83,7 @@ class CoCa(Layered):
 
         def blocks(path: str, tokens: int, seen: int = 0) -> tuple[Layer, ...]:
             each = (
-                block(path, i, tokens, w, self.heads, self.mlp_width, seen=seen)
+                block(path, i, tokens, w, self.heads, self.mlp_width, masked=True, seen=seen)
                 for i in range(self.text_depth)
             )
             return tuple(layer for layers in each for layer in layers)

@@ -21,6 +21,10 @@ IMAGE = {"image": 28, "channels": 1, "classes": 10}
 SMALL = {"image": 8, "channels": 1, "classes": 10}
 LARGE = {"image": 64, "channels": 3, "classes": 20}
 
+TEXT = {"vocab": 102, "context": 32}
+PAIR = {"image": 8, "channels": 1, "vocab": 30, "context": 12}
+GPT2 = {"norm": "layer", "positions": "learned", "bias": True, "mlp": "gelu", "tied": True}
+
 # Dials of a few small shapes a family: every variant of its layers once.
 SHAPES: dict[str, list[dict[str, Any]]] = {
     "mlp": [{**IMAGE, "width": 12}, {**SMALL, "width": 5, "depth": 1}],
@@ -46,6 +50,22 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
         {**LARGE, "width": 4, "depth": 14, "shortcut": "identity", "zero_init": True},
         {**IMAGE, "width": 4, "depth": 11, "block": "bottleneck"},
     ],
+    "vit": [
+        {**IMAGE, "width": 16},
+        {**SMALL, "width": 8, "depth": 1, "pool": "mean"},
+        {**LARGE, "width": 24, "heads": 3, "mlp_width": 40, "patch": 16},
+    ],
+    "coca": [
+        {**PAIR, "width": 16},
+        {**PAIR, "width": 24, "depth": 3, "text_depth": 2, "queries": 3, "embed": 10},
+    ],
+    # A mixture of experts pads its products by the batch: tests/families/test_experts.py.
+    "transformer": [
+        {**TEXT, "width": 16},
+        {**TEXT, "width": 16, "qk_norm": True, "mlp": "gelu"},
+        {**TEXT, "width": 16, **GPT2},
+        {**TEXT, "width": 24, "norm": "layer", "bias": True, "depth": 1},
+    ],
 }
 # What the data set for a ladder by the size dial, and its smallest and largest sizes.
 LADDERS: dict[str, tuple[dict[str, Any], float, float]] = {
@@ -54,6 +74,9 @@ LADDERS: dict[str, tuple[dict[str, Any], float, float]] = {
     "resnet": (IMAGE, 1e4, 1e7),
     "vgg": (IMAGE, 1e5, 1e8),
     "alexnet": (IMAGE, 1e5, 1e8),
+    "vit": (IMAGE, 2.5e4, 2.5e7),
+    "coca": ({**PAIR, "image": 28}, 6e4, 6e7),
+    "transformer": ({"vocab": 102, "context": 64}, 2.5e4, 2.5e7),
 }
 BATCH = 2
 
@@ -126,7 +149,22 @@ def build(family: str, shape: Shape, **how: Any) -> Built:
 
 # Which group of `parameters()` a leaf of the real tree belongs to, by its own name; else it's the
 # first word of its module's.
-GROUPS = {"embedding": "embedding", "head": "head", "gain": "norm"}
+GROUPS = {
+    "embedding": "embedding",
+    "head": "head",
+    "head_bias": "head",
+    "gain": "norm",
+    "offset": "norm",
+    "position": "position",
+    "text_position": "position",
+    "token": "token",
+    "text_token": "token",
+    "image_projection": "projection",
+    "text_projection": "projection",
+    "temperature": "temperature",
+    "queries": "pooler",
+    "router": "router",
+}
 
 
 def real_parameters(family: str, shape: Shape) -> dict[str, int]:
