@@ -7,14 +7,18 @@ A source of text is one module of `scaling.data.sources`, one of images one of
 from scaling.data.corpus import Corpus, load
 from scaling.data.image_sets import images_of
 from scaling.data.images import Images, ImageStream
+from scaling.data.pair_sets import pairs_of
+from scaling.data.pairs import Pairs
 from scaling.data.windows import WindowOrder, held_out_windows
 
 __all__ = [
     "Corpus",
     "ImageStream",
     "Images",
+    "Pairs",
     "WindowOrder",
     "held_out_windows",
     "images_of",
     "load",
+    "pairs_of",
 ]
