@@ -14,11 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data.encoded import EncodedSource
+from scaling.data.encoded import HELD_OUT, EncodedSource
 from scaling.errors import InputError
-
-# The first of these splits that is there is held out.
-HELD_OUT = ("validation", "valid", "val", "dev", "test")
 
 
 class HubRows:

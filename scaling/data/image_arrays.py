@@ -35,15 +35,20 @@ def in_memory(source: ImageSource, image: int | None, held_out: float, cache: Pa
         entry = store.read(folder)
     if entry is None:
         raise InputError(f"{folder}: the data cache cannot be read back; delete the folder")
-    arrays, facts = entry
+    origin = {"source": source.NAME, "licence": source.LICENCE, "version": version}
+    return images_from(*entry, origin)
+
+
+def images_from(arrays: store.Arrays, facts: dict[str, Any], origin: dict[str, str]) -> Images:
+    """What was put into the cache; `origin`: its source, licence and version."""
     return Images(
         **arrays,
         classes=tuple(facts["classes"]),
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
-        name=source.NAME,
+        name=origin["source"],
         fingerprint=facts["fingerprint"],
-        facts={"source": source.NAME, "licence": source.LICENCE, "version": version} | facts,
+        facts=origin | facts,
     )
 
 
