@@ -37,7 +37,7 @@ def test_parameters_total_and_active(dials: dict[str, Any]) -> None:
     dense = shape_of({k: v for k, v in dials.items() if k in ("mlp", "bias")})
     router = shape.depth * shape.width * shape.experts
     one = dense.parameters()["mlp"]
-    assert shape.N == dense.N + (shape.experts - 1) * one + router
+    assert dense.N + (shape.experts - 1) * one + router == shape.N
     assert shape.N_active == dense.N + (shape.experts_per_token - 1) * one + router
 
 
