@@ -64,14 +64,16 @@ class Chunk:
     def __call__(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]:
         first = self.begin + number * CHUNK
         positions = range(first, min(first + CHUNK, self.end))
+        pixels = np.empty((len(positions), self.image, self.image, 3), np.uint8)
+        images: list[int] = []
         corrupt: dict[str, None] = {}
-        read = [self._held_out, self._training][self.seed is not None]
-        found = [pair for position in positions if (pair := read(position, corrupt))]
-        if not found:
-            shape = (0, self.image, self.image, 3)
-            return np.empty(shape, np.uint8), np.empty(0, np.int32), list(corrupt)
-        pixels, images = zip(*found, strict=True)
-        return np.stack(pixels), self.part.labels[list(images)], list(corrupt)
+        read = self._held_out if self.seed is None else self._training
+        for position in positions:
+            if found := read(position, corrupt):
+                pixels[len(images)], image = found
+                images.append(image)
+        labels = self.part.labels[np.array(images, np.int64)]
+        return pixels[: len(images)], labels, list(corrupt)
 
     def _held_out(
         self, position: int, corrupt: dict[str, None]
