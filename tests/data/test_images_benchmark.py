@@ -1,4 +1,4 @@
-"""The benchmark of image data runs, at a size for tests, and its stream resumes."""
+"""The benchmark of image data measures what it says, on a folder for tests."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "images.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+CODE = """
+import json, pathlib, sys
+from images import augment, generate, plain, stream, watched, window
+if __name__ == "__main__":
+    place = pathlib.Path(sys.argv[1])
+    generate(place / "folder", 300, 5)
+    data = stream(place, 1)
+    plainly = window(plain(data, augment), [], 0.2)
+    print(json.dumps({"n": data.n_train + data.n_held_out, "plain": plainly,
+                      "watched": watched(place, 0.2)}))
+"""
 
 
-def test_the_benchmark_runs() -> None:
+def test_the_benchmark_runs(tmp_path: Path) -> None:
+    """In a process of its own: `benchmarks/` on the path, workers that start from a file."""
     pytest.importorskip("grain", reason="grain is missing: pip install 'scaling-laws[train]'")
-    short = [
-        "--images",
-        "300",
-        "--classes",
-        "5",
-        "--rounds",
-        "1",
-        "--seconds",
-        "0.2",
-        "--memory",
-        "0.2",
-        "--json",
-    ]
+    script = tmp_path / "measure.py"
+    script.write_text(f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n{CODE}")
     done = subprocess.run(
-        [sys.executable, BENCHMARK, *short], capture_output=True, text=True, check=False
+        [sys.executable, script, tmp_path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["resumed"]["same_bits"]
-    assert report["memory"]["images"] > 0
-    for name, rate in report["rates"].items():
-        assert 1 < rate["images_s"][0] < 1e5, name
-        assert 0.01 < rate["cores"][0] <= report["cores"] * 1.1 + 0.2, name
+    assert report["n"] == 300
+    assert 0 < report["plain"]["cpu"] <= report["plain"]["seconds"] * 1.1
+    assert 1 < report["plain"]["images"] / report["plain"]["seconds"] < 1e5
+    assert report["watched"]["images"] > 0
+    assert 20 < report["watched"]["mib_most"] < 20_000
