@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.data.extras import needed
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -88,9 +90,9 @@ def size_and_mode(encoded: bytes) -> tuple[int, int, str]:
 def _pixels(
     encoded: bytes, side: int, choose: Callable[[int, int], Box], flipped: bool = False
 ) -> NDArray[np.uint8]:
-    from PIL import Image
-
     with _opened(encoded) as picture:
+        from PIL import Image
+
         width, height = picture.size
         box = choose(width, height)
         try:
@@ -117,6 +119,7 @@ def _scaled(box: Box, now: tuple[int, int], before: tuple[int, int]) -> Box:
 
 
 def _opened(encoded: bytes) -> Image.Image:
+    needed("PIL", "images are decoded by Pillow", "train")
     from PIL import Image
 
     try:

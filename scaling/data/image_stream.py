@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from scaling.data.decode import NUMBERS, UnreadableImageError, centre_pixels, training_pixels
 from scaling.data.epochs import numbers_at, read_at
+from scaling.data.extras import needed
 from scaling.data.images import Batch
 from scaling.errors import InputError
 
@@ -195,14 +196,18 @@ class EncodedImages:
             )
 
     def _workers(self) -> int:
-        return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
+        if self.workers is not None:
+            return self.workers
+        # Where a process can be kept to some cores, those; a pinned process has one worker.
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _chunks(
     work: Chunk, workers: int, batch: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]]:
     """All chunks in order, decoded ahead by about one batch; the workers end with the iterator."""
-    import grain
+    grain = needed("grain", "images are streamed by grain", "train")
     from absl import flags
 
     # Grain's worker processes read flags, and these are defaults until a program has parsed them.

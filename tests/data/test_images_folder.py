@@ -251,6 +251,20 @@ def test_bad_options(given: dict[str, float], message: str, root: Path, cache: P
         images_of(str(root), cache=cache, **given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("library", "what"), [("grain", "streamed by grain"), ("PIL", "by Pillow")]
+)
+def test_a_missing_library_names_the_extra(
+    library: str, what: str, original: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if library == "grain":
+        data = stream(original, cache)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(InputError, match=rf"{what}: pip install 'scaling-laws\[train\]'"):
+        data = data if library == "grain" else stream(original, cache)
+        next(data.held_out_batches(8))
+
+
 def test_bad_batches(original: Path, cache: Path) -> None:
     data = stream(original, cache)
     with pytest.raises(InputError, match=r"unique = 91; image data .* has 90 training images"):
