@@ -251,18 +251,16 @@ def test_bad_options(given: dict[str, float], message: str, root: Path, cache: P
         images_of(str(root), cache=cache, **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("library", "what"), [("grain", "streamed by grain"), ("PIL", "by Pillow")]
-)
 def test_a_missing_library_names_the_extra(
-    library: str, what: str, original: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    original: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if library == "grain":
-        data = stream(original, cache)
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(InputError, match=rf"{what}: pip install 'scaling-laws\[train\]'"):
-        data = data if library == "grain" else stream(original, cache)
-        next(data.held_out_batches(8))
+    batches = stream(original, cache).held_out_batches(8)
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(InputError, match=r"by grain: pip install 'scaling-laws\[train\]'"):
+        next(batches)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InputError, match=r"by Pillow: pip install 'scaling-laws\[train\]'"):
+        stream(original, cache / "new")
 
 
 def test_bad_batches(original: Path, cache: Path) -> None:
