@@ -84,10 +84,12 @@ class Crossing:
 
     def __str__(self) -> str:
         low, high = self.within
-        told = (
-            f"{self.crosses:.0%} of the draws cross so, in {self.always_ahead:.0%} {self.then} is "
-            f"ahead throughout, in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
+        parts = (
+            (self.crosses, "cross so"),
+            (self.always_ahead, f"have {self.then} ahead throughout"),
+            (self.behind, f"have {self.first} ahead at {high:.3g}"),
         )
+        told = "of the draws " + ", ".join(f"{share:.0%} {what}" for share, what in parts if share)
         if not self.told_apart:
             return (
                 f"{self.first} and {self.then} cannot be told apart: at no C from {low:.3g} to "

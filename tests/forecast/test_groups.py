@@ -250,3 +250,11 @@ def test_commands_say_what_d_and_l_are(table_file: Path) -> None:
     assert "Top-1 error" in drawn
     assert "Training images" in drawn
     assert "token" not in drawn
+
+
+def test_active_parameters_can_be_what_n_counts(table: pd.DataFrame) -> None:
+    sparse = table[table.family == "cnn"].assign(N=lambda df: 8 * df.N_active, family="moe")
+    fitted = fit("chinchilla", sparse, N="N_active", draws=0)
+    assert fitted.conventions["N_kind"] == "active"
+    assert fitted.points["N"].max() == table.N_active.max()
+    assert fit("chinchilla", sparse, draws=0).points["N"].max() == 8 * table.N_active.max()
