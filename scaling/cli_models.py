@@ -209,7 +209,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 
 def _layer_table(layers: tuple[Layer, ...]) -> Table:
-    lines = [
+    lines: list[tuple[str, ...]] = [
         (
             layer.name,
             layer.kind,

@@ -18,17 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data import cache as store
-from scaling.data.image_split import fair_order, hold_out, salted
-from scaling.data.image_stream import CORRUPT, EncodedImages
-from scaling.data.moments import moments
+from scaling.data.encoded import HELD_OUT, EncodedSource
 from scaling.errors import InputError
 
 CACHE_VERSION = 1
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TRAIN = "train"
-# The first of these that is there is the held-out part.
-HELD_OUT = ("val", "validation", "test")
-SIDE = 224
 
 
 @dataclass(frozen=True)
@@ -62,39 +57,39 @@ class Listing:
 
 
 class FolderImages:
-    """Image files by number, from arrays that are mapped from `entry`.
+    """Image files by number, from arrays that are mapped from the cache's `entry`."""
 
-    `order`: the array of the entry that says which file of the listing is image n.
-    """
-
-    def __init__(self, root: Path, entry: Path, part: str, order: str, classes: Sequence[str]):
-        self._root, self._entry, self._part = root, entry, part
-        self._order, self._classes = order, tuple(classes)
+    def __init__(self, folder: Path, entry: Path, classes: Sequence[str]) -> None:
+        self._folder, self._entry, self._classes = folder, entry, tuple(classes)
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker maps the arrays itself.
         return {name: value for name, value in vars(self).items() if name.startswith("_")}
 
     @cached_property
-    def arrays(self) -> store.Arrays:
-        return {
-            name: np.load(self._entry / f"{self._part}_{name}.npy", mmap_mode="r")
-            for name in ("names", "offsets", "labels")
-        } | {"order": np.load(self._entry / f"{self._order}.npy", mmap_mode="r")}
+    def labels(self) -> NDArray[np.int32]:
+        return self._array("labels")
 
     @cached_property
-    def labels(self) -> NDArray[np.int32]:
-        return self.arrays["labels"][self.arrays["order"]]
+    def names(self) -> NDArray[np.uint8]:
+        return self._array("names")
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        return self._array("offsets")
+
+    def _array(self, name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(self._entry / f"{name}.npy", mmap_mode="r")
+        return array
 
     def __len__(self) -> int:
-        return len(self.arrays["order"])
+        return len(self.labels)
 
     def name(self, n: int) -> str:
         """The file's path."""
-        file = self.arrays["order"][n]
-        begin, end = self.arrays["offsets"][file : file + 2]
-        name = os.fsdecode(self.arrays["names"][begin:end].tobytes())
-        return str(self._root / self._part / self._classes[self.arrays["labels"][file]] / name)
+        begin, end = self.offsets[n : n + 2]
+        name = os.fsdecode(self.names[begin:end].tobytes())
+        return str(self._folder / self._classes[self.labels[n]] / name)
 
     def read(self, n: int) -> bytes:
         """The file's contents; empty, which no decoder takes, where it cannot be read."""
@@ -104,62 +99,47 @@ class FolderImages:
             return b""
 
 
-def open_folder(
-    root: Path,
-    *,
-    image: int | None,
-    held_out: float,
-    cache: Path,
-    workers: int | None = None,
-    corrupt: float = CORRUPT,
-) -> EncodedImages:
-    """A stream of the images of a folder; see `scaling.data.images_of`.
+def find(root: Path, cache: Path) -> EncodedSource:
+    """The images of a folder: `train`, and what is held out where there is such a folder.
 
     Raises InputError for folders without images, an empty class, and classes that differ between
     the parts.
     """
-    train = listing(root / TRAIN)
     there = [name for name in HELD_OUT if (root / name).is_dir()]
-    test = listing(root / there[0]) if there else None
-    if test is not None:
-        _check_classes(train.classes, test.classes, root, there[0])
-    side = SIDE if image is None else image
-    fingerprints = [part.fingerprint() for part in (train, test) if part is not None]
-    # The share matters only where there is no held-out folder.
-    options = f"{CACHE_VERSION} {side} {fingerprints} {None if there else float(held_out)}"
-    key = hashlib.sha256(options.encode()).hexdigest()
-    entry = cache / f"folder-{key[:32]}"
-    train_part = FolderImages(root, entry, TRAIN, "train_order", train.classes)
-    test_part = FolderImages(
-        root, entry, there[0] if there else TRAIN, "held_out_order", train.classes
-    )
-    found = store.read(entry)
-    if found is None:
-        parts = {TRAIN: train} | ({there[0]: test} if test is not None else {})
-        orders = _orders(train, test, held_out)
-        arrays = {
-            f"{name}_{field}": getattr(part, field)
-            for name, part in parts.items()
-            for field in ("names", "offsets", "labels")
-        }
-        store.write(entry, arrays | orders, {})
-        found = store.read(entry)
-    if found is None:
-        raise InputError(f"{entry}: the data cache cannot be read back; delete the folder")
-    mean, std = moments(train_part, side, cache / f"moments-{key[:32]}")
-    return EncodedImages(
-        train=train_part,
-        held_out=test_part,
-        classes=train.classes,
-        mean=mean,
-        std=std,
+    parts = {name: listing(root / name) for name in (TRAIN, *there[:1])}
+    train = parts[TRAIN]
+    for name in there[:1]:
+        _check_classes(train.classes, parts[name].classes, root, name)
+    files = [_mapped(root / name, part, cache) for name, part in parts.items()]
+    return EncodedSource(
         name=str(root),
-        fingerprint=key[:16],
-        facts=_facts(root, train, test, there, held_out, len(train_part), len(test_part)),
-        image=side,
-        workers=workers,
-        corrupt=corrupt,
+        licence="not stated",
+        version=" ".join(part.fingerprint() for part in parts.values()),
+        classes=train.classes,
+        train=files[0],
+        held_out=files[1] if there else None,
+        digests=train.digests,
+        held_out_is=f"the folder {there[0]}" if there else "",
+        large=True,
+        facts={
+            "bytes": sum(int(part.sizes.sum()) for part in parts.values()),
+            "other_files_left_out": sum(part.other_files for part in parts.values()),
+            "folders_not_read": there[1:],
+        },
     )
+
+
+def _mapped(folder: Path, part: Listing, cache: Path) -> FolderImages:
+    """The same files, read from arrays on disk that workers share."""
+    entry = cache / f"folder-{CACHE_VERSION}-{part.fingerprint()}"
+    if store.read(entry) is None:
+        arrays: store.Arrays = {
+            "names": part.names,
+            "offsets": part.offsets,
+            "labels": part.labels,
+        }
+        store.write(entry, arrays, {})
+    return FolderImages(folder, entry, part.classes)
 
 
 def listing(folder: Path) -> Listing:
@@ -210,45 +190,3 @@ def _check_classes(train: Sequence[str], test: Sequence[str], root: Path, name: 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return ", ".join(map(repr, names[:5])) + more
-
-
-def _orders(train: Listing, test: Listing | None, held_out: float) -> store.Arrays:
-    """Which files of the listings the images of both parts are."""
-    digests = list(train.digests())
-    kept = np.arange(len(digests))
-    if test is None:
-        alone = np.ones(len(digests), np.bool_)
-        keys = salted("held-out:", digests)
-        held = hold_out(train.labels, keys, alone, held_out, train.classes)
-        order, kept = np.flatnonzero(held), np.flatnonzero(~held)
-    else:
-        order = np.arange(len(test.labels))
-    keys = salted("order:", digests)
-    kept = kept[fair_order(train.labels[kept], keys[kept])]
-    return {"train_order": kept, "held_out_order": order}
-
-
-def _facts(
-    root: Path,
-    train: Listing,
-    test: Listing | None,
-    there: Sequence[str],
-    held_out: float,
-    n_train: int,
-    n_held_out: int,
-) -> dict[str, Any]:
-    parts = [part for part in (train, test) if part is not None]
-    counts = np.bincount(train.labels)
-    return {
-        "source": str(root),
-        "licence": "not stated",
-        "version": "",
-        "classes": list(train.classes),
-        "images": {"train": n_train, "held_out": n_held_out},
-        "images_a_class": {"fewest": int(counts.min()), "most": int(counts.max())},
-        "bytes": sum(int(part.sizes.sum()) for part in parts),
-        "other_files_left_out": sum(part.other_files for part in parts),
-        "folders_not_read": list(there[1:]),
-        "held_out": f"the folder {there[0]}" if there else f"{held_out:.0%} of each class",
-        "exact_duplicates": "not looked for: that would read every file",
-    }

@@ -11,7 +11,7 @@ from scaling.families.layers import Layer
 # XLA's FLOPs of elementwise work on each number.
 NORM_FLOPS = {"rms": 4, "layer": 7}
 SOFTMAX_FLOPS = 5
-GELU_FLOPS = 9
+ACTIVATION_FLOPS = {"gelu": 9, "swiglu": 5}
 # Numbers kept for each number of a norm's output.
 NORM_SAVED = {"rms": 2, "layer": 3}
 
@@ -43,30 +43,31 @@ def matrix(
 
 
 def self_attention(
-    name: str, tokens: int, width: int, heads: int, *, bias: bool = True, qk_norm: bool = False
-) -> tuple[Layer, ...]:
+    name: str, tokens: int, width: int, heads: int,
+    *, bias: bool = True, qk_norm: bool = False, masked: bool = False,
+) -> tuple[Layer, ...]:  # fmt: skip
     """Queries, keys, values and the output's matrix; scores and values over the whole sequence.
 
     A causal mask discards half of the scores, it doesn't save them: they are counted as computed.
     """
     projections = matrix(
         name, "attention_projections", "attention", tokens, width, 4 * width,
-        bias=bias, saved=6 * tokens * width,
+        bias=bias, saved=(5 + bias) * tokens * width,
     )  # fmt: skip
     norms = (qk_norms(name, tokens, width, heads),) if qk_norm else ()
-    return (projections, *norms, scores(name, tokens, tokens, width, heads))
+    return (projections, *norms, scores(name, tokens, tokens, width, heads, masked=masked))
 
 
 def cross_attention(
-    name: str, tokens: int, seen: int, width: int, heads: int, group: str = "attention"
+    name: str, group: str, tokens: int, seen: int, width: int, heads: int
 ) -> tuple[Layer, ...]:
     """Queries and the output's matrix at `tokens` positions, keys and values at `seen` others."""
     kind = "attention_projections"
     return (
-        matrix(f"{name}_q", kind, group, tokens, width, width, saved=tokens * width),
-        matrix(f"{name}_kv", kind, group, seen, width, 2 * width, saved=2 * seen * width),
+        matrix(f"{name}/q", kind, group, tokens, width, width, saved=tokens * width),
+        matrix(f"{name}/kv", kind, group, seen, width, 2 * width, saved=2 * seen * width),
         scores(name, tokens, seen, width, heads),
-        matrix(f"{name}_out", kind, group, tokens, width, width, saved=tokens * width),
+        matrix(f"{name}/out", kind, group, tokens, width, width, saved=tokens * width),
     )
 
 
@@ -79,35 +80,62 @@ def qk_norms(name: str, tokens: int, width: int, heads: int) -> Layer:
     )  # fmt: skip
 
 
-def scores(name: str, tokens: int, seen: int, width: int, heads: int) -> Layer:
+def scores(
+    name: str, tokens: int, seen: int, width: int, heads: int, *, masked: bool = False
+) -> Layer:
     """Each head's scores over the whole sequence, their softmax, and the mixture of values."""
     flops, size = 2 * 2 * tokens * seen * width, heads * tokens * seen
     return Layer(
         f"{name}_scores", "attention_scores", (heads, tokens, seen), flops=flops,
-        backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=3 * size,
+        backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=(3 - masked) * size,
     )  # fmt: skip
 
 
-def mlp(name: str, tokens: int, width: int, hidden: int, *, bias: bool = True) -> Layer:
-    """Two matrices with GELU between them."""
-    flops, inner = 2 * 2 * tokens * width * hidden, tokens * hidden
+def mlp(
+    name: str, tokens: int, width: int, hidden: int, *, kind: str = "gelu", bias: bool = True
+) -> Layer:
+    """Two matrices with GELU between them, or SwiGLU's three."""
+    matrices = 3 if kind == "swiglu" else 2
+    flops, inner = 2 * matrices * tokens * width * hidden, tokens * hidden
+    biases = width + (matrices - 1) * hidden if bias else 0
     return Layer(
-        name, "mlp", (tokens, width), "mlp", 2 * width * hidden + bias * (width + hidden), flops,
-        backward_flops=2 * flops,
-        other_flops=(GELU_FLOPS + bias) * inner + bias * tokens * width, saved=3 * inner,
+        name, "mlp", (tokens, width), "mlp", matrices * width * hidden + biases, flops,
+        backward_flops=2 * flops, other_flops=ACTIVATION_FLOPS[kind] * inner + tokens * biases,
+        saved=(2 * matrices - 1) * inner,
     )  # fmt: skip
 
 
-def block(name: str, tokens: int, width: int, heads: int, hidden: int) -> tuple[Layer, ...]:
-    """A pre-norm block with biases that sees all of its sequence, as ViT's."""
-    added = Layer(f"add_{name}", "add", (tokens, width), other_flops=2 * tokens * width)
-    return (
-        norm(f"attention_norm_{name}", tokens, width),
-        *self_attention(f"attention_{name}", tokens, width, heads),
-        norm(f"mlp_norm_{name}", tokens, width),
-        mlp(f"mlp_{name}", tokens, width, hidden),
-        added,
+def block(
+    path: str, number: int, tokens: int, width: int, heads: int, hidden: int,
+    *, masked: bool = False, seen: int = 0,
+) -> tuple[Layer, ...]:  # fmt: skip
+    """A pre-norm block with LayerNorms, biases and GELU, in the Flax module at `path`.
+
+    seen: positions of another sequence that it attends to, behind its own: a decoder's block.
+    """
+
+    def at(part: str) -> str:
+        return f"{path}/{part}_{number}"
+
+    cross = (
+        norm(at("cross_norm"), tokens, width),
+        *cross_attention(at("cross"), "cross", tokens, seen, width, heads),
     )
+    sums = (3 if seen else 2) * tokens * width
+    return (
+        norm(at("attention_norm"), tokens, width),
+        *self_attention(at("attention"), tokens, width, heads, masked=masked),
+        *(cross if seen else ()),
+        norm(at("mlp_norm"), tokens, width),
+        mlp(at("mlp"), tokens, width, hidden),
+        Layer(at("sum"), "sum", (tokens, width), other_flops=sums),
+    )
+
+
+def position(name: str, tokens: int, width: int) -> Layer:
+    """Learned positions, added."""
+    size = tokens * width
+    return Layer(name, "position", (tokens, width), "position", size, other_flops=size, saved=size)
 
 
 def usual_heads(width: int, *, even: bool = False) -> int:

@@ -19,6 +19,8 @@ class Grown(Protocol):
 
 S = TypeVar("S")
 G = TypeVar("G", bound=Grown)
+# Images smaller than this get the layouts that are usual for CIFAR.
+SMALL_IMAGE = 64
 # A ladder that is asked for a size gets one within this factor, or an error.
 MOST_OFF = 1.5
 
@@ -135,3 +137,16 @@ def given_width(family: str, dials: dict[str, Any], valid: tuple[str, ...]) -> i
     check_whole(family, width=dials["width"])
     width: int = dials["width"]
     return width
+
+
+def check_share(family: str, **values: Any) -> None:
+    """Raise InputError unless each value is a number from 0 to below 1."""
+    for name, value in values.items():
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            raise InputError(f"{family}: {name} = {value!r}, must be at least 0 and below 1")
+
+
+def usual_layout(family: str, image: int) -> str:
+    """ "cifar" for small images, else "imagenet"."""
+    check_whole(family, image=image)
+    return "cifar" if image < SMALL_IMAGE else "imagenet"

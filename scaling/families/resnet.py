@@ -20,6 +20,7 @@ from scaling.families.ladder import (
     check_whole,
     nearest,
     off,
+    usual_layout,
 )
 from scaling.families.layers import Layer, Layered
 from scaling.families.path import Path
@@ -54,7 +55,6 @@ CONVOLUTIONS = {"basic": 2, "bottleneck": 3}
 EXPANSION = {"basic": 1, "bottleneck": 4}
 WIDTH = {"imagenet": 64, "cifar": 16}
 CIFAR_DEPTH = 20
-SMALL_IMAGE = 64
 MAX_WIDTH = 20_000
 
 
@@ -178,8 +178,7 @@ def from_dials(*, image: int, channels: int, classes: int, **dials: Any) -> ResN
     check_dials(NAME, dials, DIALS)
     if "width" not in dials and "depth" not in dials:
         raise InputError("resnet: no size; give a size, a width or a depth")
-    check_whole(NAME, image=image)
-    layout = dials.get("layout", "cifar" if image < SMALL_IMAGE else "imagenet")
+    layout = dials.get("layout", usual_layout(NAME, image))
     check_choice(NAME, "layout", layout, ("imagenet", "cifar"))
     shape = {"layout": layout, "width": WIDTH[layout], **dials}
     if layout == "cifar":

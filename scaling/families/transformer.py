@@ -1,4 +1,4 @@
-"""Decoder-only transformer: pre-norm RMSNorm, rotary positions, SwiGLU or GELU.
+"""Decoder-only transformer: pre-norm, SwiGLU or GELU, rotary positions; GPT-2 and MoE by options.
 
 One dial (`size`, the non-embedding parameters N) sets a whole sensible shape. Everything here
 is arithmetic on the shape: exact parameter counts, FLOPs and memory. The Flax module of the
@@ -7,25 +7,43 @@ same shape is `scaling.models.transformer`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any, Literal
 
 from scaling.errors import InputError
-from scaling.families import Unit
-from scaling.families.ladder import check_dials, check_whole, nearest
+from scaling.families import Unit, attention
+from scaling.families.experts import computed_rows, mixture
+from scaling.families.ladder import check_choice, check_dials, check_whole, nearest
+from scaling.families.layers import Layer, Layered
 
 NAME = "transformer"
 UNIT: Unit = "token"
 DATA = ("vocab", "context")
-DIALS = ("width", "depth", "heads", "mlp", "tied", "qk_norm")
+DIALS = (
+    "width", "depth", "heads", "mlp", "tied", "qk_norm", "norm", "positions", "bias",
+    "experts", "experts_per_token", "balance_weight", "router_z_weight",
+)  # fmt: skip
 SIZED = ("width", "heads")
 WIDTH_STEP = 8
 MAX_WIDTH = 65_536
+# The fields that every cell's identity states; it states the others where they aren't usual.
+FIRST_FIELDS = 8
 
 
 @dataclass(frozen=True)
-class Transformer:
-    """The shape of one transformer; `vocab` comes from the data's tokenizer."""
+class Transformer(Layered):
+    """The shape of one transformer; `vocab` comes from the data's tokenizer.
+
+    N leaves out the token table, the unembedding and learned positions (as Kaplan et al. 2020,
+    arXiv:2001.08361, section 2.1). GPT-2 is norm="layer", positions="learned", bias, tied, GELU.
+
+    experts: MLPs in each block, of which a token meets `experts_per_token` (top-k of one router;
+    no capacity, nothing is dropped). balance_weight: of the loss that spreads tokens evenly
+    (Fedus et al. 2021, arXiv:2101.03961, equation 4); router_z_weight: of the loss that keeps the
+    router's logits small (Zoph et al. 2022, arXiv:2202.08906, equation 5). FLOPs count the active
+    experts; `computed_flops` says what a batch's padding makes of them.
+    """
 
     width: int
     depth: int
@@ -35,22 +53,40 @@ class Transformer:
     mlp: Literal["swiglu", "gelu"] = "swiglu"
     tied: bool = False
     qk_norm: bool = False
+    norm: Literal["rms", "layer"] = "rms"
+    positions: Literal["rotary", "learned"] = "rotary"
+    bias: bool = False
+    experts: int = 1
+    experts_per_token: int = 1
+    balance_weight: float = 0.01
+    router_z_weight: float = 0.0
+
+    embeddings = ("embedding", "head", "position")
 
     def __post_init__(self) -> None:
-        whole = ("width", "depth", "heads", "context", "vocab")
+        whole = ("width", "depth", "heads", "context", "vocab", "experts", "experts_per_token")
         check_whole(NAME, **{name: getattr(self, name) for name in whole})
-        for name in ("tied", "qk_norm"):
-            if type(getattr(self, name)) is not bool:
-                raise InputError(
-                    f"transformer: {name} = {getattr(self, name)!r}, valid: true, false"
-                )
-        if self.width % self.heads or (self.width // self.heads) % 2:
+        for name in ("tied", "qk_norm", "bias"):
+            check_choice(NAME, name, getattr(self, name), (True, False))
+        check_choice(NAME, "mlp", self.mlp, ("swiglu", "gelu"))
+        check_choice(NAME, "norm", self.norm, ("rms", "layer"))
+        check_choice(NAME, "positions", self.positions, ("rotary", "learned"))
+        rotary = self.positions == "rotary"
+        if self.width % self.heads or (rotary and self.head_dim % 2):
+            needed = "rotary positions need an even whole number" if rotary else "must be whole"
             raise InputError(
                 f"transformer: width {self.width} with {self.heads} heads gives a head size of "
-                f"{self.width / self.heads:g}; rotary positions need an even whole number"
+                f"{self.width / self.heads:g}; {needed}"
             )
-        if self.mlp not in ("swiglu", "gelu"):
-            raise InputError(f"transformer: mlp = {self.mlp!r}, valid: swiglu, gelu")
+        if self.experts_per_token > self.experts:
+            raise InputError(
+                f"transformer: experts_per_token = {self.experts_per_token} of experts = "
+                f"{self.experts}; valid: 1 to {self.experts}"
+            )
+        for name in ("balance_weight", "router_z_weight"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value < inf:
+                raise InputError(f"transformer: {name} = {value!r}, must be a number of at least 0")
 
     @property
     def head_dim(self) -> int:
@@ -58,79 +94,83 @@ class Transformer:
 
     @property
     def mlp_width(self) -> int:
-        """4 w for GELU; 8/3 w for SwiGLU, whose third matrix makes up for it."""
+        """4 w for GELU; 8/3 w for SwiGLU, whose third matrix makes up for it. Of each expert."""
         if self.mlp == "gelu":
             return 4 * self.width
         return WIDTH_STEP * round(8 * self.width / 3 / WIDTH_STEP)
 
     @property
-    def _mlp_matrices(self) -> int:
-        return 3 if self.mlp == "swiglu" else 2
+    def units(self) -> int:
+        return self.context
+
+    def layers(self) -> tuple[Layer, ...]:
+        w, tokens = self.width, self.context
+        learned = self.positions == "learned"
+        return (
+            Layer(
+                "embedding", "embedding", (tokens, w), "embedding", self.vocab * w,
+                saved=2 * tokens * w,
+            ),
+            *((attention.position("position", tokens, w),) if learned else ()),
+            *(layer for n in range(self.depth) for layer in self._block(n)),
+            attention.norm("final_norm", tokens, w, self.norm),
+            Layer(
+                "head", "head", (tokens, self.vocab), "head", 0 if self.tied else self.vocab * w,
+                flops := 2 * tokens * w * self.vocab, 2 * flops,
+                saved=2 * tokens * self.vocab,
+            ),
+        )  # fmt: skip
+
+    def _block(self, number: int) -> tuple[Layer, ...]:
+        w, tokens = self.width, self.context
+        inner: dict[str, Any] = {"kind": self.mlp, "bias": self.bias}
+        name = f"mlp_{number}"
+        turned = 3 * 2 * tokens * w if self.positions == "rotary" else 0
+        return (
+            attention.norm(f"attention_norm_{number}", tokens, w, self.norm),
+            *attention.self_attention(
+                f"attention_{number}", tokens, w, self.heads,
+                bias=self.bias, qk_norm=self.qk_norm, masked=True,
+            ),
+            attention.norm(f"mlp_norm_{number}", tokens, w, self.norm),
+            *(
+                (attention.mlp(name, tokens, w, self.mlp_width, **inner),)
+                if self.experts == 1
+                else mixture(
+                    name, tokens, w, self.mlp_width, **inner,
+                    number=self.experts, active=self.experts_per_token,
+                )
+            ),
+            Layer(f"sum_{number}", "sum", (tokens, w), other_flops=2 * tokens * w + turned),
+        )  # fmt: skip
 
     def parameters(self) -> dict[str, int]:
-        """Exact parameter counts by group; their sum is `N_total`."""
-        w, d = self.width, self.depth
-        return {
-            "embedding": self.vocab * w,
-            "attention": d * 4 * w * w,
-            "mlp": d * self._mlp_matrices * w * self.mlp_width,
-            "norm": (2 * d + 1) * w + (2 * d * self.head_dim if self.qk_norm else 0),
-            "head": 0 if self.tied else self.vocab * w,
-        }
-
-    @property
-    def N(self) -> int:
-        """Non-embedding parameters: neither the embedding nor the unembedding matrix."""
-        groups = self.parameters()
-        return groups["attention"] + groups["mlp"] + groups["norm"]
+        """Exact parameter counts by group; their sum is `N_total`. A tied head has none."""
+        return {**super().parameters(), "head": 0 if self.tied else self.vocab * self.width}
 
     @property
     def N_active(self) -> int:
-        return self.N
+        """Of N, the parameters that a token meets."""
+        idle = self.experts - self.experts_per_token
+        return self.N - self.depth * idle * self._expert().parameters
 
-    @property
-    def N_total(self) -> int:
-        return sum(self.parameters().values())
+    def computed_flops(self, batch_tokens: int) -> int:
+        """Training FLOPs of a step over `batch_tokens`, with the padding of experts' blocks."""
+        counted = batch_tokens * self.training_flops()
+        if self.experts == 1:
+            return counted
+        rows = batch_tokens * self.experts_per_token
+        one, padding = self._expert(), computed_rows(rows, self.experts) - rows
+        return counted + self.depth * padding * (one.flops + one.backward_flops)
 
-    def forward_flops(self) -> dict[str, int]:
-        """Matmul FLOPs of one token's forward pass, by part (a multiply-add is two).
-
-        Attention scores and values are counted over the whole context, as they are computed
-        (the causal mask discards half of them, it doesn't save them). Elementwise work
-        (norms, softmax, activations) is not counted, as is usual.
-        """
-        w, d = self.width, self.depth
-        return {
-            "attention_projections": d * 2 * 4 * w * w,
-            "attention_scores": d * 2 * 2 * self.context * w,
-            "mlp": d * 2 * self._mlp_matrices * w * self.mlp_width,
-            "head": 2 * w * self.vocab,
-        }
-
-    def training_flops(self) -> int:
-        """Training FLOPs per token: forward plus twice that for the backward pass."""
-        return 3 * sum(self.forward_flops().values())
-
-    def memory_bytes(self, batch_tokens: int) -> int:
-        """Predicted peak memory of a training step in float32, in bytes; the corpus not counted.
-
-        Four float32 copies of the parameters (themselves, gradients, two Adam moments), and by
-        token what the backward pass reads: per layer 9 vectors of the width (16 with QK-norm), the
-        MLP's inner vectors (5 for SwiGLU, 3 for GELU), scores and weights of each head over the
-        context; then 4 of the width and 2 of the vocabulary around the head. Within 15 % of
-        XLA's compiled buffers (arguments + outputs + temporaries - aliases) on a CPU: see tests.
-        """
-        vectors = 16 if self.qk_norm else 9
-        per_layer = (
-            vectors * self.width
-            + (2 * self._mlp_matrices - 1) * self.mlp_width
-            + 2 * self.heads * self.context
-        )
-        per_token = self.depth * per_layer + 4 * self.width + 2 * self.vocab
-        return 4 * (4 * self.N_total + batch_tokens * per_token)
+    def _expert(self) -> Layer:
+        """One expert at one token."""
+        return attention.mlp("", 1, self.width, self.mlp_width, kind=self.mlp, bias=self.bias)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Its fields; those that came later are left out at their defaults, for cells' ids."""
+        later = {f.name: f.default for f in fields(self)[FIRST_FIELDS:]}
+        return {k: v for k, v in asdict(self).items() if k not in later or v != later[k]}
 
 
 def from_size(
@@ -177,9 +217,7 @@ def usual_depth(width: int) -> int:
 
 
 def usual_heads(width: int) -> int:
-    """Heads of 64 where the width allows; narrow nets keep at least two heads where they can."""
-    target = 64 if width >= 256 else 32 if width >= 64 else 16
+    """Heads of an even size, of 64 where the width allows."""
     if width < 2 or width % 2:
         raise InputError(f"transformer: width {width}; rotary positions need an even width")
-    fits = [h for h in range(1, width + 1) if width % h == 0 and (width // h) % 2 == 0]
-    return min(fits, key=lambda h: (abs(width / h - target), h))
+    return attention.usual_heads(width, even=True)

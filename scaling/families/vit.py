@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from scaling.errors import InputError
 from scaling.families import Unit
-from scaling.families.attention import block, matrix, norm, usual_heads
+from scaling.families.attention import block, matrix, norm, position, usual_heads
 from scaling.families.ladder import check_dials, check_whole, nearest
 from scaling.families.layers import Layer, Layered
 
@@ -66,37 +66,32 @@ class ViT(Layered):
         w, tokens = self.width, self.tokens
         pooled = w if self.pool == "token" else tokens * w
         return (
-            *patches(self.image, self.channels, self.patch, w),
-            *((Layer("token", "token", (1, w), "token", w),) if self.pool == "token" else ()),
-            position(tokens, w),
-            *(
-                part
-                for i in range(self.depth)
-                for part in block(str(i), tokens, w, self.heads, self.mlp_width)
+            *encoder(
+                self.image, self.channels, self.patch, w, self.depth, self.heads, self.mlp_width,
+                token=self.pool == "token",
             ),
-            norm("final_norm", tokens, w),
             matrix("head", "head", "head", 1, w, self.classes, other_flops=pooled),
-        )
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def patches(image: int, channels: int, patch: int, width: int) -> tuple[Layer, ...]:
-    """The embedding of patches: the first layer, a product at each patch."""
+def encoder(
+    image: int, channels: int, patch: int, width: int, depth: int, heads: int, hidden: int,
+    *, token: bool,
+) -> tuple[Layer, ...]:  # fmt: skip
+    """From pixels to one normalised vector a patch, and one for the class token."""
     number, pixels = (image // patch) ** 2, patch**2 * channels
+    tokens = number + token
     return (
         matrix(
             "patch", "patch", "patch", number, pixels, width, first=True, saved=3 * number * width
         ),
-    )
-
-
-def position(tokens: int, width: int, name: str = "position") -> Layer:
-    """Learned positions, added."""
-    size = tokens * width
-    return Layer(
-        name, "position", (tokens, width), "position", size, other_flops=size, saved=3 * size
+        *((Layer("token", "token", (width,), "token", width),) if token else ()),
+        position("position", tokens, width),
+        *(part for i in range(depth) for part in block("encoder", i, tokens, width, heads, hidden)),
+        norm("encoder/final_norm", tokens, width),
     )
 
 

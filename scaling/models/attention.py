@@ -44,7 +44,7 @@ class LayerNorm(nn.Module):
 NORMS = {"rms": RMSNorm, "layer": LayerNorm}
 
 
-class _Block(nn.Module):
+class Part(nn.Module):
     """A part of a block: how it multiplies, and whether its products have biases."""
 
     dtype: Any = jnp.float32
@@ -60,7 +60,7 @@ class _Block(nn.Module):
         return x + self.param(name, nn.initializers.zeros, (x.shape[-1],)).astype(self.dtype)
 
 
-class SelfAttention(_Block):
+class SelfAttention(Part):
     """mask: [T, T] or [B, 1, T, T], true where a position sees another; None where all do."""
 
     heads: int = 1
@@ -82,7 +82,7 @@ class SelfAttention(_Block):
         return self.biased("out_bias", self.product(mixed, out))
 
 
-class CrossAttention(_Block):
+class CrossAttention(Part):
     """Queries from one sequence, keys and values from another; every query sees every key."""
 
     heads: int = 1
@@ -98,7 +98,7 @@ class CrossAttention(_Block):
         return self.biased("out_bias", self.product(attend(q, k, v, None, self.dtype), out))
 
 
-class MLP(_Block):
+class MLP(Part):
     hidden: int = 1
     kind: str = "gelu"
 

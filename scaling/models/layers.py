@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.models.convolution import convolution
+from scaling.models.pooling import max_pool as max_pool
 from scaling.models.product import product
 
 Array = jax.Array
@@ -77,12 +78,3 @@ class Convolution(nn.Module):
 
 
 BatchNorm = partial(nn.BatchNorm, momentum=MOMENTUM, epsilon=EPSILON)
-
-
-def max_pool(x: Array, window: int, stride: int, padding: int = 0) -> Array:
-    """Square windows; no padded position is ever the largest."""
-    edges = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    pooled: Array = jax.lax.reduce_window(
-        x, -jnp.inf, jax.lax.max, (1, window, window, 1), (1, stride, stride, 1), edges
-    )
-    return pooled

@@ -125,8 +125,11 @@ def test_a_fair_order_gives_each_class_its_share(counts: list[int], seed: int) -
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("fashion-mist", r"known: digits, fashion-mnist; did you mean 'fashion-mnist'"),
-        ("nothing", r"no image data called 'nothing'; known: digits, fashion-mnist$"),
+        (
+            "fashion-mist",
+            r"known: digits, fashion-mnist, a .*; did you mean 'fashion-mnist'",
+        ),
+        ("nothing", r"no image data called 'nothing'; known: .*hub:NAME, webdataset:SHARDS$"),
     ],
 )
 def test_unknown_source(source: str, message: str) -> None:

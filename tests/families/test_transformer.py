@@ -37,7 +37,7 @@ def shape_of(width: int = 64, **dials: object) -> Transformer:
 def test_parameters_are_those_of_the_real_tree(dials: dict[str, object]) -> None:
     shape = shape_of(**dials)
     groups = shape.parameters()
-    assert groups == battery.real_parameters("transformer", shape, shape.context)
+    assert groups == battery.real_parameters("transformer", shape)
     assert shape.N_total == sum(groups.values())
     assert shape.N_total - shape.N == groups["embedding"] + groups["head"]
 
@@ -49,12 +49,12 @@ def test_matmul_flops_are_exact_forward_and_training(dials: dict[str, object]) -
     tokens = jnp.zeros((BATCH, shape.context), jnp.int32)
     params = jax.eval_shape(model.init, jax.random.key(0), tokens)
     per_token = BATCH * shape.context
-    forward = battery.matmul_flops(model.apply, params, tokens)
+    forward = battery.counted_flops(model.apply, params, tokens).dense
     assert forward == per_token * sum(shape.forward_flops().values())
-    training = battery.matmul_flops(
-        jax.grad(lambda p: model.apply(p, tokens).astype(jnp.float32).sum()), params
+    training = battery.counted_flops(
+        jax.value_and_grad(lambda p: model.apply(p, tokens).astype(jnp.float32).sum()), params
     )
-    assert training == per_token * shape.training_flops()
+    assert training.dense == per_token * shape.training_flops()
 
 
 def test_total_flops_are_within_a_tenth_of_xla() -> None:

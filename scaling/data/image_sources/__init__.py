@@ -27,11 +27,15 @@ class Part:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A source read whole. `held_out`: its own test part, or None: then `train` is all there is."""
+    """A source read whole. `held_out`: its own test part, or None: then `train` is all there is.
+
+    `facts`: what else there is to say of it, plain JSON.
+    """
 
     classes: tuple[str, ...]
     train: Part
     held_out: Part | None = None
+    facts: dict[str, Any] | None = None
 
 
 class ImageSource(Protocol):
