@@ -95,6 +95,8 @@ def fit_by(
     names = sorted({str(name) for name in chosen[by].dropna()})
     fits: dict[str, Fit] = {}
     refused: list[str] = []
+    if nameless := int(chosen[by].isna().sum()):
+        left_out += (LeftOut(nameless, f"{by} is empty"),)
     for number, name in enumerate(names):
         part = chosen[chosen[by].astype(str) == name]
         part.attrs["source"] = f"{source_of(table)} ({by} {name})"
