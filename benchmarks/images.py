@@ -139,7 +139,9 @@ class TorchSet:
 def torch_batches(data: EncodedImages) -> Iterator[int]:
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(TorchSet(data), BATCH, num_workers=CORES)  # type: ignore[arg-type,var-annotated]
+    whole: Any = TorchSet(data)
+    # Spawned as ours are: a process that runs threads is not safely forked.
+    loader = DataLoader(whole, BATCH, num_workers=CORES, multiprocessing_context="spawn")
     for pixels, _labels in loader:
         yield len(pixels)
 

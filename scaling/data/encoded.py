@@ -144,7 +144,7 @@ def opened(
     _check(found)
     side = None if found.large else _small(found, image)
     if side is not None:
-        return in_memory(Decoded(found, side, corrupt), side, held_out, cache)
+        return in_memory(Decoded(found, side, corrupt), side, held_out, cache, corrupt)
     side = SIDE if image is None else image
     labels, digests = found.train.labels, list(found.digests())
     kept = np.arange(len(labels))

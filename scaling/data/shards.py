@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from scaling.data import cache as store
 from scaling.data.encoded import EncodedSource, class_names
+from scaling.data.extras import needed
 from scaling.errors import InputError
 
 CACHE_VERSION = 1
@@ -100,12 +101,9 @@ def find(source: str, cache: Path) -> EncodedSource:
 
 
 def _shards(pattern: str) -> tuple[str, ...]:
-    try:
-        from braceexpand import braceexpand
-    except ImportError:
-        raise InputError(
-            f"webdataset:{pattern} needs the library webdataset: pip install 'scaling-laws[hub]'"
-        ) from None
+    # The expansion that the library webdataset uses.
+    what = f"webdataset:{pattern} needs the library webdataset"
+    braceexpand = needed("braceexpand", what, "hub").braceexpand
     if "://" in pattern or pattern.startswith("pipe:"):
         raise InputError(
             f"webdataset:{pattern}: images are read in any order, so shards must be files on this "

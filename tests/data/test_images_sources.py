@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from batteries.images import check_image_source
+from batteries.images import check_images
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,12 +57,12 @@ def test_battery(name: str, cache: Path) -> None:
         pytest.skip("digits are in scikit-learn: pip install 'scaling-laws[train]'")
     if name == "fashion-mnist" and not fashion_mnist.DEBIAN.is_dir():
         pytest.skip("Fashion-MNIST is not installed: apt install dataset-fashion-mnist")
-    check_image_source(name, cache)
+    check_images(name, cache)
 
 
 def test_battery_of_an_entry_point(theirs: Add, cache: Path) -> None:
     theirs(LabelledImages(("a", "b", "c"), part(90)))
-    check_image_source("theirs", cache)
+    check_images("theirs", cache)
 
 
 def test_the_split_hangs_on_contents_not_on_order(theirs: Add, cache: Path) -> None:
