@@ -11,7 +11,8 @@ class Path:
     """Adds layers one behind the other; knows the image's side, its channels and what a position
     sees where it stands.
 
-    Names of layers are the paths of the Flax modules that hold their parameters.
+    Names of layers are the paths of the Flax modules that hold their parameters (equal blocks of a
+    deep net lie in one stack there).
     """
 
     def __init__(self, family: str, image: int, channels: int) -> None:
