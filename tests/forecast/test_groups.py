@@ -159,6 +159,8 @@ def test_what_d_is_where_data_were_seen_more_than_once(table: pd.DataFrame) -> N
     told = fit_by("chinchilla", table, draws=20).notes
     assert len(told) == 1
     assert "10 passes over its D_unique distinct images" in told[0]
+    rounded = fit_by("chinchilla", table.assign(D=1.01**table.seed * table.D), draws=20).notes
+    assert "10 to 10.1 passes" in rounded[0]
     mixed = table.assign(D_unique=table.D / np.where(table.seed == 0, 1, 4))
     assert "1 to 4 passes" in fit_by("chinchilla", mixed, draws=20).notes[0]
     assert fit_by("chinchilla", table.assign(D_unique=table.D), draws=20).notes == ()
@@ -279,4 +281,4 @@ def test_nine_intervals_in_ten_hold_the_crossing() -> None:
         (item,) = crossings(fit_by("chinchilla", table, draws=300))
         held += item.q05 <= truth <= item.q95
     print(f"{held} of {tables} intervals hold the crossing")
-    assert 0.75 <= held / tables <= 0.99  # 5 % and 95 % of what 90 % would show, and a little
+    assert held / tables >= 0.8  # of 60 intervals that hold nine times in ten, seldom fewer
