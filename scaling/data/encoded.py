@@ -1,7 +1,7 @@
 """Encoded images by number, from wherever they lie, become `Images` or a stream by one rule.
 
 Small ones - no side of the first hundred above 64 pixels, and a gigabyte at most when decoded - are
-decoded once and held in memory; all others are streamed.
+decoded once and held in memory; all others are streamed, and so are folders whatever their size.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from scaling.data.images import Images
 from scaling.data.moments import moments
 from scaling.errors import InputError
 
+# What the part that is held out may be called: the first of these that is there.
+HELD_OUT = ("val", "validation", "valid", "dev", "test", "held_out")
 SMALL = 64
 SAMPLE = 100
 MOST_BYTES = 2**30
@@ -37,8 +39,8 @@ class EncodedSource:
     """What a reader of encoded images found.
 
     `held_out`: None where there is no such part; `held_out_is` names it. `digests()`: what stands
-    for each training image without reading it. `version`: what all contents hang on. `facts`: what
-    else there is to say, plain JSON.
+    for each training image without reading it. `version`: what all contents hang on. `large`: to be
+    streamed without a look at its size. `facts`: what else there is to say, plain JSON.
     """
 
     name: str
@@ -49,6 +51,7 @@ class EncodedSource:
     held_out: Encoded | None
     digests: Callable[[], Iterator[bytes]]
     held_out_is: str = "the source's own test part"
+    large: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
 
     def parts(self) -> tuple[Encoded, ...]:
@@ -89,10 +92,13 @@ class Decoded:
     def images(self) -> LabelledImages:
         """Grey where all are grey. Raises InputError where too many cannot be decoded."""
         decoded = [decoded_part(part, self.side, self.corrupt) for part in self.found.parts()]
-        parts = [part for part, _ in decoded]
+        parts = [
+            Part(pixels, part.labels[good])
+            for part, (pixels, good, _) in zip(self.found.parts(), decoded, strict=True)
+        ]
         if all((p.images == p.images[..., :1]).all() for p in parts):
             parts = [Part(p.images[..., :1], p.labels) for p in parts]
-        bad = [name for _, names in decoded for name in names]
+        bad = [name for _, _, names in decoded for name in names]
         return LabelledImages(
             self.found.classes,
             parts[0],
@@ -101,13 +107,16 @@ class Decoded:
         )
 
 
-def decoded_part(part: Encoded, side: int, corrupt: float) -> tuple[Part, list[str]]:
-    """All images of a part at one side, their centre squares; and what could not be decoded.
+def decoded_part(
+    part: Encoded, side: int, corrupt: float
+) -> tuple[NDArray[np.uint8], list[int], list[str]]:
+    """The centre squares of a part's images at one side; which those are; what is corrupt.
 
     Raises InputError where that is more than the share `corrupt` of all.
     """
     pixels = np.empty((len(part), side, side, 3), np.uint8)
-    good, bad = [], []
+    good: list[int] = []
+    bad: list[str] = []
     for n in range(len(part)):
         try:
             pixels[n] = centre_pixels(part.read(n), side, share=1)
@@ -119,7 +128,7 @@ def decoded_part(part: Encoded, side: int, corrupt: float) -> tuple[Part, list[s
             f"{len(bad):,} of {len(part):,} images are corrupt, {corrupt:.2%} may be: "
             f"{', '.join(bad[:3])}"
         )
-    return Part(pixels[good], part.labels[good]), bad
+    return pixels[good], good, bad
 
 
 def opened(
@@ -131,27 +140,11 @@ def opened(
     workers: int | None,
     cache: Path,
 ) -> Images | EncodedImages:
-    """What was found, in memory where it is small, else as a stream."""
+    """What was found, in memory where it is small, else as a stream in a fair order."""
     _check(found)
-    side = _small(found, image)
+    side = None if found.large else _small(found, image)
     if side is not None:
-        return in_memory(Decoded(found, side, corrupt), side, held_out, cache)
-    return streamed(
-        found, image=image, held_out=held_out, corrupt=corrupt, workers=workers, cache=cache
-    )
-
-
-def streamed(
-    found: EncodedSource,
-    *,
-    image: int | None,
-    held_out: float,
-    corrupt: float,
-    workers: int | None,
-    cache: Path,
-) -> EncodedImages:
-    """What was found as a stream, its training part in a fair order."""
-    _check(found)
+        return in_memory(Decoded(found, side, corrupt), side, held_out, cache, corrupt)
     side = SIDE if image is None else image
     labels, digests = found.train.labels, list(found.digests())
     kept = np.arange(len(labels))
@@ -163,7 +156,8 @@ def streamed(
         rule = f"{held_out:.0%} of each class"
     keys = salted("order:", digests)
     train = Chosen(found.train, kept[fair_order(labels[kept], keys[kept])])
-    key = hashlib.sha256(f"{found.version} {side} {rule}".encode()).hexdigest()
+    options = f"{found.version} {side} {None if found.held_out else float(held_out)}"
+    key = hashlib.sha256(options.encode()).hexdigest()
     mean, std = moments(train, side, cache / f"moments-{key[:32]}")
     counts = np.bincount(train.labels)
     return EncodedImages(

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.data.encoded import EncodedSource
+from scaling.data.encoded import HELD_OUT, EncodedSource
+from scaling.data.extras import needed
 from scaling.errors import InputError
-
-# The first of these splits that is there is held out.
-HELD_OUT = ("validation", "valid", "val", "dev", "test")
 
 
 class HubRows:
@@ -91,12 +89,7 @@ def find(source: str) -> EncodedSource:
 
 
 def _load(name: str, config: str | None) -> dict[str, Any]:
-    try:
-        import datasets
-    except ImportError:
-        raise InputError(
-            f"hub:{name} needs the library datasets: pip install 'scaling-laws[hub]'"
-        ) from None
+    datasets = needed("datasets", f"hub:{name} needs the library datasets", "hub")
     folder = Path(name).expanduser()
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():

@@ -18,14 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data import cache as store
-from scaling.data.encoded import EncodedSource
+from scaling.data.encoded import HELD_OUT, EncodedSource
 from scaling.errors import InputError
 
 CACHE_VERSION = 1
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TRAIN = "train"
-# The first of these that is there is the held-out part.
-HELD_OUT = ("val", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,7 @@ def find(root: Path, cache: Path) -> EncodedSource:
         held_out=files[1] if there else None,
         digests=train.digests,
         held_out_is=f"the folder {there[0]}" if there else "",
+        large=True,
         facts={
             "bytes": sum(int(part.sizes.sum()) for part in parts.values()),
             "other_files_left_out": sum(part.other_files for part in parts.values()),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from scaling.data.decode import NUMBERS, UnreadableImageError, centre_pixels, training_pixels
 from scaling.data.epochs import numbers_at, read_at
+from scaling.data.extras import needed
 from scaling.data.images import Batch
 from scaling.errors import InputError
 
@@ -64,14 +65,16 @@ class Chunk:
     def __call__(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]:
         first = self.begin + number * CHUNK
         positions = range(first, min(first + CHUNK, self.end))
+        pixels = np.empty((len(positions), self.image, self.image, 3), np.uint8)
+        images: list[int] = []
         corrupt: dict[str, None] = {}
-        read = [self._held_out, self._training][self.seed is not None]
-        found = [pair for position in positions if (pair := read(position, corrupt))]
-        if not found:
-            shape = (0, self.image, self.image, 3)
-            return np.empty(shape, np.uint8), np.empty(0, np.int32), list(corrupt)
-        pixels, images = zip(*found, strict=True)
-        return np.stack(pixels), self.part.labels[list(images)], list(corrupt)
+        read = self._held_out if self.seed is None else self._training
+        for position in positions:
+            if found := read(position, corrupt):
+                pixels[len(images)], image = found
+                images.append(image)
+        labels = self.part.labels[np.array(images, np.int64)]
+        return pixels[: len(images)], labels, list(corrupt)
 
     def _held_out(
         self, position: int, corrupt: dict[str, None]
@@ -193,14 +196,18 @@ class EncodedImages:
             )
 
     def _workers(self) -> int:
-        return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
+        if self.workers is not None:
+            return self.workers
+        # Where a process can be kept to some cores, those; a pinned process has one worker.
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _chunks(
     work: Chunk, workers: int, batch: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]]:
     """All chunks in order, decoded ahead by about one batch; the workers end with the iterator."""
-    import grain
+    grain = needed("grain", "images are streamed by grain", "train")
     from absl import flags
 
     # Grain's worker processes read flags, and these are defaults until a program has parsed them.

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.data import tokenizers
+from scaling.data.captions import BEGIN, END, PAD
 from scaling.data.images import Images
 
-# The first tokens of every caption vocabulary.
-PAD, BEGIN, END = 0, 1, 2
+__all__ = ["BEGIN", "END", "PAD", "Pairs"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Pairs:
     fingerprint: str
     facts: dict[str, Any] = field(compare=False, repr=False)
     tokenizer_json: str = field(compare=False, repr=False)
+
+    def tokenizer(self) -> tokenizers.Tokenizer:
+        """The tokenizer that wrote the text; its tokens stand in captions after the specials."""
+        return tokenizers.from_json(self.tokenizer_json)
 
     @property
     def context(self) -> int:

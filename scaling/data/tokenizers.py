@@ -90,8 +90,11 @@ class BPETokenizer:
         self._model = _library().Tokenizer.from_str(definition)
 
     @classmethod
-    def train(cls, documents: Sequence[bytes], vocab: int) -> BPETokenizer:
-        """Raises InputError where the text is too short for that many symbols."""
+    def train(cls, documents: Sequence[bytes], vocab: int, *, exactly: bool = True) -> BPETokenizer:
+        """Raises InputError where the text is too short for that many symbols.
+
+        exactly: else as many as the text gives will do.
+        """
         library = _library()
         model = library.Tokenizer(library.models.BPE())
         model.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -102,7 +105,7 @@ class BPETokenizer:
             initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
         )
         model.train_from_iterator((text.decode("utf-8") for text in documents), trainer)
-        if (reached := model.get_vocab_size()) != vocab:
+        if (reached := model.get_vocab_size()) != vocab and exactly:
             raise InputError(
                 f"tokenizer 'bpe:{vocab}': the training text gives {reached:,} symbols only; "
                 "ask for fewer or give more text"

@@ -147,7 +147,7 @@ def _contrastive(out: dict[str, Array], groups: Array) -> Array:
     Pairs of one group are positives of each other, all equally (Khosla et al. 2020, eq. 2, whose
     sum stands outside the logarithm): captions made of class names repeat within a batch.
     """
-    logits = out["temperature"] * out["image"] @ out["text"].T
+    logits = out["image"] @ out["text"].T / out["temperature"]
     same = (groups[:, None] == groups[None, :]).astype(jnp.float32)
     share = same / same.sum(1, keepdims=True)
     by_image = -(share * jax.nn.log_softmax(logits, 1)).sum(1)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batteries.images import check_images
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,10 @@ def take(batches: Iterator[Batch], n: int) -> list[tuple[bytes, bytes]]:
     return taken
 
 
+def test_battery(original: Path, cache: Path) -> None:
+    check_images(str(original), cache, image=16, workers=0)
+
+
 def test_what_the_folder_is_is_told(original: Path, cache: Path) -> None:
     data = stream(original, cache)
     assert data.classes == CLASSES
@@ -82,9 +87,6 @@ def test_what_the_folder_is_is_told(original: Path, cache: Path) -> None:
     np.testing.assert_allclose(data.std, (COLOURS / 255).std(0), atol=0.01)
     default = images_of(str(original), cache=cache)
     assert default.dims()["image"] == 224
-    again = stream(original, cache)
-    assert data == again
-    assert (data.mean, data.std) == (again.mean, again.std)
 
 
 def test_images_come_with_their_labels(original: Path, cache: Path) -> None:
@@ -247,6 +249,18 @@ def test_bad_options(given: dict[str, float], message: str, root: Path, cache: P
     shutil.rmtree(root / "val")
     with pytest.raises(InputError, match=message):
         images_of(str(root), cache=cache, **given)  # type: ignore[arg-type]
+
+
+def test_a_missing_library_names_the_extra(
+    original: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = stream(original, cache).held_out_batches(8)
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(InputError, match=r"by grain: pip install 'scaling-laws\[train\]'"):
+        next(batches)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InputError, match=r"by Pillow: pip install 'scaling-laws\[train\]'"):
+        stream(original, cache / "new")
 
 
 def test_bad_batches(original: Path, cache: Path) -> None:
