@@ -147,6 +147,7 @@ def test_without_a_held_out_folder_a_share_of_each_class_is(root: Path, cache: P
     assert len(parts[0] | parts[1]) == 90
     assert np.bincount(data.held_out.labels).tolist() == [6, 6, 6]
     assert data.facts["held_out"] == "20% of each class"
+    assert stream(root, cache, held_out=0.204).fingerprint != data.fingerprint
     # By the files' own names and sizes: where the folder lies changes nothing.
     moved = stream(root.rename(root.with_name("elsewhere")), cache / "2", held_out=0.2)
     assert moved.fingerprint == data.fingerprint
@@ -268,7 +269,21 @@ def test_bad_batches(original: Path, cache: Path) -> None:
     with pytest.raises(InputError, match=r"unique = 91; image data .* has 90 training images"):
         data.train_batches(unique=91, batch=8, seed=0)
     with pytest.raises(InputError, match="batch = 0"):
-        next(data.held_out_batches(0))
+        data.held_out_batches(0)
+
+
+def test_a_stream_that_is_held_to_the_end_ends_in_silence(original: Path, cache: Path) -> None:
+    code = f"""
+import pathlib
+from scaling.data import images_of
+if __name__ == "__main__":
+    cache = pathlib.Path({str(cache)!r})
+    data = images_of({str(original)!r}, image=16, workers=1, cache=cache)
+    batches = data.train_batches(unique=90, batch=20, seed=0)
+    next(batches)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_workers_end_with_a_parent_that_is_killed(original: Path, cache: Path) -> None:
