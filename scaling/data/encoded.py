@@ -156,7 +156,8 @@ def opened(
         rule = f"{held_out:.0%} of each class"
     keys = salted("order:", digests)
     train = Chosen(found.train, kept[fair_order(labels[kept], keys[kept])])
-    key = hashlib.sha256(f"{found.version} {side} {rule}".encode()).hexdigest()
+    options = f"{found.version} {side} {None if found.held_out else float(held_out)}"
+    key = hashlib.sha256(options.encode()).hexdigest()
     mean, std = moments(train, side, cache / f"moments-{key[:32]}")
     counts = np.bincount(train.labels)
     return EncodedImages(

@@ -183,6 +183,37 @@ def test_foreign_files_in_fashion_mnists_place_are_refused(
         images_of("fashion-mnist", cache=cache)
 
 
+def test_fashion_mnist_is_downloaded_where_debian_has_it_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    """With a stand-in for the network: what is asked for, and what is said when it fails."""
+    debian = fashion_mnist.DEBIAN
+    if not debian.is_dir():
+        pytest.skip("Fashion-MNIST is not installed: apt install dataset-fashion-mnist")
+    asked = {}
+
+    def retrieve(url: str, known_hash: str, fname: str, path: Path) -> str:
+        asked[fname] = (url, known_hash, path)
+        return str(debian / fname)
+
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "none")
+    monkeypatch.setenv("SCALING_CACHE", str(cache))
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    assert fashion_mnist.images().train.images.shape == (60_000, 28, 28, 1)
+    assert set(asked) == set(fashion_mnist.SHA256)
+    for file, (url, known_hash, path) in asked.items():
+        assert url == fashion_mnist.HOME + file
+        assert known_hash == f"sha256:{fashion_mnist.SHA256[file][0]}"
+        assert path.is_relative_to(cache)
+
+    def offline(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("pooch.retrieve", offline)
+    with pytest.raises(InputError, match=r"could not be had \(no network\).*apt install"):
+        fashion_mnist.images()
+
+
 def test_importing_the_floor_imports_no_image_library() -> None:
     heavy = "{'jax', 'PIL', 'grain', 'sklearn', 'datasets', 'webdataset', 'tokenizers', 'pooch'}"
     code = f"import sys, scaling.data; print(sorted({heavy} & set(sys.modules)))"
