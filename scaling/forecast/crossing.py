@@ -90,7 +90,9 @@ class Crossing:
             (self.always_ahead, f"have {self.then} ahead throughout"),
             (self.behind, f"have {self.first} ahead at {high:.3g}"),
         )
-        told = "of the draws " + ", ".join(f"{share:.0%} {what}" for share, what in parts if share)
+        told = "of the draws " + ", ".join(
+            f"{share:.0%} {what}" for share, what in parts if share >= 0.005
+        )
         if not self.told_apart:
             return (
                 f"{self.first} and {self.then} cannot be told apart: at no C from {low:.3g} to "

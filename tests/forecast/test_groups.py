@@ -234,6 +234,8 @@ def test_the_command_crossing(table_file: Path, tmp_path: Path) -> None:
     drawn = figure.read_text()
     for text in ("Top-1 error", "Held-out loss (nats per image)", "Training images"):
         assert text in drawn
+    run("plot", "families", table_file, "--draws", 20, "--where", "N < 5e5", "-o", figure)
+    assert "resnet below cnn" in figure.read_text()
     data = json.loads(run("crossing", table_file, "--draws", 50, "--json", "--columns",
                           "L=top1_error"))  # fmt: skip
     assert data["conventions"]["L_kind"] == "top1_error"
