@@ -59,12 +59,14 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         show_json(rows)
         return
-    lines: list[tuple[str, ...]] = [
-        (r["family"], r["D_counts"], ", ".join(r["dials"]), ", ".join(r["sized"]), r["what"])
-        for r in rows
-    ]
+    lines: list[tuple[str, ...]] = []
+    for r in rows:
+        # What the size sets is starred.
+        dials = ", ".join(f"{dial}*" if dial in r["sized"] else dial for dial in r["dials"])
+        lines += [(r["family"], r["D_counts"], r["what"]), ("", "", f"dials: {dials}")]
     show(
-        _table(("family", "D counts", "dials", "set by size", "what it is"), lines),
+        _table(("family", "D counts", "what it is"), lines),
+        "* set by the size, unless given",
         "scaling models show NAME --size 25.6M: one model, layer by layer",
         "scaling models ladder NAME --from 1e5 --to 1e8: sizes in equal ratios",
     )

@@ -97,11 +97,14 @@ def nearest_like(
     shapes = [json.loads(config) for config in configs]
     shared = {k: v for k, v in shapes[0].items() if all(s.get(k) == v for s in shapes)}
     module = get(family)
-    # A ladder of one size still has its size dial, and what follows from it.
-    fixed = {k: v for k, v in shared.items() if k not in module.SIZED}
+    grown = {dial for dial in module.DIALS if dial in shapes[0] and dial not in shared}
+    # A ladder that grows by another dial (its depth) keeps its width; else the size sets again what
+    # it usually sets, for a ladder of one size too.
+    if not grown or grown & set(module.SIZED):
+        shared = {k: v for k, v in shared.items() if k not in module.SIZED}
 
     def nearest(size: float) -> dict[str, Any]:
-        shape = module.from_size(size, count=count, **fixed)
+        shape = module.from_size(size, count=count, **shared)
         return {"N": shape.N, "N_total": shape.N_total, **shape.to_dict()}
 
     return nearest
