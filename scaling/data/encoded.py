@@ -7,11 +7,11 @@ decoded once and held in memory; all others are streamed, and so are folders wha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,27 +34,32 @@ MOST_BYTES = 2**30
 SIDE = 224
 
 
+class Listed(Encoded, Protocol):
+    """`digests()`: what stands for each image, told without reading it."""
+
+    def digests(self) -> Iterator[bytes]: ...
+
+
 @dataclass(frozen=True)
 class EncodedSource:
     """What a reader of encoded images found.
 
-    `held_out`: None where there is no such part; `held_out_is` names it. `digests()`: what stands
-    for each training image without reading it. `version`: what all contents hang on. `large`: to be
-    streamed without a look at its size. `facts`: what else there is to say, plain JSON.
+    `held_out`: None where there is no such part; `held_out_is` names it. `version`: what all
+    contents hang on. `large`: to be streamed without a look at its size. `facts`: what else there
+    is to say, plain JSON.
     """
 
     name: str
     licence: str
     version: str
     classes: tuple[str, ...]
-    train: Encoded
-    held_out: Encoded | None
-    digests: Callable[[], Iterator[bytes]]
+    train: Listed
+    held_out: Listed | None
     held_out_is: str = "the source's own test part"
     large: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def parts(self) -> tuple[Encoded, ...]:
+    def parts(self) -> tuple[Listed, ...]:
         return (self.train,) if self.held_out is None else (self.train, self.held_out)
 
 
@@ -146,16 +151,14 @@ def opened(
     if side is not None:
         return in_memory(Decoded(found, side, corrupt), side, held_out, cache, corrupt)
     side = SIDE if image is None else image
-    labels, digests = found.train.labels, list(found.digests())
-    kept = np.arange(len(labels))
-    rest, rule = found.held_out, found.held_out_is
-    if rest is None:
+    if found.held_out is None:
+        labels, rule = found.train.labels, f"{held_out:.0%} of each class"
         alone = np.ones(len(labels), np.bool_)  # contents are not compared
-        out = hold_out(labels, salted("held-out:", digests), alone, held_out, found.classes)
-        rest, kept = Chosen(found.train, np.flatnonzero(out)), np.flatnonzero(~out)
-        rule = f"{held_out:.0%} of each class"
-    keys = salted("order:", digests)
-    train = Chosen(found.train, kept[fair_order(labels[kept], keys[kept])])
+        keys = salted("held-out:", found.train.digests())
+        out = hold_out(labels, keys, alone, held_out, found.classes)
+        train, rest = _fair(found.train, ~out), _fair(found.train, out)
+    else:
+        train, rest, rule = _fair(found.train), _fair(found.held_out), found.held_out_is
     options = f"{found.version} {side} {None if found.held_out else float(held_out)}"
     key = hashlib.sha256(options.encode()).hexdigest()
     mean, std = moments(train, side, cache / f"moments-{key[:32]}")
@@ -185,6 +188,13 @@ def opened(
         workers=workers,
         corrupt=corrupt,
     )
+
+
+def _fair(part: Listed, chosen: NDArray[np.bool_] | None = None) -> Chosen:
+    """Those chosen, or all, in an order whose first n are a fair sample, whatever n is."""
+    numbers = np.arange(len(part)) if chosen is None else np.flatnonzero(chosen)
+    keys = salted("order:", part.digests())[numbers]
+    return Chosen(part, numbers[fair_order(part.labels[numbers], keys)])
 
 
 def _check(found: EncodedSource) -> None:

@@ -76,15 +76,13 @@ def find(source: str) -> EncodedSource:
     for part in parts.values():
         for digest in part.digests():
             total.update(digest + b"\n")
-    train = parts["train"]
     return EncodedSource(
         name=f"hub:{source}",
         licence=splits["train"].info.license or "not stated",
         version=total.hexdigest()[:16],
         classes=classes,
-        train=train,
+        train=parts["train"],
         held_out=parts[other] if other is not None else None,
-        digests=train.digests,
     )
 
 

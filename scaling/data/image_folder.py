@@ -21,7 +21,7 @@ from scaling.data import cache as store
 from scaling.data.encoded import HELD_OUT, EncodedSource
 from scaling.errors import InputError
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TRAIN = "train"
 
@@ -40,13 +40,6 @@ class Listing:
     sizes: NDArray[np.int64]
     labels: NDArray[np.int32]
     other_files: int
-
-    def digests(self) -> Iterator[bytes]:
-        """What stands for each file: its class, name and size. Nothing is read."""
-        names = self.names.tobytes()
-        for n, label in enumerate(self.labels):
-            name = names[self.offsets[n] : self.offsets[n + 1]]
-            yield b"%s/%s %d" % (os.fsencode(self.classes[label]), name, self.sizes[n])
 
     def fingerprint(self) -> str:
         """A hash over classes, names and sizes; never over times."""
@@ -77,6 +70,17 @@ class FolderImages:
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         return self._array("offsets")
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        return self._array("sizes")
+
+    def digests(self) -> Iterator[bytes]:
+        """What stands for each file: its class, name and size. Nothing is read."""
+        names, classes = self.names.tobytes(), [os.fsencode(name) for name in self._classes]
+        for n, label in enumerate(self.labels):
+            name = names[self.offsets[n] : self.offsets[n + 1]]
+            yield b"%s/%s %d" % (classes[label], name, self.sizes[n])
 
     def _array(self, name: str) -> NDArray[Any]:
         array: NDArray[Any] = np.load(self._entry / f"{name}.npy", mmap_mode="r")
@@ -118,7 +122,6 @@ def find(root: Path, cache: Path) -> EncodedSource:
         classes=train.classes,
         train=files[0],
         held_out=files[1] if there else None,
-        digests=train.digests,
         held_out_is=f"the folder {there[0]}" if there else "",
         large=True,
         facts={
@@ -136,6 +139,7 @@ def _mapped(folder: Path, part: Listing, cache: Path) -> FolderImages:
         arrays: store.Arrays = {
             "names": part.names,
             "offsets": part.offsets,
+            "sizes": part.sizes,
             "labels": part.labels,
         }
         store.write(entry, arrays, {})

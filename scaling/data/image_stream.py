@@ -111,7 +111,7 @@ class Chunk:
 class EncodedImages:
     """A stream over encoded images of both parts: what `ImageStream` promises.
 
-    The training part lies in an order in which its first n images are a fair sample. `image`: the
+    Both parts lie in an order in which their first n images are a fair sample. `image`: the
     side in pixels of what comes out. `workers`: processes that decode, by default one a core; 0
     decodes in this process. `corrupt`: the share of a part's images that may be corrupt; each is
     named by a warning once, and one more is an InputError.
@@ -162,7 +162,7 @@ class EncodedImages:
         return self._open(work, batch)
 
     def held_out_batches(self, batch: int) -> Iterator[Batch]:
-        """The held-out part once, in its order; only the last batch may be short."""
+        """The held-out part once, in a fixed order; only the last batch may be short."""
         n = self.n_held_out
         limit = int(self.corrupt * n)
         return self._open(Chunk(self.held_out, n, self.image, None, 0, n, limit), batch)

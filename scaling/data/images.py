@@ -83,5 +83,6 @@ class ImageStream(Protocol):
         ...
 
     def held_out_batches(self, batch: int) -> Iterator[Batch]:
-        """The held-out part once, in a fixed order; the last batch may be short."""
+        """The held-out part once, in a fixed order whose first n images are a fair sample; the last
+        batch may be short."""
         ...

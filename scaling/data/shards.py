@@ -97,7 +97,6 @@ def find(source: str, cache: Path) -> EncodedSource:
         classes=tuple(facts["classes"]),
         train=parts[0],
         held_out=parts[1] if len(parts) == 2 else None,
-        digests=parts[0].digests,
     )
 
 

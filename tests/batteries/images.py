@@ -86,6 +86,7 @@ def check_stream(data: ImageStream) -> None:
     assert np.bincount(labels, minlength=dims["classes"]).max() <= 4
 
     held_out = list(data.held_out_batches(5))
+    check_fair(np.concatenate([labels for _, labels in held_out]), dims["classes"])
     assert sum(len(labels) for _, labels in held_out) == data.n_held_out
     assert all(len(labels) == 5 for _, labels in held_out[:-1])
     assert all(images.shape[1:] == shape for images, _ in held_out)
