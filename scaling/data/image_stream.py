@@ -7,14 +7,18 @@ resumed in the middle of an epoch by asking for the step.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +35,8 @@ from scaling.errors import InputError
 CHUNK = 16
 # The share of a part's images that may be corrupt before the run stops.
 CORRUPT = 0.01
+# Streams that are read from now.
+OPEN: WeakSet[Generator[Batch]] = WeakSet()
 # Steps of an "endless" run; a range of that length costs nothing.
 ENDLESS = 2**40
 
@@ -153,18 +159,23 @@ class EncodedImages:
         limit = int(self.corrupt * unique)
         begin = first_step * batch
         work = Chunk(self.train, unique, self.image, seed, begin, ENDLESS, limit)
-        return self._batches(work, batch)
+        return self._open(work, batch)
 
     def held_out_batches(self, batch: int) -> Iterator[Batch]:
         """The held-out part once, in its order; only the last batch may be short."""
         n = self.n_held_out
         limit = int(self.corrupt * n)
-        return self._batches(Chunk(self.held_out, n, self.image, None, 0, n, limit), batch)
+        return self._open(Chunk(self.held_out, n, self.image, None, 0, n, limit), batch)
 
-    def _batches(self, work: Chunk, batch: int) -> Iterator[Batch]:
-        """Chunks put together to batches; what is corrupt is counted."""
+    def _open(self, work: Chunk, batch: int) -> Iterator[Batch]:
         if batch < 1:
             raise InputError(f"batch = {batch}; valid: 1 or more")
+        batches = self._batches(work, batch)
+        OPEN.add(batches)
+        return batches
+
+    def _batches(self, work: Chunk, batch: int) -> Generator[Batch]:
+        """Chunks put together to batches; what is corrupt is counted."""
         known: set[str] = set()
         pixels = np.empty((batch, self.image, self.image, 3), np.uint8)
         labels = np.empty(batch, np.int32)
@@ -208,11 +219,7 @@ def _chunks(
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]]:
     """All chunks in order, decoded ahead by about one batch; the workers end with the iterator."""
     grain = needed("grain", "images are streamed by grain", "train")
-    from absl import flags
-
-    # Grain's worker processes read flags, and these are defaults until a program has parsed them.
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
+    _make_ready()
     count = -(-(work.end - work.begin) // CHUNK)
     dataset = (
         grain.MapDataset.range(count)
@@ -236,6 +243,25 @@ def _chunks(
         ) from None
     finally:
         chunks.close()
+
+
+@cache
+def _make_ready() -> None:
+    """What grain needs once in a process that uses it."""
+    from absl import flags
+
+    # Grain's worker processes read flags, and these are defaults until a program has parsed them.
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    # Now: what was registered last is called first, and grain's own end must come after.
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    """Close what a program still holds when it ends, before what grain needs for it is gone."""
+    for batches in list(OPEN):
+        batches.close()
+    time.sleep(0.2)  # grain frees shared memory in a thread, and says nowhere that it has
 
 
 def _start_worker(_index: int, _count: int) -> None:
