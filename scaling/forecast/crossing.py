@@ -99,10 +99,11 @@ class Crossing:
                 f"{high:.3g} FLOPs is one ahead in {(1 + LEVEL) / 2:.0%} of the draws ({told})"
             )
         if self.C is None:
+            sure = "" if self.always_ahead >= 0.5 else "undecided, though "
             return (
-                f"{self.then} and {self.first}: no crossing within {low:.3g} to {high:.3g} FLOPs; "
-                f"{self.then} is ahead throughout by the estimates and in {self.always_ahead:.0%} "
-                f"of the draws; in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
+                f"{self.then} and {self.first}: {sure}no crossing within {low:.3g} to {high:.3g} "
+                f"FLOPs; {self.then} is ahead throughout by the estimates and in "
+                f"{self.always_ahead:.0%} of the draws; in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
             )
         before = f"below {low:.3g}" if self.open_low else f"{self.q05:.3g}"
         after = f"beyond {high:.3g}" if self.open_high else f"{self.q95:.3g}"
