@@ -33,8 +33,9 @@ from scaling.terminal import number, show, show_json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from scaling.forecast.crossing import Crossing, Standing
+    from scaling.forecast.crossing import Crossing
     from scaling.forecast.groups import Groups
+    from scaling.forecast.standings import Standing
 
 app = typer.Typer()
 
@@ -78,7 +79,8 @@ def crossing(
 
     A law is fitted to each group alone.
     """
-    from scaling.forecast.crossing import side_by_side, standings
+    from scaling.forecast.crossing import side_by_side
+    from scaling.forecast.standings import standings
 
     if plot is not None:
         from scaling.plot import families, save, writable

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.fit.result import Fit
 from scaling.forecast.forecast import Interval
-from scaling.forecast.groups import Groups, fit_by, interval_of, thinned
+from scaling.forecast.groups import Groups, fit_by, interval_of, paired, thinned
 from scaling.laws.law import Law
 from scaling.table import FAMILY, with_loss
 from scaling.units import METRICS_AS_LOSS
@@ -99,10 +99,11 @@ class Crossing:
                 f"{high:.3g} FLOPs is one ahead in {(1 + LEVEL) / 2:.0%} of the draws ({told})"
             )
         if self.C is None:
+            sure = "" if self.always_ahead >= 0.5 else "undecided, though "
             return (
-                f"{self.then} and {self.first}: no crossing within {low:.3g} to {high:.3g} FLOPs; "
-                f"{self.then} is ahead throughout by the estimates and in {self.always_ahead:.0%} "
-                f"of the draws; in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
+                f"{self.then} and {self.first}: {sure}no crossing within {low:.3g} to {high:.3g} "
+                f"FLOPs; {self.then} is ahead throughout by the estimates and in "
+                f"{self.always_ahead:.0%} of the draws; in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
             )
         before = f"below {low:.3g}" if self.open_low else f"{self.q05:.3g}"
         after = f"beyond {high:.3g}" if self.open_high else f"{self.q95:.3g}"
@@ -130,19 +131,6 @@ class Crossing:
                 f"or D of the runs of {' and '.join(bare)}"
             )
         return "inside the data of both"
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One group at one C: its compute-optimal run, and the share of draws in which it is best."""
-
-    group: str
-    C: float
-    N: Interval
-    D: Interval
-    loss: Interval
-    best: float
-    decades: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +168,7 @@ def crossings(found: Groups, *, reach: float = REACH) -> list[Crossing]:
     """
     if not (np.isfinite(reach) and reach >= 1):
         raise InputError(f"reach = {reach:g}; must be a finite number of 1 or more")
-    fits = _paired(found)
+    fits = paired(found)
     low = min(fitted.c_min for fitted in fits.values())
     high = reach * max(fitted.c_max for fitted in fits.values())
     C = np.geomspace(low, high, _GRID)
@@ -190,42 +178,10 @@ def crossings(found: Groups, *, reach: float = REACH) -> list[Crossing]:
         ahead_at_end = frontier[one].point[-1] < frontier[other].point[-1]
         first, then = (other, one) if ahead_at_end else (one, other)
         gap = np.log(frontier[then].point / frontier[first].point)
-        gaps = np.log(frontier[then].draws / frontier[first].draws)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # draws that ran away
+            gaps = np.log(frontier[then].draws / frontier[first].draws)
         pairs.append(_crossing(fits[first], fits[then], first, then, np.log(C), gap, gaps))
     return pairs
-
-
-def standings(found: Groups, compute: Sequence[float]) -> list[Standing]:
-    """Every group at each C: what it would train and reach, and how often it is the best."""
-    for C in compute:
-        if not (np.isfinite(C) and C > 0):
-            raise InputError(f"compute = {C:g}; must be a finite number of FLOPs above 0")
-    fits = _paired(found)
-    told = []
-    for C in compute:
-        best = {name: fitted.optimum(C) for name, fitted in fits.items()}
-        first = np.argmin([b.loss.draws for b in best.values()], axis=0)
-        for number, (name, b) in enumerate(best.items()):
-            told.append(
-                Standing(
-                    name,
-                    C,
-                    interval_of(b.N),
-                    interval_of(b.D),
-                    interval_of(b.loss),
-                    best=float((first == number).mean()),
-                    decades=float(np.log10(C / fits[name].c_max)),
-                )
-            )
-    return told
-
-
-def _paired(found: Groups) -> dict[str, Fit]:
-    """The fits with equally many draws, which stand beside each other by number."""
-    draws = min(len(fitted.draws) for fitted in found.fits.values())
-    if draws == 0:
-        raise InputError("crossings need draws: there are none")
-    return {name: thinned(fitted, draws) for name, fitted in found.fits.items()}
 
 
 def _crossing(
@@ -247,8 +203,8 @@ def _crossing(
         C=at,
         q05=float(np.exp(np.clip(low, c[0], c[-1]))),
         q95=float(np.exp(np.clip(high, c[0], c[-1]))),
-        open_low=bool(np.isinf(low)),
-        open_high=bool(np.isinf(high)),
+        open_low=bool(np.isneginf(low)),
+        open_high=bool(np.isposinf(high)),
         crosses=float(np.isfinite(passed).mean()),
         always_ahead=float(np.isneginf(passed).mean()),
         behind=float(np.isposinf(passed).mean()),
@@ -279,11 +235,13 @@ def _last(c: Array, gaps: Array) -> Array:
 
 def _refined(one: Fit, other: Fit, low: float, high: float) -> float:
     """The C at which the estimates' frontiers cross, between two values of ln C."""
-
     c = np.linspace(low, high, _FINER)
     losses = [thinned(fitted, 0).optimum(np.exp(c)).loss.point for fitted in (one, other)]
     gap = np.log(losses[1] / losses[0])
-    (i,) = _changes(gap)[:1]
+    found = _changes(gap)
+    if not len(found):  # they touch there to the last bits, no more
+        return float(np.exp(c[np.argmin(np.abs(gap))]))
+    i = int(found[0])
     return float(np.exp(c[i] + (c[i + 1] - c[i]) * gap[i] / (gap[i] - gap[i + 1])))
 
 

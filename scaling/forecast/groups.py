@@ -150,6 +150,14 @@ def thinned(fitted: Fit, draws: int) -> Fit:
     return replace(fitted, draws=fitted.draws[:draws])
 
 
+def paired(found: Groups) -> dict[str, Fit]:
+    """The fits with equally many draws, which stand beside each other by number."""
+    draws = min(len(fitted.draws) for fitted in found.fits.values())
+    if draws == 0:
+        raise InputError("groups are set side by side by their draws, and there are none")
+    return {name: thinned(fitted, draws) for name, fitted in found.fits.items()}
+
+
 def _numbers(fitted: Fit) -> dict[str, Draws]:
     draws = fitted.params_draws()
     found = {

@@ -12,7 +12,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scaling.forecast import proof
-from scaling.forecast.crossing import SideBySide, standings
+from scaling.forecast.crossing import SideBySide
+from scaling.forecast.standings import standings
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
 from scaling.report.figures import figures

@@ -19,11 +19,12 @@ from scaling.cli import app
 from scaling.errors import InputError
 from scaling.fit import fit
 from scaling.fit.methods import methods
-from scaling.forecast.crossing import crossings, side_by_side, standings
+from scaling.forecast.crossing import crossings, side_by_side
 from scaling.forecast.forecasters import default
 from scaling.forecast.groups import Groups, fit_by
 from scaling.forecast.rows import rows_of
 from scaling.forecast.rules import by_rules
+from scaling.forecast.standings import standings
 from scaling.table import write_table
 
 NEAR = {"cnn": TRUTHS["cnn"], "resnet": TRUTHS["resnet"]}
@@ -129,6 +130,16 @@ def test_families_of_one_law_cannot_be_told_apart() -> None:
     # at each C a pair of equals is told apart in one of ten tables, and there are many C
     assert sum(item.told_apart for item in told) <= 2
     assert any("cannot be told apart" in str(item) for item in told)
+
+
+def test_the_same_runs_under_two_names_are_even(table: pd.DataFrame) -> None:
+    cnn = table[table.family == "cnn"]
+    (item,) = crossings(
+        fit_by("chinchilla", pd.concat([cnn, cnn.assign(family="same")]), draws=100)
+    )
+    assert not item.told_apart
+    assert item.C is None  # frontiers that lie upon each other do not cross
+    assert "cannot be told apart" in str(item)
 
 
 @settings(max_examples=5, deadline=None)
