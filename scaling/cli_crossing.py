@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,7 +96,7 @@ def crossing(
     if plot is not None:
         save(families(views), plot)
     if as_json:
-        show_json(_json(found, pairs, told))
+        show_json(_finite(_json(found, pairs, told)))
     else:
         show(*_words(found, pairs, told))
 
@@ -127,6 +128,15 @@ def _json(found: Groups, pairs: Sequence[Crossing], told: Sequence[Standing]) ->
         "refused": list(found.refused),
         "left_out": [str(item) for item in found.left_out],
     }
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what JSON has no number for: an interval's end that ran away."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value if not isinstance(value, float) or isfinite(value) else None
 
 
 def _words(

@@ -103,7 +103,7 @@ def forecast(
         grounds = _without_table(path)
     else:
         df = read(path, columns)
-        nearest = _buildable(df, n)
+        nearest = _buildable(df, n, where)
         settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
         )
@@ -166,10 +166,18 @@ def _without_table(path: Path) -> Grounds:
     return grounds.of_published(published_law(str(path)))
 
 
-def _buildable(df: pd.DataFrame, n: str) -> Callable[[float], dict[str, Any]] | None:
+def _buildable(
+    df: pd.DataFrame, n: str, where: str | None
+) -> Callable[[float], dict[str, Any]] | None:
     """From N to the nearest configuration of the table's own ladder, where it names one."""
-    if not {"family", "config"} <= set(df.columns) or df["family"].nunique() != 1:
+    if not {"family", "config"} <= set(df.columns):
         return None
     from scaling.families import nearest_like
+    from scaling.table import select_rows
+
+    if df["family"].nunique() > 1:  # then the filter chooses one
+        df, _ = select_rows(df, where)
+    if df["family"].nunique() != 1:
+        return None
 
     return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)

@@ -43,7 +43,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     from scaling import families
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in families.names():
         family = families.get(name)
         rows.append(
@@ -59,7 +59,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         show_json(rows)
         return
-    lines = [
+    lines: list[tuple[str, ...]] = [
         (r["family"], r["D_counts"], ", ".join(r["dials"]), ", ".join(r["sized"]), r["what"])
         for r in rows
     ]

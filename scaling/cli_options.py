@@ -48,7 +48,9 @@ TauOption = Annotated[
 OnOption = Annotated[
     str | None, typer.Option("--on", help="log_loss, loss or log_reducible: what residuals are of.")
 ]
-NOption = Annotated[str, typer.Option("--n", help="Column that N stands for: N or N_total.")]
+NOption = Annotated[
+    str, typer.Option("--n", help="Column that N stands for: N, N_total or N_active.")
+]
 WhereOption = Annotated[
     str | None, typer.Option(help='Row filter, e.g. "D >= 1e6 and N_total < 2e5".')
 ]

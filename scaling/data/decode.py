@@ -7,10 +7,13 @@ asked for: most of the time of a large picture would go into pixels that resizin
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scaling.data.extras import needed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,8 +40,12 @@ def training_pixels(encoded: bytes, side: int, raw: NDArray[np.uint64]) -> NDArr
     Raises UnreadableImageError.
     """
     uniform = raw / 2.0**64
-    pixels = _pixels(encoded, side, lambda width, height: random_box(width, height, uniform))
-    return pixels[:, ::-1] if uniform[-1] < 0.5 else pixels
+    return _pixels(
+        encoded,
+        side,
+        lambda width, height: random_box(width, height, uniform),
+        flipped=bool(uniform[-1] < 0.5),
+    )
 
 
 def centre_pixels(encoded: bytes, side: int, share: float = CENTRE) -> NDArray[np.uint8]:
@@ -80,10 +87,12 @@ def size_and_mode(encoded: bytes) -> tuple[int, int, str]:
         return (*picture.size, picture.mode)
 
 
-def _pixels(encoded: bytes, side: int, choose: Any) -> NDArray[np.uint8]:
-    from PIL import Image
-
+def _pixels(
+    encoded: bytes, side: int, choose: Callable[[int, int], Box], flipped: bool = False
+) -> NDArray[np.uint8]:
     with _opened(encoded) as picture:
+        from PIL import Image
+
         width, height = picture.size
         box = choose(width, height)
         try:
@@ -97,7 +106,10 @@ def _pixels(encoded: bytes, side: int, choose: Any) -> NDArray[np.uint8]:
             raise UnreadableImageError(str(error)) from None
         box = _scaled(box, picture.size, (width, height))
         resized = _rgb(picture).resize((side, side), Image.Resampling.BILINEAR, box=box)
-        return np.asarray(resized)
+        # Ten times as fast as a view of the array that runs backwards and is copied later.
+        return np.asarray(
+            resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flipped else resized
+        )
 
 
 def _scaled(box: Box, now: tuple[int, int], before: tuple[int, int]) -> Box:
@@ -107,6 +119,7 @@ def _scaled(box: Box, now: tuple[int, int], before: tuple[int, int]) -> Box:
 
 
 def _opened(encoded: bytes) -> Image.Image:
+    needed("PIL", "images are decoded by Pillow", "train")
     from PIL import Image
 
     try:

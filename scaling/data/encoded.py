@@ -144,7 +144,7 @@ def opened(
     _check(found)
     side = None if found.large else _small(found, image)
     if side is not None:
-        return in_memory(Decoded(found, side, corrupt), side, held_out, cache)
+        return in_memory(Decoded(found, side, corrupt), side, held_out, cache, corrupt)
     side = SIDE if image is None else image
     labels, digests = found.train.labels, list(found.digests())
     kept = np.arange(len(labels))
@@ -156,7 +156,8 @@ def opened(
         rule = f"{held_out:.0%} of each class"
     keys = salted("order:", digests)
     train = Chosen(found.train, kept[fair_order(labels[kept], keys[kept])])
-    key = hashlib.sha256(f"{found.version} {side} {rule}".encode()).hexdigest()
+    options = f"{found.version} {side} {None if found.held_out else float(held_out)}"
+    key = hashlib.sha256(options.encode()).hexdigest()
     mean, std = moments(train, side, cache / f"moments-{key[:32]}")
     counts = np.bincount(train.labels)
     return EncodedImages(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data.encoded import HELD_OUT, EncodedSource
+from scaling.data.extras import needed
 from scaling.errors import InputError
 
 
@@ -88,12 +89,7 @@ def find(source: str) -> EncodedSource:
 
 
 def _load(name: str, config: str | None) -> dict[str, Any]:
-    try:
-        import datasets
-    except ImportError:
-        raise InputError(
-            f"hub:{name} needs the library datasets: pip install 'scaling-laws[hub]'"
-        ) from None
+    datasets = needed("datasets", f"hub:{name} needs the library datasets", "hub")
     folder = Path(name).expanduser()
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data import cache as store
+from scaling.data.extras import needed
 from scaling.data.image_sources import ImageSource, LabelledImages, Part
 from scaling.data.image_split import digest, fair_order, hold_out, salted
 from scaling.data.images import Images
@@ -21,13 +22,20 @@ from scaling.errors import InputError
 CACHE_VERSION = 1
 
 
-def in_memory(source: ImageSource, image: int | None, held_out: float, cache: Path) -> Images:
+def in_memory(
+    source: ImageSource,
+    image: int | None,
+    held_out: float,
+    cache: Path,
+    corrupt: float | None = None,
+) -> Images:
     """The source's images in both parts, from the cache where it is whole.
 
+    corrupt: the share that the source left out at most, where it decodes.
     Raises InputError for bad labels and shares, and what the source raises.
     """
     version = source.version()
-    options = f"{CACHE_VERSION} {source.NAME} {version} {image} {float(held_out)}"
+    options = f"{CACHE_VERSION} {source.NAME} {version} {image} {float(held_out)} {corrupt}"
     folder = cache / f"images-{hashlib.sha256(options.encode()).hexdigest()[:32]}"
     entry = store.read(folder)
     if entry is None:
@@ -135,6 +143,7 @@ def resized(images: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
     """Every image at another side in pixels, filtered so that shrinking does not alias."""
     if side is None or images.shape[1] == side:
         return images
+    needed("PIL", "images are resized by Pillow", "train")
     from PIL import Image
 
     def one(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -58,7 +58,7 @@ def held_in_memory(
         return in_memory(found, image, held_out, cache)
     side = SIDE if image is None else image
     check_memory(source, sum(map(len, found.parts())), side)
-    return in_memory(Decoded(found, side, corrupt), side, held_out, cache)
+    return in_memory(Decoded(found, side, corrupt), side, held_out, cache, corrupt)
 
 
 def check_options(image: int | None, corrupt: float) -> None:

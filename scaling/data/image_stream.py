@@ -7,20 +7,25 @@ resumed in the middle of an epoch by asking for the step.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data.decode import NUMBERS, UnreadableImageError, centre_pixels, training_pixels
 from scaling.data.epochs import numbers_at, read_at
+from scaling.data.extras import needed
 from scaling.data.images import Batch
 from scaling.errors import InputError
 
@@ -30,6 +35,8 @@ from scaling.errors import InputError
 CHUNK = 16
 # The share of a part's images that may be corrupt before the run stops.
 CORRUPT = 0.01
+# Streams that are read from now.
+OPEN: WeakSet[Generator[Batch]] = WeakSet()
 # Steps of an "endless" run; a range of that length costs nothing.
 ENDLESS = 2**40
 
@@ -64,14 +71,16 @@ class Chunk:
     def __call__(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]:
         first = self.begin + number * CHUNK
         positions = range(first, min(first + CHUNK, self.end))
+        pixels = np.empty((len(positions), self.image, self.image, 3), np.uint8)
+        images: list[int] = []
         corrupt: dict[str, None] = {}
-        read = [self._held_out, self._training][self.seed is not None]
-        found = [pair for position in positions if (pair := read(position, corrupt))]
-        if not found:
-            shape = (0, self.image, self.image, 3)
-            return np.empty(shape, np.uint8), np.empty(0, np.int32), list(corrupt)
-        pixels, images = zip(*found, strict=True)
-        return np.stack(pixels), self.part.labels[list(images)], list(corrupt)
+        read = self._held_out if self.seed is None else self._training
+        for position in positions:
+            if found := read(position, corrupt):
+                pixels[len(images)], image = found
+                images.append(image)
+        labels = self.part.labels[np.array(images, np.int64)]
+        return pixels[: len(images)], labels, list(corrupt)
 
     def _held_out(
         self, position: int, corrupt: dict[str, None]
@@ -150,18 +159,23 @@ class EncodedImages:
         limit = int(self.corrupt * unique)
         begin = first_step * batch
         work = Chunk(self.train, unique, self.image, seed, begin, ENDLESS, limit)
-        return self._batches(work, batch)
+        return self._open(work, batch)
 
     def held_out_batches(self, batch: int) -> Iterator[Batch]:
         """The held-out part once, in its order; only the last batch may be short."""
         n = self.n_held_out
         limit = int(self.corrupt * n)
-        return self._batches(Chunk(self.held_out, n, self.image, None, 0, n, limit), batch)
+        return self._open(Chunk(self.held_out, n, self.image, None, 0, n, limit), batch)
 
-    def _batches(self, work: Chunk, batch: int) -> Iterator[Batch]:
-        """Chunks put together to batches; what is corrupt is counted."""
+    def _open(self, work: Chunk, batch: int) -> Iterator[Batch]:
         if batch < 1:
             raise InputError(f"batch = {batch}; valid: 1 or more")
+        batches = self._batches(work, batch)
+        OPEN.add(batches)
+        return batches
+
+    def _batches(self, work: Chunk, batch: int) -> Generator[Batch]:
+        """Chunks put together to batches; what is corrupt is counted."""
         known: set[str] = set()
         pixels = np.empty((batch, self.image, self.image, 3), np.uint8)
         labels = np.empty(batch, np.int32)
@@ -193,19 +207,19 @@ class EncodedImages:
             )
 
     def _workers(self) -> int:
-        return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
+        if self.workers is not None:
+            return self.workers
+        # Where a process can be kept to some cores, those; a pinned process has one worker.
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _chunks(
     work: Chunk, workers: int, batch: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32], list[str]]]:
     """All chunks in order, decoded ahead by about one batch; the workers end with the iterator."""
-    import grain
-    from absl import flags
-
-    # Grain's worker processes read flags, and these are defaults until a program has parsed them.
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
+    grain = needed("grain", "images are streamed by grain", "train")
+    _make_ready()
     count = -(-(work.end - work.begin) // CHUNK)
     dataset = (
         grain.MapDataset.range(count)
@@ -229,6 +243,25 @@ def _chunks(
         ) from None
     finally:
         chunks.close()
+
+
+@cache
+def _make_ready() -> None:
+    """What grain needs once in a process that uses it."""
+    from absl import flags
+
+    # Grain's worker processes read flags, and these are defaults until a program has parsed them.
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    # Now: what was registered last is called first, and grain's own end must come after.
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    """Close what a program still holds when it ends, before what grain needs for it is gone."""
+    for batches in list(OPEN):
+        batches.close()
+    time.sleep(0.2)  # grain frees shared memory in a thread, and says nowhere that it has
 
 
 def _start_worker(_index: int, _count: int) -> None:

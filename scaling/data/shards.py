@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from scaling.data import cache as store
 from scaling.data.encoded import EncodedSource, class_names
+from scaling.data.extras import needed
 from scaling.errors import InputError
 
 CACHE_VERSION = 1
@@ -28,6 +29,8 @@ IMAGES = ("jpg", "jpeg", "png", "webp")
 LABELS = ("cls", "json", "txt")
 # Where an image lies: its shard's number, its first byte and its size.
 PLACE = ("shard", "begin", "size")
+# Bytes of a shard that its version hangs on.
+BEGINNING = 2**16
 # What a label is called in a sample's JSON.
 FIELDS = ("label", "cls", "class")
 
@@ -72,8 +75,7 @@ def find(source: str, cache: Path) -> EncodedSource:
     if len(patterns) > 2:
         raise InputError(f"webdataset:{source}: more than one '|'; valid: TRAIN or TRAIN|HELD_OUT")
     shards = [_shards(pattern) for pattern in patterns]
-    sizes = [(Path(s).name, Path(s).stat().st_size) for part in shards for s in part]
-    version = hashlib.sha256(f"{CACHE_VERSION} {sizes} {len(shards[0])}".encode()).hexdigest()
+    version = _version(shards)
     entry = cache / f"shards-{version[:32]}"
     found = store.read(entry)
     if found is None:
@@ -99,13 +101,19 @@ def find(source: str, cache: Path) -> EncodedSource:
     )
 
 
+def _version(parts: Sequence[Sequence[str]]) -> str:
+    """A hash over each shard's name, size and beginning; to read them whole would take too long."""
+    total = hashlib.sha256(f"{CACHE_VERSION} {[len(part) for part in parts]}".encode())
+    for shard in (Path(shard) for part in parts for shard in part):
+        with shard.open("rb") as file:
+            total.update(f"{shard.name} {shard.stat().st_size}".encode() + file.read(BEGINNING))
+    return total.hexdigest()
+
+
 def _shards(pattern: str) -> tuple[str, ...]:
-    try:
-        from braceexpand import braceexpand
-    except ImportError:
-        raise InputError(
-            f"webdataset:{pattern} needs the library webdataset: pip install 'scaling-laws[hub]'"
-        ) from None
+    # The expansion that the library webdataset uses.
+    what = f"webdataset:{pattern} needs the library webdataset"
+    braceexpand = needed("braceexpand", what, "hub").braceexpand
     if "://" in pattern or pattern.startswith("pipe:"):
         raise InputError(
             f"webdataset:{pattern}: images are read in any order, so shards must be files on this "

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from math import prod
 
+# Of a convolution's output: gradients and copies that XLA holds while it goes backward through it.
+# Fitted to compiled steps (tests/families/test_memory.py).
+WORKING = 2.5
+
 
 @dataclass(frozen=True)
 class Receptive:
@@ -49,7 +53,8 @@ class Layer:
     flops: matmul and convolution FLOPs forward (a multiply-add is two), as a dense count: products
     with the zeros of padding are in it, and `padding_flops` says how many those are.
     backward_flops: those of the backward pass. other_flops: elementwise work forward, an estimate.
-    saved: numbers that the forward pass keeps for the backward pass.
+    saved: numbers that the forward pass keeps for the backward pass. working: those that its own
+    backward pass holds beside them.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Layer:
     padding_flops: int = 0
     other_flops: int = 0
     saved: int = 0
+    working: int = 0
     receptive: Receptive | None = None
 
     @property
@@ -127,6 +133,7 @@ def convolution(
         backward_flops=flops if first else 2 * flops,
         padding_flops=flops - a_tap * inside**2,
         other_flops=bias * out**2 * outputs,
+        working=round(WORKING * out**2 * outputs),
         receptive=receptive,
     )
 
@@ -219,11 +226,12 @@ class Layered:
     def memory_bytes(self, batch: int) -> int:
         """Predicted peak memory of a step over `batch` units, in bytes; float32, data not counted.
 
-        Four copies of the parameters (themselves, gradients, two Adam moments), and what each
-        layer keeps for the backward pass.
+        Four copies of the parameters (themselves, gradients, two Adam moments), what each layer
+        keeps for the backward pass, and what the largest one works with there.
         """
         saved = sum(layer.saved for layer in self._listed)
-        return 4 * (4 * self.N_total + batch * saved // self.units)
+        working = max(layer.working for layer in self._listed)
+        return 4 * (4 * self.N_total + batch * (saved + working) // self.units)
 
     @property
     def receptive_field(self) -> int | None:

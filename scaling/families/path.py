@@ -11,7 +11,8 @@ class Path:
     """Adds layers one behind the other; knows the image's side, its channels and what a position
     sees where it stands.
 
-    Names of layers are the paths of the Flax modules that hold their parameters.
+    Names of layers are the paths of the Flax modules that hold their parameters (equal blocks of a
+    deep net lie in one stack there).
     """
 
     def __init__(self, family: str, image: int, channels: int) -> None:
@@ -98,9 +99,9 @@ class Path:
         return other
 
     def join(self, name: str, other: Path) -> None:
-        """The sum of this path and a branch of it."""
+        """The sum of this path and a branch of it; compiled steps keep two numbers for each."""
         self.receptive = self.receptive.joined(other.receptive)
-        self._here(name, "add", 1)
+        self._here(name, "add", 1, saved=2)
 
     def _move(self, name: str, outputs: int, window: int, stride: int, padding: int) -> None:
         side = kinds.windows(self.side, window, stride, padding)

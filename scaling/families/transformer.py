@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from scaling.errors import InputError
 from scaling.families import Unit, attention
-from scaling.families.experts import computed_rows, mixture
+from scaling.families.experts import blocks, computed_rows, mixture
 from scaling.families.ladder import check_choice, check_dials, check_whole, nearest
 from scaling.families.layers import Layer, Layered
 
@@ -162,6 +162,18 @@ class Transformer(Layered):
         rows = batch_tokens * self.experts_per_token
         one, padding = self._expert(), computed_rows(rows, self.experts) - rows
         return counted + self.depth * padding * (one.flops + one.backward_flops)
+
+    def memory_bytes(self, batch: int) -> int:
+        """As of every family; experts' blocks keep their padding and a copy of their matrices."""
+        plain = super().memory_bytes(batch)
+        if self.experts == 1:
+            return plain
+        rows = batch * self.experts_per_token
+        count, block = blocks(rows, self.experts)
+        one = self._expert()
+        return plain + 4 * self.depth * (
+            (count * block - rows) * one.saved + count * one.parameters
+        )
 
     def _expert(self) -> Layer:
         """One expert at one token."""

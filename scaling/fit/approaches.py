@@ -109,7 +109,7 @@ def approach_1(
     if len(rows_of) < _CURVES:
         raise InputError(
             f"{p.source}: Approach 1 needs at least {_CURVES} curves (sizes seen at 2 or more "
-            f"token counts); there are {len(rows_of)}"
+            f"values of D); there are {len(rows_of)}"
         )
     grid = _grid(p, rows_of)
     losses = np.full((len(rows_of), len(grid)), np.inf)

@@ -25,6 +25,7 @@ ENGINES: Mapping[str, ModuleType] = {
     e.NAME: e for e in (engine_newton, engine_scipy, engine_varpro)
 }
 SCALES: tuple[Scale, ...] = ("log_loss", "loss", "log_reducible")
+_N_KINDS = {"N_total": "total", "N_active": "active"}  # columns that say what they count
 _FORMULA = "+-*/^(="  # no name of a law holds one
 
 
@@ -119,8 +120,7 @@ def prepare(
         signed=(y,) if how.on == "loss" else (),
     )
     kinds = conventions(frame)
-    if N == "N_total":
-        kinds["N_kind"] = "total"
+    kinds["N_kind"] = _N_KINDS.get(N, kinds["N_kind"])
     frame = frame.assign(_order=np.arange(len(frame)))
     keys = [*column.values(), y]
     frame = frame.sort_values(keys + [k for k in ("run", "trunk") if k in frame], kind="stable")

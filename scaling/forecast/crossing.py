@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +17,7 @@ from scaling.forecast.forecast import Interval
 from scaling.forecast.groups import Groups, fit_by, interval_of, thinned
 from scaling.laws.law import Law
 from scaling.table import FAMILY, with_loss
+from scaling.units import METRICS_AS_LOSS
 
 Array = NDArray[np.float64]
 
@@ -84,9 +85,13 @@ class Crossing:
 
     def __str__(self) -> str:
         low, high = self.within
-        told = (
-            f"{self.crosses:.0%} of the draws cross so, in {self.always_ahead:.0%} {self.then} is "
-            f"ahead throughout, in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
+        parts = (
+            (self.crosses, "cross so"),
+            (self.always_ahead, f"have {self.then} ahead throughout"),
+            (self.behind, f"have {self.first} ahead at {high:.3g}"),
+        )
+        told = "of the draws " + ", ".join(
+            f"{share:.0%} {what}" for share, what in parts if share >= 0.005
         )
         if not self.told_apart:
             return (
@@ -153,18 +158,19 @@ def side_by_side(
 ) -> list[SideBySide]:
     """The table's groups by its loss and, where it has a top-1 error beside, by that.
 
-    settings: as of `fit_by`. Raises InputError as it does for the loss; an error that no law can be
-    fitted to (zero in some run) is left out.
+    settings: as of `fit_by`. Raises InputError as it does for the loss; why no law of the top-1
+    error could be fitted (it is 0 in some run) is told among what was refused.
     """
     found = fit_by(law, table, by, **settings)
     views = [SideBySide(found, crossings(found, reach=reach))]
-    if BESIDE in table.columns and found.kinds["L_kind"].startswith("nats_per_"):
-        try:
-            beside = fit_by(law, with_loss(table, BESIDE), by, **settings)
-        except InputError:
-            return views
-        views.append(SideBySide(beside, crossings(beside, reach=reach)))
-    return views
+    if BESIDE not in table.columns or found.kinds["L_kind"] in METRICS_AS_LOSS:
+        return views
+    try:
+        beside = fit_by(law, with_loss(table, BESIDE), by, **settings)
+    except InputError as error:
+        told = replace(found, refused=(*found.refused, f"no {BESIDE} beside: {error}"))
+        return [SideBySide(told, views[0].crossings)]
+    return [*views, SideBySide(beside, crossings(beside, reach=reach))]
 
 
 def crossings(found: Groups, *, reach: float = REACH) -> list[Crossing]:

@@ -20,7 +20,8 @@ from scaling.laws.law import Law
 from scaling.table import FAMILY, LeftOut, conventions, select_rows, source_of
 from scaling.units import unit_of_d
 
-_ONE_EPOCH = 1.01  # D over D_unique up to which nothing was seen twice
+_ONE_EPOCH = 1.005  # D over D_unique up to which nothing was seen twice
+_ALIKE = 1.3  # most over least passes of runs that were meant alike: budgets are rounded to steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,8 @@ def fit_by(
     names = sorted({str(name) for name in chosen[by].dropna()})
     fits: dict[str, Fit] = {}
     refused: list[str] = []
+    if nameless := int(chosen[by].isna().sum()):
+        left_out += (LeftOut(nameless, f"{by} is empty"),)
     for number, name in enumerate(names):
         part = chosen[chosen[by].astype(str) == name]
         part.attrs["source"] = f"{source_of(table)} ({by} {name})"
@@ -123,15 +126,15 @@ def what_d_is(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Sequence[str]:
     if most <= _ONE_EPOCH:
         return []
     distinct = float(rows["D_unique"].max())
-    if most <= _ONE_EPOCH * least:
+    span = f"{least:.3g}" if most <= _ONE_EPOCH * least else f"{least:.3g} to {most:.3g}"
+    if most <= _ALIKE * least:
         return [
-            f"every run makes {most:.3g} passes over its D_unique distinct {units}, so D = "
-            f"{most:.3g} D_unique: exponents in D are those of the data set's size too (the "
-            f"largest has {distinct:,.0f} distinct {units}), and a D beyond it needs new data, not "
-            "passes"
+            f"every run makes {span} passes over its D_unique distinct {units}, so D goes with "
+            "D_unique: exponents in D are those of the data set's size too (the largest has "
+            f"{distinct:,.0f} distinct {units}), and a D beyond it needs new data, not passes"
         ]
     return [
-        f"runs make {least:.3g} to {most:.3g} passes over their D_unique distinct {units}: the law "
+        f"runs make {span} passes over their D_unique distinct {units}: the law "
         f"of N and D takes every one of the {units} seen as new"
     ]
 

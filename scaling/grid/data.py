@@ -15,7 +15,9 @@ AnyData = Corpus | Images | ImageStream | Pairs
 
 def unit_of(names: Iterable[str]) -> Unit:
     """What D counts for these families. Raises InputError where they don't count the same."""
-    units = {families.get(name).UNIT: name for name in names}
+    units: dict[Unit, str] = {}
+    for name in names:
+        units.setdefault(families.get(name).UNIT, name)
     if len(units) > 1:
         told = " and ".join(f"{name} counts {unit}s" for unit, name in units.items())
         raise InputError(f"a study has one kind of data, but {told}; make a grid of each")

@@ -2,7 +2,8 @@
 
 Rows are sorted by expert and laid into blocks of one expert each (`scaling.families.experts`), so
 that the products are plain batched ones and only padding is computed beyond the active experts.
-On a CPU `jax.lax.ragged_dot` computes every expert at every row: 5 to 10 times slower.
+On a CPU `jax.lax.ragged_dot` (jax 0.10.2) computes every expert at every row: 4 to 10 times slower
+(forward and backward, W 32 to 256, 8 or 16 experts).
 
 Shapes stand in the names: R rows (a token and one of its experts), W width, E experts, K experts
 a token, N blocks, b rows of a block.

@@ -33,13 +33,20 @@ def by_fan_in(
     known = dict(jax.tree_util.tree_leaves_with_path(variables))
 
     def multiplier(path: Any, leaf: Any) -> float:
-        if leaf.ndim < 2:
+        if not is_matrix(path, leaf):
             return 1.0
         ratio: float = prod(known[path].shape[:-1]) / prod(leaf.shape[:-1])
         in_head = any(getattr(key, "key", None) == "head" for key in path)
         return ratio * (head_rate if in_head else 1.0)
 
     return jax.tree_util.tree_map_with_path(multiplier, params)
+
+
+def is_matrix(path: Any, leaf: Any) -> bool:
+    """Whether a leaf is a matrix, a kernel or a table: not a vector, nor one for each block of a
+    stack (whose modules are called `..._stack`)."""
+    stacked = any(str(getattr(key, "key", "")).endswith("_stack") for key in path)
+    return bool(leaf.ndim > 1 + stacked)
 
 
 def of_images(

@@ -14,6 +14,10 @@ from scaling.models.layers import BatchNorm, Convolution, Head, max_pool
 from scaling.models.rates import of_images
 
 Array = jax.Array
+# Blocks of a stage beyond which the CIFAR layout makes them a loop. With 56 layers of width 16, 32
+# images of 32 x 32 and one core a step took 0.56 s instead of 0.75; written out, 1,202 layers take
+# more than ten minutes and nine gigabytes to compile.
+STACKED_FROM = 8
 
 
 class Block(nn.Module):
@@ -54,6 +58,29 @@ class Block(nn.Module):
         return nn.relu(x + y)
 
 
+class Stack(nn.Module):
+    """`blocks` blocks of one shape as one compiled loop; their parameters lie stacked."""
+
+    shape: ResNet
+    width: int
+    blocks: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        def body(block: Block, x: Array, _: None) -> tuple[Array, None]:
+            return block(x, train), None
+
+        loop = nn.scan(
+            body,
+            variable_axes={"params": 0, "batch_stats": 0},
+            split_rngs={"params": True},
+            length=self.blocks,
+        )
+        x, _ = loop(Block(self.shape, self.width, 1, self.dtype, name="block"), x, None)
+        return x
+
+
 class ResNetClassifier(nn.Module):
     """Images [B, H, W, C] -> float32 logits [B, classes]."""
 
@@ -72,11 +99,15 @@ class ResNetClassifier(nn.Module):
         if imagenet:
             x = max_pool(x, 3, 2, 1)
         for stage, blocks in enumerate(s.blocks(), 1):
-            for block in range(1, blocks + 1):
-                stride = 2 if stage > 1 and block == 1 else 1
-                width = 2 ** (stage - 1) * s.width
-                name = f"stage_{stage}_block_{block}"
-                x = Block(s, width, stride, self.dtype, name=name)(x, train)
+            width = 2 ** (stage - 1) * s.width
+            name = f"stage_{stage}_block_"
+            x = Block(s, width, 1 if stage == 1 else 2, self.dtype, name=f"{name}1")(x, train)
+            if blocks > STACKED_FROM and not imagenet:
+                # All blocks but the first have one shape.
+                x = Stack(s, width, blocks - 1, self.dtype, name=f"stage_{stage}_stack")(x, train)
+                continue
+            for block in range(2, blocks + 1):
+                x = Block(s, width, 1, self.dtype, name=f"{name}{block}")(x, train)
         self.sow("intermediates", "features", x)
         x = x.mean((1, 2))
         return Head(s.classes, self.dtype, self.transfer, name="head")(x)

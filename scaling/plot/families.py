@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from scaling.errors import InputError
 from scaling.fit.result import Fit
@@ -18,6 +17,7 @@ from scaling.plot.style import (
     GROUPS,
     INK,
     MARKERS,
+    MUTED,
     WIDE,
     canvas,
     end_labels,
@@ -41,8 +41,8 @@ def families(views: Sequence[SideBySide], *, ax: Sequence[Axes] | None = None) -
     its largest N, and against C.
 
     Lines are each family's own law with its 90 % band, solid inside its runs and dashed beyond; on
-    the right its compute-optimal frontier. Rings are where frontiers cross, with 90 % intervals.
-    Raises InputError for no view and for more families than can be told apart.
+    the right its compute-optimal frontier. Numbered rings are where frontiers cross, with 90 %
+    intervals. Raises InputError for no view and for more families than can be told apart.
     """
     if not views:
         raise InputError("no families to draw")
@@ -127,8 +127,7 @@ def _frontiers(axes: Axes, view: SideBySide, looks: Looks) -> list[tuple[float, 
         ends.append((float(best.loss.point[-1]), group, colour))
     axes.set_title("At the best split of $C$")
     axes.set_xlim(right=far)
-    for crossing in view.crossings:
-        _ring(axes, crossing, far)
+    _rings(axes, view.crossings, far)
     return ends
 
 
@@ -141,22 +140,27 @@ def _seen(fitted: Fit, C: Array, N: Array, D: Array) -> Array:
     return np.asarray(inside)
 
 
-def _ring(axes: Axes, crossing: Crossing, far: float) -> None:
-    """A crossing that can be told, with its interval; one beyond the axes is left out."""
-    if crossing.C is None or not crossing.told_apart or not far >= crossing.C:
-        return
-    loss = crossing.sides[crossing.then].loss.point
-    axes.plot([crossing.q05, min(crossing.q95, far)], [loss, loss], color=INK, linewidth=1.0,
-              zorder=5)  # fmt: skip
-    (ring,) = axes.plot([crossing.C], [loss], "o", color=INK, markerfacecolor="none",
-                        markersize=7, markeredgewidth=1.0, zorder=6)  # fmt: skip
-    ring.set_gid(gid("crossing", crossing.first, crossing.then))
-    text = axes.annotate(
-        f"{crossing.then} below\n{crossing.first}", (crossing.C, loss), xytext=(-5, -4),
-        textcoords="offset points", fontsize=6.0, color=INK, linespacing=1.1, zorder=6,
-        ha="right", va="top",
-    )  # fmt: skip
-    text.set_path_effects([withStroke(linewidth=1.6, foreground="white")])  # over a line, too
+def _rings(axes: Axes, crossings: Sequence[Crossing], far: float) -> None:
+    """The crossings that can be told, numbered in order of C, with intervals and a key; those
+    beyond the axes are left out."""
+    shown = [item for item in crossings if item.told_apart and item.C is not None]
+    shown = sorted((item for item in shown if _at(item) <= far), key=_at)
+    for number, item in enumerate(shown, 1):
+        loss = item.sides[item.then].loss.point
+        axes.plot([item.q05, min(item.q95, far)], [loss, loss], color=MUTED, linewidth=0.7,
+                  zorder=5)  # fmt: skip
+        (ring,) = axes.plot([_at(item)], [loss], "o", color=INK, markerfacecolor="white",
+                            markersize=7, markeredgewidth=0.8, zorder=6)  # fmt: skip
+        ring.set_gid(gid("crossing", item.first, item.then))
+        axes.annotate(str(number), (_at(item), loss), fontsize=5.2, color=INK, ha="center",
+                      va="center_baseline", zorder=7)  # fmt: skip
+    # below the frontiers nothing lies at little compute
+    note(axes, "\n".join(f"{i}  {x.then} below {x.first}" for i, x in enumerate(shown, 1)))
+
+
+def _at(crossing: Crossing) -> float:
+    assert crossing.C is not None  # only such are drawn
+    return crossing.C
 
 
 def _dots(

@@ -15,14 +15,15 @@ from scaling.units import UNSTATED, measure, unit_of_d
 AXES = {
     "N": "Non-embedding parameters $N$",
     "N_total": r"All parameters $N_\mathrm{total}$",
+    "N_active": r"Active parameters $N_\mathrm{active}$",
     "C": "Training compute $C$ (FLOPs, counted)",
     "C_6ND": r"Training compute $C_\mathrm{6ND} = 6ND$ (FLOPs)",
     "learning_rate": "Learning rate",
     "predicted_seconds": "Predicted time (s)",
     "seconds": "Measured time (s)",
 }
-SYMBOLS = {"N": "$N$", "N_total": r"$N_\mathrm{total}$", "D": "$D$", "C": "$C$",
-           "C_6ND": r"$C_\mathrm{6ND}$"}  # fmt: skip
+SYMBOLS = {"N": "$N$", "N_total": r"$N_\mathrm{total}$", "N_active": r"$N_\mathrm{active}$",
+           "D": "$D$", "C": "$C$", "C_6ND": r"$C_\mathrm{6ND}$"}  # fmt: skip
 
 
 def axis_label(column: str, d_kind: str = UNSTATED) -> str:

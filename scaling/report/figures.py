@@ -51,8 +51,8 @@ CAPTIONS = {
     "the held-out loss that came out.",
     "families": "Each family's runs and its own law: loss, and error where it was measured, "
     "against size, against tokens, and against compute at the best split. Solid inside a family's "
-    "runs, dashed beyond, with 90 % bands; rings are where one's frontier passes below another's, "
-    "with 90 % intervals.",
+    "runs, dashed beyond, with 90 % bands; numbered rings are where one's frontier passes below "
+    "another's, with 90 % intervals.",
     "cost": "Seconds that the plan predicted against seconds measured, a marker a cell.",
 }
 

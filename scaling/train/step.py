@@ -19,6 +19,7 @@ import optax
 from scaling import families, models
 from scaling.families import Shape
 from scaling.grid import Recipe
+from scaling.models.rates import is_matrix
 from scaling.train import tasks
 from scaling.train.loops import loop_of
 
@@ -151,4 +152,4 @@ def _flat(array: Any) -> Any:
 
 def _matrices(params: Any) -> Any:
     """Weight decay is for matrices and kernels, not for gains and biases."""
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+    return jax.tree_util.tree_map_with_path(is_matrix, params)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from batteries.folders import write_folder
 from batteries.sources import prose
 
 
@@ -21,3 +23,18 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of ninety training images and thirty held out, in classes; not to be changed."""
+    pytest.importorskip("PIL", reason="Pillow is missing: pip install 'scaling-laws[train]'")
+    root = tmp_path_factory.mktemp("pictures")
+    write_folder(root)
+    return root
+
+
+@pytest.fixture
+def root(original: Path, tmp_path: Path) -> Path:
+    """A copy of it to spoil."""
+    return shutil.copytree(original, tmp_path / "pictures")

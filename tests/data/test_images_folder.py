@@ -5,22 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from batteries.folders import CLASSES, COLOURS, spoil, stream, write
+from batteries.images import check_images
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.data import images_of
 from scaling.data.epochs import read_at
-from scaling.data.image_stream import EncodedImages
-from scaling.data.images import Batch
 from scaling.errors import InputError
 
 pytest.importorskip("grain", reason="grain is missing: pip install 'scaling-laws[train]'")
@@ -28,46 +24,9 @@ Image = pytest.importorskip(
     "PIL.Image", reason="Pillow is missing: pip install 'scaling-laws[train]'"
 )
 
-CLASSES = ("ant", "bee", "cow")
-# What a class looks like, so that an image tells its label.
-COLOURS = np.array([(220, 30, 30), (30, 220, 30), (30, 30, 220)])
 
-
-def write(path: Path, label: int, seed: int, size: tuple[int, int] = (40, 30)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(-25, 26, (size[1], size[0], 3))
-    Image.fromarray((COLOURS[label] + noise).clip(0, 255).astype(np.uint8)).save(path, quality=90)
-
-
-@pytest.fixture(scope="session")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ninety images for training, thirty in `val`, in three classes and every known suffix."""
-    root = tmp_path_factory.mktemp("pictures")
-    suffixes = itertools.cycle(("JPEG", "jpg", "PNG", "webp", "jpeg"))
-    for part, count in (("train", 30), ("val", 10)):
-        for label, name in enumerate(CLASSES):
-            for n in range(count):
-                seed = n + 1000 * label + 10_000 * (part == "val")
-                write(root / part / name / f"{n:03d}.{next(suffixes)}", label, seed)
-    return root
-
-
-@pytest.fixture
-def root(original: Path, tmp_path: Path) -> Path:
-    """A copy to spoil."""
-    return shutil.copytree(original, tmp_path / "pictures")
-
-
-def stream(root: Path, cache: Path, **options: object) -> EncodedImages:
-    data = images_of(str(root), image=16, cache=cache, **{"workers": 0, **options})  # type: ignore[arg-type]
-    assert isinstance(data, EncodedImages)
-    return data
-
-
-def take(batches: Iterator[Batch], n: int) -> list[tuple[bytes, bytes]]:
-    taken = [(x.tobytes(), y.tobytes()) for x, y in itertools.islice(batches, n)]
-    batches.close()  # type: ignore[attr-defined]
-    return taken
+def test_battery(original: Path, cache: Path) -> None:
+    check_images(str(original), cache, image=16, workers=0)
 
 
 def test_what_the_folder_is_is_told(original: Path, cache: Path) -> None:
@@ -82,9 +41,6 @@ def test_what_the_folder_is_is_told(original: Path, cache: Path) -> None:
     np.testing.assert_allclose(data.std, (COLOURS / 255).std(0), atol=0.01)
     default = images_of(str(original), cache=cache)
     assert default.dims()["image"] == 224
-    again = stream(original, cache)
-    assert data == again
-    assert (data.mean, data.std) == (again.mean, again.std)
 
 
 def test_images_come_with_their_labels(original: Path, cache: Path) -> None:
@@ -113,25 +69,9 @@ def test_the_first_n_are_of_all_classes_and_only_they_are_seen(original: Path, c
     assert len(names) == 12
 
 
-def test_the_same_bits_from_any_number_of_workers_and_from_any_step(
-    original: Path, cache: Path
-) -> None:
-    alone = stream(original, cache, workers=0)
-    # 90 images, 20 a batch: steps 4 and 9 span two epochs.
-    whole = take(alone.train_batches(unique=90, batch=20, seed=3), 12)
-    assert len(set(whole)) == 12
-    assert whole != take(alone.train_batches(unique=90, batch=20, seed=4), 12)
-    for workers, first in ((0, 7), (1, 4), (3, 0)):
-        data = stream(original, cache, workers=workers)
-        batches = data.train_batches(unique=90, batch=20, seed=3, first_step=first)
-        assert take(batches, 12 - first) == whole[first:], (workers, first)
-
-
 def test_the_held_out_part_once_in_order(original: Path, cache: Path) -> None:
-    one, two = (stream(original, cache, workers=w) for w in (0, 2))
-    batches = list(one.held_out_batches(8))
+    batches = list(stream(original, cache).held_out_batches(8))
     assert [len(y) for _, y in batches] == [8, 8, 8, 6]
-    assert take(one.held_out_batches(8), 9) == take(two.held_out_batches(8), 9)
     labels = np.concatenate([y for _, y in batches])
     assert np.array_equal(labels, np.repeat([0, 1, 2], 10))
 
@@ -145,6 +85,7 @@ def test_without_a_held_out_folder_a_share_of_each_class_is(root: Path, cache: P
     assert len(parts[0] | parts[1]) == 90
     assert np.bincount(data.held_out.labels).tolist() == [6, 6, 6]
     assert data.facts["held_out"] == "20% of each class"
+    assert stream(root, cache, held_out=0.204).fingerprint != data.fingerprint
     # By the files' own names and sizes: where the folder lies changes nothing.
     moved = stream(root.rename(root.with_name("elsewhere")), cache / "2", held_out=0.2)
     assert moved.fingerprint == data.fingerprint
@@ -191,14 +132,6 @@ def test_a_folder_of_another_kind(made: str, message: str, tmp_path: Path, cache
         stream(tmp_path / "x", cache)
 
 
-def spoil(root: Path, part: str, count: int) -> list[Path]:
-    """Half a file for each of the first images of a part."""
-    victims = sorted((root / part).rglob("*.*"))[:count]
-    for path in victims:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    return victims
-
-
 def test_a_corrupt_image_is_named_and_the_next_one_is_read(root: Path, cache: Path) -> None:
     [victim] = spoil(root, "train", 1)
     data = stream(root, cache, corrupt=0.02)
@@ -217,16 +150,6 @@ def test_a_corrupt_held_out_image_is_left_out(root: Path, cache: Path) -> None:
     with pytest.warns(RuntimeWarning, match="is skipped"):
         sizes = [len(labels) for _, labels in data.held_out_batches(8)]
     assert sizes == [8, 8, 8, 4]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.filterwarnings("ignore:.*is skipped:RuntimeWarning")
-def test_too_many_corrupt_images_are_an_error(workers: int, root: Path, cache: Path) -> None:
-    victims = spoil(root, "train", 4)
-    data = stream(root, cache, corrupt=0.04, workers=workers)
-    message = r"4 of 90 images are corrupt, 4.00% may be: .*" + victims[0].name
-    with pytest.raises(InputError, match=message):
-        list(itertools.islice(data.train_batches(unique=90, batch=30, seed=0), 4))
 
 
 def test_nothing_but_corrupt_images(root: Path, cache: Path) -> None:
@@ -249,38 +172,24 @@ def test_bad_options(given: dict[str, float], message: str, root: Path, cache: P
         images_of(str(root), cache=cache, **given)  # type: ignore[arg-type]
 
 
+def test_a_missing_library_names_the_extra(
+    original: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = stream(original, cache).held_out_batches(8)
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(InputError, match=r"by grain: pip install 'scaling-laws\[train\]'"):
+        next(batches)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InputError, match=r"by Pillow: pip install 'scaling-laws\[train\]'"):
+        stream(original, cache / "new")
+
+
 def test_bad_batches(original: Path, cache: Path) -> None:
     data = stream(original, cache)
     with pytest.raises(InputError, match=r"unique = 91; image data .* has 90 training images"):
         data.train_batches(unique=91, batch=8, seed=0)
     with pytest.raises(InputError, match="batch = 0"):
-        next(data.held_out_batches(0))
-
-
-def test_workers_end_with_a_parent_that_is_killed(original: Path, cache: Path) -> None:
-    code = f"""
-import sys, multiprocessing, pathlib
-from scaling.data import images_of
-if __name__ == "__main__":
-    cache = pathlib.Path({str(cache)!r})
-    data = images_of({str(original)!r}, image=16, workers=2, cache=cache)
-    batches = data.train_batches(unique=90, batch=20, seed=0)
-    next(batches)
-    print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
-    sys.stdin.read()
-"""
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
-    )
-    assert parent.stdout is not None
-    workers = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(workers) == 2
-    parent.send_signal(signal.SIGKILL)
-    parent.communicate()
-    until = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+        data.held_out_batches(0)
 
 
 @given(st.integers(1, 50), st.integers(0, 2**31), st.integers(0, 200), st.integers(1, 100))

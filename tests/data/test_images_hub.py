@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from batteries.images import check_images
 
 from scaling.data import Images, images_of
 from scaling.data.image_stream import EncodedImages
@@ -90,13 +91,12 @@ def check_streamed(data: object, n_train: int) -> None:
 
 def test_a_small_saved_data_set_is_held_in_memory(tmp_path: Path, cache: Path) -> None:
     source = saved(tmp_path / "d", train=rows(0, 60, 12), test=rows(60, 12, 12))
-    data = images_of(source, cache=cache)
+    data = check_images(source, cache)
     check_small(data, 12)
     assert isinstance(data, Images)
     assert data.classes == ("ant", "bee", "cow")
     assert data.facts["held_out"] == "the source's own test part"
     assert {i.tobytes() for i in data.train} == {pixels(n, 12).tobytes() for n in range(60)}
-    assert images_of(source, cache=cache) == data
     assert images_of(source, image=6, cache=cache).dims()["image"] == 6
 
 
@@ -104,6 +104,8 @@ def test_a_small_saved_data_set_is_held_in_memory(tmp_path: Path, cache: Path) -
 def test_a_large_one_is_streamed(workers: int, tmp_path: Path, cache: Path) -> None:
     source = saved(tmp_path / "d", train=rows(0, 60, 80), validation=rows(60, 12, 80))
     check_streamed(images_of(source, image=32, workers=workers, cache=cache), 60)
+    if not workers:
+        check_images(source, cache, image=32, workers=0)
 
 
 def test_names_of_classes_from_text_and_a_share_held_out(tmp_path: Path, cache: Path) -> None:
@@ -186,7 +188,7 @@ def test_small_shards_are_held_in_memory(label: Any, tmp_path: Path, cache: Path
         numbers = range(first, first + count)
         shard(tmp_path / f"{part}.tar", [{"png": pixels(n, 12)} | label(n) for n in numbers])
     pattern = f"webdataset:{tmp_path}/train-{{0..1}}.tar|{tmp_path}/val-*.tar"
-    check_small(images_of(pattern, cache=cache), 12)
+    check_small(check_images(pattern, cache), 12)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -194,10 +196,11 @@ def test_large_shards_are_streamed(workers: int, tmp_path: Path, cache: Path) ->
     samples = [{"jpg": pixels(n, 80), "cls": n % 3} for n in range(60)]
     shard(tmp_path / "a-0.tar", samples[:25])
     shard(tmp_path / "a-1.tar", samples[25:])
-    data = images_of(
-        f"webdataset:{tmp_path}/a-?.tar", image=32, workers=workers, held_out=0.2, cache=cache
-    )
+    source = f"webdataset:{tmp_path}/a-?.tar"
+    data = images_of(source, image=32, workers=workers, held_out=0.2, cache=cache)
     check_streamed(data, 48)
+    if not workers:
+        check_images(source, cache, image=32, workers=0, held_out=0.2)
     assert data.facts["held_out"] == "20% of each class"
 
 

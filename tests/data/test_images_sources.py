@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from batteries.images import check_image_source
+from batteries.images import check_images
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,12 +57,12 @@ def test_battery(name: str, cache: Path) -> None:
         pytest.skip("digits are in scikit-learn: pip install 'scaling-laws[train]'")
     if name == "fashion-mnist" and not fashion_mnist.DEBIAN.is_dir():
         pytest.skip("Fashion-MNIST is not installed: apt install dataset-fashion-mnist")
-    check_image_source(name, cache)
+    check_images(name, cache)
 
 
 def test_battery_of_an_entry_point(theirs: Add, cache: Path) -> None:
     theirs(LabelledImages(("a", "b", "c"), part(90)))
-    check_image_source("theirs", cache)
+    check_images("theirs", cache)
 
 
 def test_the_split_hangs_on_contents_not_on_order(theirs: Add, cache: Path) -> None:
@@ -181,6 +181,37 @@ def test_foreign_files_in_fashion_mnists_place_are_refused(
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"cut")
     with pytest.raises(InputError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
         images_of("fashion-mnist", cache=cache)
+
+
+def test_fashion_mnist_is_downloaded_where_debian_has_it_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    """With a stand-in for the network: what is asked for, and what is said when it fails."""
+    debian = fashion_mnist.DEBIAN
+    if not debian.is_dir():
+        pytest.skip("Fashion-MNIST is not installed: apt install dataset-fashion-mnist")
+    asked = {}
+
+    def retrieve(url: str, known_hash: str, fname: str, path: Path) -> str:
+        asked[fname] = (url, known_hash, path)
+        return str(debian / fname)
+
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "none")
+    monkeypatch.setenv("SCALING_CACHE", str(cache))
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    assert fashion_mnist.images().train.images.shape == (60_000, 28, 28, 1)
+    assert set(asked) == set(fashion_mnist.SHA256)
+    for file, (url, known_hash, path) in asked.items():
+        assert url == fashion_mnist.HOME + file
+        assert known_hash == f"sha256:{fashion_mnist.SHA256[file][0]}"
+        assert path.is_relative_to(cache)
+
+    def offline(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("pooch.retrieve", offline)
+    with pytest.raises(InputError, match=r"could not be had \(no network\).*apt install"):
+        fashion_mnist.images()
 
 
 def test_importing_the_floor_imports_no_image_library() -> None:

@@ -177,6 +177,13 @@ def test_bfloat16_matmuls_keep_float32_parameters_and_logits() -> None:
         (64, 64, {"qk_norm": True, "tied": True, "depth": 4}),
         (128, 64, {"mlp": "gelu"}),
         (256, 64, {}),
+        (
+            64,
+            64,
+            {"norm": "layer", "positions": "learned", "bias": True, "mlp": "gelu", "tied": True},
+        ),
+        (64, 64, {"experts": 8, "experts_per_token": 2}),
+        (128, 64, {"experts": 4, "mlp": "gelu"}),
     ],
 )
 def test_memory_is_near_what_xla_allocates(

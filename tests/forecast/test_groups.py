@@ -159,6 +159,8 @@ def test_what_d_is_where_data_were_seen_more_than_once(table: pd.DataFrame) -> N
     told = fit_by("chinchilla", table, draws=20).notes
     assert len(told) == 1
     assert "10 passes over its D_unique distinct images" in told[0]
+    rounded = fit_by("chinchilla", table.assign(D=1.01**table.seed * table.D), draws=20).notes
+    assert "10 to 10.1 passes" in rounded[0]
     mixed = table.assign(D_unique=table.D / np.where(table.seed == 0, 1, 4))
     assert "1 to 4 passes" in fit_by("chinchilla", mixed, draws=20).notes[0]
     assert fit_by("chinchilla", table.assign(D_unique=table.D), draws=20).notes == ()
@@ -190,6 +192,15 @@ def test_error_beside_loss(table: pd.DataFrame) -> None:
     assert [view.groups.kinds["L_kind"] for view in views] == ["nats_per_image", "top1_error"]
     bare = side_by_side("chinchilla", table.drop(columns="top1_error"), draws=20)
     assert len(bare) == 1
+    never_wrong = table.assign(top1_error=0.0)
+    (alone,) = side_by_side("chinchilla", never_wrong, draws=20)
+    assert "no top1_error beside" in alone.groups.refused[0]
+
+
+def test_rows_without_a_group_are_accounted_for(table: pd.DataFrame) -> None:
+    some = table.assign(family=table.family.where(table.N > 1e4))
+    told = fit_by("chinchilla", some, draws=20).left_out
+    assert [str(item) for item in told] == ["30 rows left out: family is empty"]
 
 
 def test_what_is_known_of_tokens_is_not_said_of_images(table: pd.DataFrame) -> None:
@@ -223,6 +234,8 @@ def test_the_command_crossing(table_file: Path, tmp_path: Path) -> None:
     drawn = figure.read_text()
     for text in ("Top-1 error", "Held-out loss (nats per image)", "Training images"):
         assert text in drawn
+    run("plot", "families", table_file, "--draws", 20, "--where", "N < 5e5", "-o", figure)
+    assert "resnet below cnn" in figure.read_text()
     data = json.loads(run("crossing", table_file, "--draws", 50, "--json", "--columns",
                           "L=top1_error"))  # fmt: skip
     assert data["conventions"]["L_kind"] == "top1_error"
@@ -250,3 +263,24 @@ def test_commands_say_what_d_and_l_are(table_file: Path) -> None:
     assert "Top-1 error" in drawn
     assert "Training images" in drawn
     assert "token" not in drawn
+
+
+def test_active_parameters_can_be_what_n_counts(table: pd.DataFrame) -> None:
+    sparse = table[table.family == "cnn"].assign(N=lambda df: 8 * df.N_active, family="moe")
+    fitted = fit("chinchilla", sparse, N="N_active", draws=0)
+    assert fitted.conventions["N_kind"] == "active"
+    assert fitted.points["N"].max() == table.N_active.max()
+    assert fit("chinchilla", sparse, draws=0).points["N"].max() == 8 * table.N_active.max()
+
+
+@pytest.mark.slow
+def test_nine_intervals_in_ten_hold_the_crossing() -> None:
+    two = {name: TRUTHS[name] for name in ("cnn", "resnet")}
+    truth = crossing(two["cnn"], two["resnet"], 1e6, 1e20)
+    tables, held = 60, 0
+    for seed in range(tables):
+        table = vision_table(two, noise=0.01, seed=seed)
+        (item,) = crossings(fit_by("chinchilla", table, draws=300))
+        held += item.q05 <= truth <= item.q95
+    print(f"{held} of {tables} intervals hold the crossing")
+    assert held / tables >= 0.8  # of 60 intervals that hold nine times in ten, seldom fewer

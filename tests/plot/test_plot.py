@@ -37,6 +37,7 @@ class Outcome:
     q95: float = 1.25
     truth: float | None = 1.21
     error_pct: float | None = -0.8
+    family: str = ""
 
 
 @pytest.fixture(scope="module")

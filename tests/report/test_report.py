@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from scaling.cli import app
 from scaling.errors import InputError
 from scaling.report import page as page_module
 from scaling.report import report
@@ -143,3 +145,12 @@ def test_the_answer_of_each_family_is_its_own(families_study: Path, no_drawing: 
     assert list(study.fits) == ["cnn", "resnet"]
     assert [v.family for v in study.verdicts] == ["cnn", "resnet"]
     assert {len(fit.points["N"]) for fit in study.fits.values()} == {40}
+
+
+def test_the_command_proof_names_families_and_units(families_study: Path) -> None:
+    told = CliRunner().invoke(app, ["proof", str(families_study)], catch_exceptions=False).output
+    words = " ".join(told.split())
+    assert "target cnn-target of cnn, 16x the compute of the largest pilot" in words
+    assert "target resnet-target of resnet" in words
+    assert "nats/image" in words
+    assert "nats/token" not in words
