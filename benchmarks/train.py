@@ -1,10 +1,13 @@
-"""Tokens per second: our engine against the usual Flax loop (a) and PyTorch eager (b).
+"""Work per second: our engine against the usual Flax loop (a) and PyTorch eager (b).
 
     python benchmarks/train.py [--widths 24,64,128] [--rounds 5] [--seconds 2] [--json]
+    python benchmarks/train.py --families all
 
-Every configuration is built once in processes of its own, which then wait; a round gives each of
-them one window of a few seconds, nothing else running, in an order that alternates. Ratios are
-taken within a round; the median over rounds is printed with its range. Run it on a quiet machine.
+Of the language model by width, or of the families named, each at three sizes (`setting.SIZES`). The
+unit of work is the family's: tokens, images, image-text pairs. Every configuration is built once in
+processes of its own, which then wait; a round gives each of them one window of a few seconds,
+nothing else running, in an order that alternates. Ratios are taken within a round; the median over
+rounds is printed with its range. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import typer
 from processes import alternate, pinned, teams, whole
 from rich.console import Console
 from rich.table import Table
-from setting import text_setting
+from setting import SIZES, Setting, image_setting, text_setting
 
 from scaling.sweep.local import cores
 from scaling.sweep.run import machine
@@ -34,14 +37,28 @@ LABELS = {
 
 
 def main(
-    widths: Annotated[str, typer.Option(help="Widths, separated by commas.")] = "24,64,128",
+    widths: Annotated[
+        str, typer.Option(help="Widths of the language model, separated by commas.")
+    ] = "24,64,128",
+    families: Annotated[
+        str,
+        typer.Option(help=f"Families instead, separated by commas: {', '.join(SIZES)}; or all."),
+    ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Windows of each configuration.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.01, help="Length of a window.")] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure training speed at several sizes."""
     with_torch = importlib.util.find_spec("torch") is not None
-    sizes = [measure(int(w), rounds, seconds, with_torch) for w in widths.split(",")]
+    names = list(SIZES) if families == "all" else [f for f in families.split(",") if f]
+    if unknown := [name for name in names if name not in SIZES]:
+        raise typer.BadParameter(
+            f"{unknown[0]!r}; valid: {', '.join(SIZES)}, all", param_hint="families"
+        )
+    settings = [image_setting(name, size) for name in names for size in SIZES[name]]
+    if not names or families == "all":
+        settings += [text_setting(int(width)) for width in widths.split(",")]
+    sizes = [measure(setting, rounds, seconds, with_torch) for setting in settings]
     report = {
         "machine": machine(),
         "cores": len(cores()),
@@ -56,9 +73,8 @@ def main(
         show(report)
 
 
-def measure(width: int, rounds: int, seconds: float, with_torch: bool) -> dict[str, Any]:
-    """Rates, ratios and share of the best GEMM rate at one width."""
-    setting = text_setting(width)
+def measure(setting: Setting, rounds: int, seconds: float, with_torch: bool) -> dict[str, Any]:
+    """Rates, ratios and share of the best GEMM rate of one shape."""
     if with_torch:
         with teams({"check": ("same_model", setting, whole())}):
             pass
@@ -74,14 +90,16 @@ def measure(width: int, rounds: int, seconds: float, with_torch: bool) -> dict[s
     peak = max(rates.pop("gemm")) * len(cores())
     flops = setting.shape.training_flops()
     return {
-        "width": width,
+        "family": setting.family,
+        "width": setting.shape.width,
+        "unit": setting.unit,
         "N": setting.shape.N,
         "N_total": setting.shape.N_total,
-        "flops_per_token": flops,
+        "flops_per_unit": flops,
         "gemm_flops_per_second": peak,
         "configurations": {
             name: {
-                "tokens_per_second": spread(per_round),
+                "per_second": spread(per_round),
                 "share_of_gemm": median(per_round) * flops / peak,
                 "engine_over_this": spread(
                     [e / r for e, r in zip(rates["engine"], per_round, strict=True)]
@@ -104,19 +122,19 @@ def show(report: dict[str, Any]) -> None:
         console.print(report["note"], soft_wrap=True, markup=False)
     for size in report["sizes"]:
         table = Table(
-            title=f"width {size['width']}, {size['N_total']:,} parameters",
+            title=f"{size['family']}, width {size['width']}, {size['N_total']:,} parameters",
             box=None,
             title_justify="left",
             pad_edge=False,
         )
         table.add_column("configuration", no_wrap=True)
-        for name in ("tokens/s", "of best GEMM", "engine is faster by", "min to max"):
+        for name in (f"{size['unit']}s/s", "of best GEMM", "engine is faster by", "min to max"):
             table.add_column(name, justify="right", no_wrap=True)
         for name, row in size["configurations"].items():
             ratio = row["engine_over_this"]
             table.add_row(
                 LABELS[name],
-                f"{row['tokens_per_second']['median']:,.0f}",
+                f"{row['per_second']['median']:,.0f}",
                 f"{row['share_of_gemm']:.0%}",
                 "" if name == "engine" else f"{ratio['median']:.2f}x",
                 "" if name == "engine" else f"{ratio['min']:.2f} to {ratio['max']:.2f}",

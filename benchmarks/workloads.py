@@ -1,17 +1,18 @@
 """What a benchmark process does: each function here builds one workload, ready to be timed.
 
-A workload is called with the length of a window in seconds; it returns the work done (tokens, or
-FLOPs) and the seconds it took, waiting for everything that it started.
+A workload is called with the length of a window in seconds; it returns the work done (units of D,
+or FLOPs) and the seconds it took, waiting for everything that it started.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from setting import TIMED_STEPS, Setting
+from setting import TIMED_STEPS, Setting, made_data
 
 Window = Callable[[float], tuple[float, float]]
 GEMM_SIZE = 2048
@@ -24,17 +25,16 @@ def engine(setting: Setting) -> Window:
     """Our engine's inner loop: chunks of steps on data that lies on the device."""
     import jax
 
-    from scaling.data import WindowOrder
     from scaling.grid import CHUNK_STEPS
     from scaling.sweep.run import prepare_jax
     from scaling.train import schedule
     from scaling.train.step import Program
+    from scaling.train.tasks import feed_of
 
     prepare_jax()
-    recipe, context = setting.recipe, setting.shape.context
+    recipe = setting.recipe
     program = Program(setting.family, setting.shape, recipe)
-    tokens = jax.numpy.asarray(np.asarray(setting.corpus.train))
-    order = WindowOrder(len(tokens), context, setting.windows, 0)
+    feed = feed_of(setting.cell, made_data(setting))
     state, step = program.init(jax.random.key(0)), 0
 
     def chunk() -> Any:
@@ -47,9 +47,8 @@ def engine(setting: Setting) -> Window:
             cool_from=None,
             cool_steps=0,
         )
-        starts = order.starts(step, CHUNK_STEPS)
-        noise = schedule.noise(0, step, CHUNK_STEPS)
-        state, telemetry = program.chunk(state, tokens, starts, rates, noise)
+        picks, noise = feed.picks(step, CHUNK_STEPS), schedule.noise(0, step, CHUNK_STEPS)
+        state, telemetry = program.chunk(state, feed.arrays, picks, rates, noise)
         step += CHUNK_STEPS
         return telemetry
 
@@ -61,7 +60,7 @@ def engine(setting: Setting) -> Window:
             jax.device_get(pending)  # as in the engine: a chunk's losses are read one later
             pending = telemetry
         jax.device_get(pending)
-        return (step - first) * recipe.batch_tokens, time.perf_counter() - began
+        return (step - first) * setting.batch, time.perf_counter() - began
 
     return window
 
@@ -73,7 +72,7 @@ def flax(setting: Setting) -> Window:
     from scaling.sweep.run import prepare_jax
 
     prepare_jax()
-    return _steps(FlaxLoop(setting, steps=TIMED_STEPS).step, setting.recipe.batch_tokens)
+    return _steps(FlaxLoop(setting, steps=TIMED_STEPS).step, setting.batch)
 
 
 def flax_evaluation(what: tuple[Setting, int]) -> Window:
@@ -110,7 +109,7 @@ def torch(setting: Setting) -> Window:
     """Baseline (b)."""
     from torch_loop import TorchLoop
 
-    return _steps(TorchLoop(setting, steps=TIMED_STEPS).step, setting.recipe.batch_tokens)
+    return _steps(TorchLoop(setting, steps=TIMED_STEPS).step, setting.batch)
 
 
 def gemm(setting: None) -> Window:
@@ -132,29 +131,30 @@ def gemm(setting: None) -> Window:
 def same_model(setting: Setting) -> Window:
     """No workload, a check: both models have as many parameters and give the same loss.
 
-    At the parameters of the Flax model, the PyTorch model must return the Flax model's loss; at
-    its own, freshly drawn ones, its first loss must lie near the Flax loop's first loss.
+    At the parameters of the Flax model, the PyTorch model must return the Flax model's loss in
+    training (without dropout). The language models are drawn alike, too: there the first losses of
+    both loops lie near each other.
     """
     import jax
-    import optax
     from flax_loop import FlaxLoop
-    from torch import from_numpy
-    from torch_loop import TorchLM, TorchLoop, mean_loss
+    from torch_loop import TorchLoop, mean_loss
+    from torch_models import take_flax
 
-    loop = FlaxLoop(setting)
+    if hasattr(setting.shape, "dropout"):
+        setting = replace(setting, shape=replace(setting.shape, dropout=0.0))
+    loop, twin = FlaxLoop(setting), TorchLoop(setting)
     ours = loop.state.params
     count = sum(leaf.size for leaf in jax.tree.leaves(ours))
-    twin = TorchLM(setting.shape)
-    theirs = sum(p.numel() for p in twin.parameters())
+    theirs = sum(p.numel() for p in twin.model.parameters())
     assert count == theirs == setting.shape.N_total, (count, theirs, setting.shape.N_total)
-    twin.take_flax(ours["params"])
-    inputs, labels = next(setting.batches(seed=1))
-    logits = loop.state.apply_fn(ours, inputs)
-    loss = float(optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean())
-    twin_loss = mean_loss(twin, from_numpy(inputs), from_numpy(labels.copy())).item()
-    assert abs(loss - twin_loss) < SAME_LOSS, (loss, twin_loss)
-    starts = loop.step(), TorchLoop(setting).step()
-    assert abs(starts[0] - starts[1]) < NEAR_LOSS * starts[0], starts
+    starts = TorchLoop(setting).step(), loop.step()
+    take_flax(twin.model, loop.state.params)
+    batch = next(setting.batches(seed=1))
+    loss = float(loop.loss(loop.state.params, loop.state.stats, batch, loop.key)[0])
+    twin_loss = mean_loss(twin.model, batch).item()
+    assert abs(loss - twin_loss) < SAME_LOSS * max(1, loss), (loss, twin_loss)
+    if setting.unit == "token":
+        assert abs(starts[0] - starts[1]) < NEAR_LOSS * starts[0], starts
     return lambda seconds: (0.0, seconds)
 
 

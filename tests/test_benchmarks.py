@@ -11,14 +11,27 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-def test_baselines_are_the_same_model() -> None:
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "text_setting(32)",
+        *(
+            f"image_setting({name!r}, {size})"
+            for name, size in [
+                ("mlp", 1e4), ("cnn", 7e3), ("vgg", 1e5), ("alexnet", 1e5), ("resnet", 2e4),
+                ("vit", 2.5e4), ("coca", 6e4),
+            ]
+        ),
+    ],
+)  # fmt: skip
+def test_baselines_are_the_same_model(setting: str) -> None:
     """In a process of its own: `benchmarks/` on the path, the libraries' warnings left alone."""
     pytest.importorskip("jax", reason="needs scaling-laws[train]")
     pytest.importorskip("flax", reason="needs scaling-laws[train]")
     pytest.importorskip("torch", reason="needs scaling-laws[bench]")
-    check = "from workloads import same_model; from setting import text_setting as s; "
+    check = "from workloads import same_model; from setting import image_setting, text_setting; "
     done = subprocess.run(
-        [sys.executable, "-c", check + "same_model(s(32))"],
+        [sys.executable, "-c", check + f"same_model({setting})"],
         cwd=BENCHMARKS,
         capture_output=True,
         text=True,
