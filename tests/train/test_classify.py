@@ -16,10 +16,11 @@ from scaling import families
 from scaling.data import EpochOrder, Images
 from scaling.data.images import Batch
 from scaling.grid import CHUNK_STEPS, Cell, Recipe
-from scaling.train import schedule, step
+from scaling.train import schedule
 from scaling.train.augment import augment
 from scaling.train.classify import rank_of
 from scaling.train.engine import Outcome, train_trunk
+from scaling.train.step import Program
 
 CLASSES = 3
 
@@ -150,9 +151,7 @@ def test_a_stream_trains_as_the_same_images_in_memory_do(images: Images, tmp_pat
 
 
 @pytest.mark.parametrize("family", ["mlp", "resnet"])
-def test_a_scan_and_single_steps_are_one_computation(
-    family: str, images: Images, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scan_and_single_steps_are_one_computation(family: str, images: Images) -> None:
     cell = cell_of(images, family)
     arrays = {
         "images": jnp.asarray(images.train), "labels": jnp.asarray(images.train_labels),
@@ -162,16 +161,15 @@ def test_a_scan_and_single_steps_are_one_computation(
     rates = np.full(CHUNK_STEPS, 1e-3, np.float32)
     noise = schedule.noise(0, 0, CHUNK_STEPS)
     found = {}
-    for loop in ("scan", "steps"):
-        monkeypatch.setattr(step, "loop_of", lambda family, backend, loop=loop: loop)
-        program = step.Program(cell.family, cell.shape, cell.recipe)
+    for streamed in (False, True):
+        program = Program(cell.family, cell.shape, cell.recipe, streamed=streamed)
         state, (losses, _) = program.chunk(
             program.init(jax.random.key(0)), arrays, picks, rates, noise
         )
         measured = program.evaluate(state, arrays, [picks[:2]])
-        found[loop] = np.asarray(jax.device_get(losses)), measured["loss"]
-    np.testing.assert_allclose(found["scan"][0], found["steps"][0], rtol=1e-4)
-    np.testing.assert_allclose(found["scan"][1], found["steps"][1], rtol=1e-3)
+        found[streamed] = np.asarray(jax.device_get(losses)), measured["loss"]
+    np.testing.assert_allclose(found[False][0], found[True][0], rtol=1e-4)
+    np.testing.assert_allclose(found[False][1], found[True][1], rtol=1e-3)
 
 
 def test_ties_count_against_the_label() -> None:
