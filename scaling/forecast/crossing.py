@@ -103,7 +103,8 @@ class Crossing:
             return (
                 f"{self.then} and {self.first}: {sure}no crossing within {low:.3g} to {high:.3g} "
                 f"FLOPs; {self.then} is ahead throughout by the estimates and in "
-                f"{self.always_ahead:.0%} of the draws; in {self.behind:.0%} {self.first} is ahead at {high:.3g}"
+                f"{self.always_ahead:.0%} of the draws; in {self.behind:.0%} {self.first} is ahead "
+                f"at {high:.3g}"
             )
         before = f"below {low:.3g}" if self.open_low else f"{self.q05:.3g}"
         after = f"beyond {high:.3g}" if self.open_high else f"{self.q95:.3g}"
