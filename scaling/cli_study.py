@@ -48,7 +48,7 @@ def plan_command(
     if calibrate is None:
         calibrate = find_spec("jax") is not None
     planned, workers = _planned(grid, seed, workers, measure=calibrate)
-    columns = ("run", "trunk", "role", "N", "N_total", "D", "C", "seed")
+    columns = ("run", "trunk", "role", "family", "N", "N_total", "D", "C", "seed")
     cells = []
     for cell in planned.cells:
         facts, cost = cell.facts(), planned.known[cell.id]
@@ -159,7 +159,7 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str)
     from scaling.sweep.live import clock
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("cell", "role"):
+    for name in ("cell", "role", "family"):
         table.add_column(name, no_wrap=True)
     for name in (
         "N", "N_total", f"D ({units})", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
@@ -169,6 +169,7 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str)
         table.add_row(
             cell["run"],
             cell["role"],
+            cell["family"],
             f"{cell['N']:,}",
             f"{cell['N_total']:,}",
             f"{cell['D']:,}",
