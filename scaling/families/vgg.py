@@ -39,6 +39,7 @@ STAGES = {
 # Channels of each stage and units of the hidden dense layers, in widths (64 as published).
 CHANNELS = (1, 2, 4, 8, 8)
 UNITS = {"imagenet": 64, "cifar": 8}
+PUBLISHED_WIDTH = 64
 USUAL_DEPTH = 16
 DROPOUT = 0.5
 MAX_WIDTH = 10_000
@@ -114,7 +115,10 @@ def from_size(size: float, *, count: str = "N", **fixed: Any) -> VGG:
 
 
 def from_dials(*, image: int, channels: int, classes: int, **dials: Any) -> VGG:
-    """The net of these dials; `width` must be among them."""
+    """The net of these dials; a width or a depth must be among them. A depth alone is the
+    published net, 64 channels wide."""
+    if "depth" in dials:
+        dials = {"width": PUBLISHED_WIDTH, **dials}
     given_width(NAME, dials, DIALS)
     layout = dials.get("layout", usual_layout(NAME, image))
     norm = "batch" if layout == "cifar" else "none"
