@@ -27,7 +27,7 @@ warmup_steps = 4
 learning_rate = 0.01
 [[pilots]]
 widths = [8]
-images = [256, 512]
+images = [256]
 """
 
 
@@ -58,10 +58,10 @@ def test_four_families_from_grid_to_report(cache: Path, tmp_path: Path) -> None:
     assert set(table["L_kind"]) == {"nats_per_image"}
     assert table["top1_error"].between(0, 1).all()
     assert (table["top5_error"] <= table["top1_error"]).all()
-    # They learn: the best of each family halves a uniform guess's loss.
-    assert (table.groupby("family")["loss"].min() < 0.5 * np.log(10)).all()
+    # They learn, the best of each family, in all of 80 steps.
+    assert (table.groupby("family")["loss"].min() < 0.8 * np.log(10)).all()
     verdicts = json.loads(scaling("proof", out, "--json", cache=cache))
-    assert len(verdicts) == 3
+    assert len(verdicts) == 2
     assert all(verdict["truth"] is not None for verdict in verdicts)
     assert "nats/image" in told
     page = (out / "report.html").read_text()
@@ -89,5 +89,5 @@ def test_a_folder_of_images_is_trained_on_as_it_streams(cache: Path, tmp_path: P
     scaling("run", grid, "--out", tmp_path / "out", cache=cache)
     table = pd.read_parquet(tmp_path / "out" / "table.parquet")
     assert (table["status"] == "finished").all()
-    assert table["D_unique"].tolist() == [80, 80]
+    assert table["D_unique"].tolist() == [80]
     assert table["top1_error"].iloc[-1] == 0.0
