@@ -35,11 +35,11 @@ def measure(cell: Cell, data: AnyData) -> dict[str, float]:
 
     def build() -> tuple[Callable[[], None], Callable[[], None]]:
         program = Program(cell.family, cell.shape, cell.recipe, streamed=feed.streamed)
-        state = program.init(jax.random.key(0))
+        state, at = program.init(jax.random.key(0)), 0
 
         def chunk() -> None:
-            nonlocal state
-            picks = feed.picks(0, CHUNK_STEPS)
+            nonlocal state, at
+            picks, at = feed.picks(at, CHUNK_STEPS), at + CHUNK_STEPS  # a stream goes on
             state, telemetry = program.chunk(state, feed.arrays, picks, rates, noise)
             jax.device_get(telemetry)
 
