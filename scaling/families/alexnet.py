@@ -17,10 +17,11 @@ from scaling.families import Unit
 from scaling.families.ladder import (
     check_choice,
     check_dials,
-    check_share,
+    check_no_width,
     check_whole,
     given_width,
     nearest,
+    set_shares,
     usual_layout,
 )
 from scaling.families.layers import Layer, Layered
@@ -61,7 +62,7 @@ class AlexNet(Layered):
         check_whole(NAME, **{name: getattr(self, name) for name in whole})
         check_choice(NAME, "layout", self.layout, ("imagenet", "cifar"))
         check_choice(NAME, "response_norm", self.response_norm, (True, False))
-        check_share(NAME, dropout=self.dropout)
+        set_shares(NAME, self, "dropout")
         if self.width % self.groups:
             raise InputError(
                 f"alexnet: width {self.width} does not divide into {self.groups} groups; valid are "
@@ -129,6 +130,7 @@ class AlexNet(Layered):
 def from_size(size: float, *, count: str = "N", **fixed: Any) -> AlexNet:
     """The net whose parameters are nearest to `size` in ratio, by its width."""
     check_dials(NAME, fixed, DATA + DIALS)
+    check_no_width(NAME, fixed)
     groups = fixed.get("groups", 2)
     check_whole(NAME, groups=groups)
     return nearest(

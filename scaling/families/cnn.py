@@ -85,6 +85,8 @@ def from_size(size: float, *, count: str = "N", **fixed: Any) -> CNN:
     """The net whose parameters are nearest to `size` in ratio, by its width (or, where the width
     is given and no depth, by its depth)."""
     check_dials(NAME, fixed, DATA + DIALS)
+    stages = fixed.get("stages", 1)
+    check_whole(NAME, stages=stages)
     return by_width_or_depth(
         NAME,
         from_dials,
@@ -92,7 +94,7 @@ def from_size(size: float, *, count: str = "N", **fixed: Any) -> CNN:
         count,
         fixed,
         last_width=MAX_WIDTH,
-        first_step=fixed.get("stages", 1),
+        first_step=stages,
     )
 
 

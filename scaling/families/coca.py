@@ -8,13 +8,12 @@ depths and the MLPs' width as in `scaling.families.vit`. The Flax module of the 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import inf
 from typing import Any
 
 from scaling.errors import InputError
 from scaling.families import Unit, vit
 from scaling.families.attention import block, cross_attention, matrix, norm, position
-from scaling.families.ladder import check_dials, check_whole, nearest
+from scaling.families.ladder import check_dials, check_no_width, check_whole, nearest, set_weights
 from scaling.families.layers import Layer, Layered
 
 NAME = "coca"
@@ -63,10 +62,7 @@ class CoCa(Layered):
         whole = {name: value for name, value in asdict(self).items() if name not in weights}
         check_whole(NAME, **whole)
         vit.check_encoder(NAME, self.image, self.patch, self.width, self.heads)
-        for name in weights:
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < inf:
-                raise InputError(f"coca: {name} = {value!r}, must be a number of at least 0")
+        set_weights(NAME, self, *weights)
         if not self.caption_weight + self.contrastive_weight > 0:
             raise InputError("coca: caption_weight and contrastive_weight are 0: no loss is left")
 
@@ -143,7 +139,8 @@ def from_size(
     `fixed` pins other dials (`patch=7`, `text_depth=1`); the width is the size's.
     Raises InputError where no shape comes within a factor of 1.5 of `size`.
     """
-    check_dials(NAME, fixed, tuple(dial for dial in DIALS if dial != "width"))
+    check_no_width(NAME, fixed)
+    check_dials(NAME, fixed, DIALS)
     data = {"image": image, "channels": channels, "vocab": vocab, "context": context}
     return nearest(
         NAME,
@@ -164,9 +161,11 @@ def from_dials(*, image: int, channels: int, vocab: int, context: int, **dials: 
     check_dials(NAME, dials, DIALS)
     if "width" not in dials:
         raise InputError("coca: no size; give a size or a width")
-    check_whole(NAME, image=image, **{k: dials[k] for k in ("width", "depth") if k in dials})
-    shape = {"patch": 0, **vit.usual_shape(dials["width"]), **dials}
-    shape["patch"] = shape["patch"] or vit.usual_patch(NAME, image)
+    given = {k: dials[k] for k in ("width", "depth", "patch") if k in dials}
+    check_whole(NAME, image=image, **given)
+    shape = {**vit.usual_shape(dials["width"]), **dials}
+    if "patch" not in dials:
+        shape["patch"] = vit.usual_patch(NAME, image)
     shape = {
         "text_depth": max(1, shape["depth"] // 2),
         "queries": min(MOST_QUERIES, (image // shape["patch"]) ** 2),

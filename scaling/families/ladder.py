@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol, TypeVar
 
 from scaling.errors import InputError
@@ -23,6 +24,8 @@ G = TypeVar("G", bound=Grown)
 SMALL_IMAGE = 64
 # A ladder that is asked for a size gets one within this factor, or an error.
 MOST_OFF = 1.5
+# Beyond these a slip of the keyboard would be counted, layer by layer, for minutes.
+MOST = {"depth": 10_000, "text_depth": 10_000, "image": 10_000, "stages": 32}
 
 
 def nearest(
@@ -85,6 +88,8 @@ def by_width_or_depth(
     """
     if "width" in fixed and "depth" in fixed:
         raise InputError(f"{family}: a size, a width and a depth; give one less")
+    if "width" in fixed:
+        check_whole(family, width=fixed["width"])
 
     def describe(shape: Grown) -> str:
         return f"width {shape.width}, depth {shape.depth}"
@@ -115,11 +120,19 @@ def check_dials(family: str, given: dict[str, Any], valid: tuple[str, ...]) -> N
         raise InputError(f"{family}: unknown dial {unknown[0]!r}, valid: {', '.join(valid)}")
 
 
+def check_no_width(family: str, given: dict[str, Any]) -> None:
+    """Raise InputError for a width beside a size that sets it."""
+    if "width" in given:
+        raise InputError(f"{family}: a size and a width = {given['width']!r}; give one of them")
+
+
 def check_whole(family: str, **values: Any) -> None:
-    """Raise InputError unless each value is a whole number of at least 1."""
+    """Raise InputError unless each value is a whole number of at least 1, and not absurd."""
     for name, value in values.items():
         if type(value) is not int or value < 1:
             raise InputError(f"{family}: {name} = {value!r}, must be a whole number of at least 1")
+        if value > MOST.get(name, value):
+            raise InputError(f"{family}: {name} = {value:,}, must be at most {MOST[name]:,}")
 
 
 def check_choice(family: str, name: str, value: Any, valid: tuple[Any, ...]) -> None:
@@ -139,11 +152,27 @@ def given_width(family: str, dials: dict[str, Any], valid: tuple[str, ...]) -> i
     return width
 
 
-def check_share(family: str, **values: Any) -> None:
-    """Raise InputError unless each value is a number from 0 to below 1."""
-    for name, value in values.items():
+def set_shares(family: str, shape: Any, *names: str) -> None:
+    """Make these fields floats. Raises InputError unless each is a number from 0 to below 1."""
+    for name in names:
+        value = getattr(shape, name)
         if type(value) not in (int, float) or not 0 <= value < 1:
             raise InputError(f"{family}: {name} = {value!r}, must be at least 0 and below 1")
+        _set_float(shape, name)
+
+
+def set_weights(family: str, shape: Any, *names: str) -> None:
+    """Make these fields floats. Raises InputError unless each is a number of at least 0."""
+    for name in names:
+        value = getattr(shape, name)
+        if type(value) not in (int, float) or not 0 <= value < inf:
+            raise InputError(f"{family}: {name} = {value!r}, must be a number of at least 0")
+        _set_float(shape, name)
+
+
+def _set_float(shape: Any, name: str) -> None:
+    """2 and 2.0 are one dial, and must give one cell its one identity; shapes are frozen."""
+    object.__setattr__(shape, name, float(getattr(shape, name)))
 
 
 def usual_layout(family: str, image: int) -> str:

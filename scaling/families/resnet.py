@@ -161,7 +161,9 @@ def from_size(size: float, *, count: str = "N", **fixed: Any) -> ResNet:
     check_dials(NAME, fixed, DATA + DIALS)
     if "depth" not in fixed and from_dials(**{"width": 1, **fixed}).layout == "imagenet":
         return _of_published(size, count, fixed)
-    step = 3 * CONVOLUTIONS[fixed.get("block", "basic")]
+    block = fixed.get("block", "basic")
+    check_choice(NAME, "block", block, tuple(CONVOLUTIONS))
+    step = 3 * CONVOLUTIONS[block]
     return by_width_or_depth(
         NAME,
         from_dials,

@@ -8,13 +8,19 @@ same shape is `scaling.models.transformer`.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from math import inf
 from typing import Any, Literal
 
 from scaling.errors import InputError
 from scaling.families import Unit, attention
 from scaling.families.experts import blocks, computed_rows, mixture
-from scaling.families.ladder import check_choice, check_dials, check_whole, nearest
+from scaling.families.ladder import (
+    check_choice,
+    check_dials,
+    check_no_width,
+    check_whole,
+    nearest,
+    set_weights,
+)
 from scaling.families.layers import Layer, Layered
 
 NAME = "transformer"
@@ -83,10 +89,7 @@ class Transformer(Layered):
                 f"transformer: experts_per_token = {self.experts_per_token} of experts = "
                 f"{self.experts}; valid: 1 to {self.experts}"
             )
-        for name in ("balance_weight", "router_z_weight"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < inf:
-                raise InputError(f"transformer: {name} = {value!r}, must be a number of at least 0")
+        set_weights(NAME, self, "balance_weight", "router_z_weight")
 
     @property
     def head_dim(self) -> int:
@@ -198,6 +201,7 @@ def from_size(
     `fixed` pins any of the other dials (`depth=2`, `qk_norm=True`).
     Raises InputError where no shape comes within a factor of 1.5 of `size`.
     """
+    check_no_width(NAME, fixed)
     return nearest(
         NAME,
         lambda step: from_width(step * WIDTH_STEP, vocab=vocab, context=context, **fixed),
@@ -218,6 +222,7 @@ def from_dials(*, vocab: int, context: int, **dials: Any) -> Transformer:
 def from_width(width: int, *, vocab: int, context: int, **fixed: Any) -> Transformer:
     """The transformer of this width, depth and heads by the dial unless given."""
     check_dials(NAME, fixed, DIALS)
+    check_whole(NAME, width=width)
     shape = {"depth": usual_depth(width), "heads": usual_heads(width), **fixed}
     return Transformer(width=width, vocab=vocab, context=context, **shape)
 

@@ -16,9 +16,9 @@ from scaling.families.ladder import (
     by_width_or_depth,
     check_choice,
     check_dials,
-    check_share,
     check_whole,
     given_width,
+    set_shares,
     usual_layout,
 )
 from scaling.families.layers import Layer, Layered
@@ -64,7 +64,7 @@ class VGG(Layered):
         check_choice(NAME, "depth", self.depth, tuple(STAGES))
         check_choice(NAME, "layout", self.layout, ("imagenet", "cifar"))
         check_choice(NAME, "norm", self.norm, ("batch", "none"))
-        check_share(NAME, dropout=self.dropout)
+        set_shares(NAME, self, "dropout")
         _ = self._listed  # pools that leave nothing of the image are an error here
 
     @property

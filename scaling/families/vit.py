@@ -14,7 +14,13 @@ from typing import Any, Literal
 from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.families.attention import block, matrix, norm, position, usual_heads
-from scaling.families.ladder import check_dials, check_whole, nearest
+from scaling.families.ladder import (
+    check_choice,
+    check_dials,
+    check_no_width,
+    check_whole,
+    nearest,
+)
 from scaling.families.layers import Layer, Layered
 
 NAME = "vit"
@@ -54,8 +60,7 @@ class ViT(Layered):
         whole = ("image", "channels", "classes", "width", "depth", "heads", "mlp_width", "patch")
         check_whole(NAME, **{name: getattr(self, name) for name in whole})
         check_encoder(NAME, self.image, self.patch, self.width, self.heads)
-        if self.pool not in ("token", "mean"):
-            raise InputError(f"vit: pool = {self.pool!r}, valid: token, mean")
+        check_choice(NAME, "pool", self.pool, ("token", "mean"))
 
     @property
     def tokens(self) -> int:
@@ -115,6 +120,7 @@ def from_size(
     `fixed` pins other dials (`patch=7`, `depth=4`); the width is the size's.
     Raises InputError where no shape comes within a factor of 1.5 of `size`.
     """
+    check_no_width(NAME, fixed)
     check_dials(NAME, fixed, tuple(dial for dial in DIALS if dial not in ("width", "preset")))
     data = {"image": image, "channels": channels, "classes": classes}
     return nearest(
@@ -143,8 +149,7 @@ def from_dials(*, image: int, channels: int, classes: int, **dials: Any) -> ViT:
 
 
 def _preset(name: str) -> dict[str, int]:
-    if name not in PRESETS:
-        raise InputError(f"vit: preset = {name!r}, valid: {', '.join(PRESETS)}")
+    check_choice(NAME, "preset", name, tuple(PRESETS))
     width, depth, heads = PRESETS[name]
     return {"width": width, "depth": depth, "heads": heads, "mlp_width": 4 * width, "patch": 16}
 
