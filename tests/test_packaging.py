@@ -22,7 +22,7 @@ def lines_of_readme() -> list[str]:
 def test_readme_has_one_line_for_the_main_job_and_one_for_the_tests() -> None:
     main_job, tests = lines_of_readme()
     assert main_job.endswith("scaling study runs/text.toml")
-    assert tests.endswith("/pytest")
+    assert tests.endswith("/pytest -n 2")
 
 
 @pytest.mark.parametrize("line", lines_of_readme())
