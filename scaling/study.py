@@ -51,9 +51,12 @@ class Planned:
 def plan_study(grid_path: Path, *, seed: int = 0, workers: int, measure: bool = True) -> Planned:
     """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known."""
     grid = load_grid(grid_path).with_seed(seed)
-    data = open_data(grid.data, unit_of(grid.families))
-    cells = plan(grid, data)
-    proof.check(grid.proof, cells, grid.rivals)
+    try:
+        data = open_data(grid.data, unit_of(grid.families))
+        cells = plan(grid, data)
+        proof.check(grid.proof, cells, grid.rivals)
+    except InputError as error:
+        raise InputError(f"{grid_path}: {error}") from None
     timings = calibrate(cells, grid.data, workers=workers) if measure else {}
     return Planned(grid, data, cells, timings, costs(cells, timings))
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.data.decode import UnreadableImageError, centre_pixels, size_and_mode
-from scaling.data.image_arrays import check_labels, in_memory
+from scaling.data.image_arrays import MOST_BYTES, check_labels, in_memory
 from scaling.data.image_sources import LabelledImages, Part
 from scaling.data.image_split import fair_order, hold_out, salted
 from scaling.data.image_stream import Encoded, EncodedImages
@@ -29,7 +29,6 @@ from scaling.errors import InputError
 HELD_OUT = ("val", "validation", "valid", "dev", "test", "held_out")
 SMALL = 64
 SAMPLE = 100
-MOST_BYTES = 2**30
 # The side that large images are streamed at.
 SIDE = 224
 

@@ -20,6 +20,8 @@ from scaling.errors import InputError
 
 # Part of the cache's key: raise it when the same source would give other arrays.
 CACHE_VERSION = 1
+# Of decoded images, in memory.
+MOST_BYTES = 2**30
 
 
 def in_memory(
@@ -143,6 +145,11 @@ def resized(images: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
     """Every image at another side in pixels, filtered so that shrinking does not alias."""
     if side is None or images.shape[1] == side:
         return images
+    if len(images) * side**2 * images.shape[3] > MOST_BYTES:
+        raise InputError(
+            f"image = {side}: {len(images):,} images of {side} x {side} pixels take more than the "
+            f"{MOST_BYTES / 2**30:g} GiB that are held in memory; give a smaller side"
+        )
     needed("PIL", "images are resized by Pillow", "train")
     from PIL import Image
 

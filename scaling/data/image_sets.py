@@ -7,8 +7,8 @@ from pathlib import Path
 
 from scaling.data import cache as store
 from scaling.data import hub, image_folder, image_sources, shards
-from scaling.data.encoded import MOST_BYTES, SIDE, Decoded, EncodedSource, opened
-from scaling.data.image_arrays import in_memory
+from scaling.data.encoded import SIDE, Decoded, EncodedSource, opened
+from scaling.data.image_arrays import MOST_BYTES, in_memory
 from scaling.data.image_sources import ImageSource
 from scaling.data.image_stream import CORRUPT
 from scaling.data.images import Images, ImageStream

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from scaling import families
-from scaling.data import Corpus
+from scaling.data import Corpus, Pairs
 from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid.data import AnyData
@@ -226,9 +226,18 @@ def _unique(grid: Grid, data: AnyData, model: Model, asked: float | None) -> int
 
 
 def _evaluated(grid: Grid, data: AnyData, model: Model) -> int:
-    """Held-out tokens or images that an evaluation reads."""
+    """Held-out tokens, images or pairs that an evaluation reads."""
     if not isinstance(data, Corpus):
-        return min(grid.data.eval_images or data.n_held_out, data.n_held_out)
+        evaluate = min(grid.data.eval_images or data.n_held_out, data.n_held_out)
+        # Pairs are told apart within whole batches; of one image there is no standard error.
+        pairs = isinstance(data, Pairs)
+        needed = max(2, batch_of(grid.train, "pair")) if pairs else 2
+        if evaluate < needed:
+            raise InputError(
+                f"data.eval_images = {evaluate:,} of {data.n_held_out:,} held out: an evaluation "
+                f"needs at least {needed:,}" + (", a batch of training" if pairs else "")
+            )
+        return evaluate
     context = model.context
     if grid.data.eval_tokens < 2 * context or len(data.held_out) <= 2 * context:
         raise InputError(

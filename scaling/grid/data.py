@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scaling import data, families
-from scaling.data import Corpus, Images, ImageStream, Pairs
+from scaling.data import Corpus, Images, ImageStream, Pairs, image_sources, sources
 from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid.spec import Data
@@ -26,7 +26,17 @@ def unit_of(names: Iterable[str]) -> Unit:
 
 
 def open_data(spec: Data, unit: Unit) -> AnyData:
-    """The data that `spec` names, for models that count `unit`s."""
+    """The data that `spec` names, for models that count `unit`s.
+
+    Raises InputError for a source of the other kind, and what the source raises.
+    """
+    holds_text, holds_images = sources.names(), image_sources.names()
+    if spec.source in (holds_images if unit == "token" else holds_text):
+        has, known = ("images", holds_text) if unit == "token" else ("text", holds_images)
+        raise InputError(
+            f"data.source = {spec.source!r} holds {has}, but these models count {unit}s; "
+            f"valid: {', '.join(known)}, or files of your own (docs/data.md)"
+        )
     if unit == "token":
         return data.load(spec.source, tokenizer=spec.tokenizer, held_out=spec.held_out)
     if unit == "image":
