@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from scaling.data import Images
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, parse_grid, plan, unit_of
+from scaling.families import Unit
+from scaling.grid import CHUNK_STEPS, Cell, Data, open_data, parse_grid, plan, unit_of
 
 TEXT = """\
 name = "tiny"
@@ -121,3 +124,21 @@ def test_families_of_one_study_count_the_same() -> None:
     assert unit_of(["coca"]) == "pair"
     with pytest.raises(InputError, match="make a grid of each"):
         unit_of(["vit", "coca"])
+
+
+@pytest.mark.parametrize(
+    ("unit", "given", "valid"),
+    [
+        ("image", {"captions": ["a {}."]}, "image, eval_images"),
+        ("image", {"tokenizer": "bytes"}, "image, eval_images"),
+        ("token", {"image": 28}, "tokenizer, eval_tokens"),
+        ("pair", {"unique_tokens": 100}, "captions"),
+    ],
+)
+def test_a_key_that_says_nothing_to_the_models_is_refused(
+    unit: Unit, given: dict[str, Any], valid: str
+) -> None:
+    (key,) = given
+    source = "kjv" if unit == "token" else "digits"
+    with pytest.raises(InputError, match=rf"data\.{key} says nothing to models.*{valid}"):
+        open_data(Data(source=source, **given), unit)

@@ -12,6 +12,13 @@ from scaling.grid.spec import Data
 
 AnyData = Corpus | Images | ImageStream | Pairs
 
+# Which keys of [data] mean something, by what D counts.
+KEYS: dict[Unit, tuple[str, ...]] = {
+    "token": ("tokenizer", "eval_tokens", "unique_tokens"),
+    "image": ("image", "eval_images"),
+    "pair": ("image", "eval_images", "captions"),
+}
+
 
 def unit_of(names: Iterable[str]) -> Unit:
     """What D counts for these families. Raises InputError where they don't count the same."""
@@ -36,6 +43,12 @@ def open_data(spec: Data, unit: Unit) -> AnyData:
         raise InputError(
             f"data.source = {spec.source!r} holds {has}, but these models count {unit}s; "
             f"valid: {', '.join(known)}, or files of your own (docs/data.md)"
+        )
+    known_keys = KEYS[unit]
+    for key in sorted(spec.model_fields_set - {"source", "held_out"} - set(known_keys)):
+        raise InputError(
+            f"data.{key} says nothing to models that count {unit}s; valid beside source and "
+            f"held_out: {', '.join(known_keys)}"
         )
     if unit == "token":
         return data.load(spec.source, tokenizer=spec.tokenizer, held_out=spec.held_out)
