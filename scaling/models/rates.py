@@ -49,16 +49,16 @@ def is_matrix(path: Any, leaf: Any) -> bool:
     return bool(leaf.ndim > 1 + stacked)
 
 
-def of_images(
-    build: Callable[[Any], nn.Module],
-    params: Any,
-    shape: Any,
-    *,
-    base_width: int,
-    head_rate: float,
-    transfer: bool,
-) -> Any:
-    """`by_fan_in` for an image classifier whose shape has a width and nothing that hangs on it."""
-    images = jnp.zeros((1, shape.image, shape.image, shape.channels))
-    base = build(replace(shape, width=base_width))
-    return by_fan_in(params, base, (images,), head_rate=head_rate, transfer=transfer)
+def of_images(build: Callable[[Any], nn.Module]) -> Callable[..., Any]:
+    """The `rate_multipliers` of an image classifier whose shape has a width and nothing that hangs
+    on it."""
+
+    def rate_multipliers(
+        params: Any, shape: Any, *, base_width: int, head_rate: float, transfer: bool
+    ) -> Any:
+        """A tree like `params`: what each leaf's learning rate is multiplied by."""
+        images = jnp.zeros((1, shape.image, shape.image, shape.channels))
+        base = build(replace(shape, width=base_width))
+        return by_fan_in(params, base, (images,), head_rate=head_rate, transfer=transfer)
+
+    return rate_multipliers

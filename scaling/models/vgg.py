@@ -51,15 +51,4 @@ def build(shape: VGG, *, dtype: Any = jnp.float32, transfer: bool = True) -> VGG
     return VGGClassifier(shape, dtype, transfer)
 
 
-def rate_multipliers(
-    params: Any, shape: VGG, *, base_width: int, head_rate: float, transfer: bool
-) -> Any:
-    """A tree like `params`: what each leaf's learning rate is multiplied by."""
-    return of_images(
-        build,
-        params,
-        shape,
-        base_width=base_width,
-        head_rate=head_rate,
-        transfer=transfer,
-    )
+rate_multipliers = of_images(build)
