@@ -171,7 +171,7 @@ def rates(place: Path, data: EncodedImages, rounds: int, seconds: float) -> dict
         for name in list(makers)[:: 1 if n % 2 else -1]:
             windows[name].append(window(running[name], workers[name], seconds))
     for one in running.values():
-        one.close()  # type: ignore[attr-defined]
+        one.close()
     return {
         name: {
             "images_s": spread([w["images"] / w["seconds"] for w in found]),
@@ -245,7 +245,7 @@ def watched(place: Path, seconds: float) -> dict[str, Any]:
         images += next(batches)
         if passed >= len(samples) * seconds / 20:
             samples.append([passed, *map(mib, pids)])
-    batches.close()  # type: ignore[attr-defined]
+    batches.close()
     totals = [sum(sample[1:]) for sample in samples]
     half = len(totals) // 2
     return {

@@ -7,6 +7,7 @@ convolutions on a CPU.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,7 @@ class MLP(nn.Module):
         return head(x)
 
 
-class Chain(nn.Module):
+class Chain(nn.Module, ABC):
     """Convolutions, norms and pools one behind the other: what `steps` yields by name, with
     functions of their own where they have no parameters."""
 
@@ -51,8 +52,9 @@ class Chain(nn.Module):
                 self.add_module(name, part)
             self.order.append(name if isinstance(part, nn.Module) else part)
 
+    @abstractmethod
     def steps(self, s: Any) -> Iterator[tuple[str, Any]]:
-        raise NotImplementedError
+        """The parts by name, for the shape `s`."""
 
     def forward(self, x: Tensor) -> Tensor:
         for part in self.order:

@@ -7,6 +7,7 @@ one place: the functions `dense`, `convolution`, ... below.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -175,7 +176,7 @@ def _taps_inside(side: int, window: int, stride: int, padding: int) -> int:
     return sum(max(0, min(side, place + window) - max(0, place)) for place in places)
 
 
-class Layered:
+class Layered(ABC):
     """Everything that adds up over `layers()`; a family's shape inherits it.
 
     N leaves out what `embeddings` names: groups that are vocabulary tables (token embedding and
@@ -189,8 +190,9 @@ class Layered:
         """Units of D in one example: 1, but the context's tokens where D counts tokens."""
         return 1
 
+    @abstractmethod
     def layers(self) -> tuple[Layer, ...]:
-        raise NotImplementedError
+        """One example's forward pass, in order."""
 
     @cached_property
     def _listed(self) -> tuple[Layer, ...]:

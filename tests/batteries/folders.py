@@ -36,14 +36,14 @@ def write_folder(root: Path) -> None:
 
 
 def stream(root: Path, cache: Path, **options: object) -> EncodedImages:
-    data = images_of(str(root), image=16, cache=cache, **{"workers": 0, **options})  # type: ignore[arg-type]
+    data = images_of(str(root), image=16, cache=cache, **{"workers": 0, **options})
     assert isinstance(data, EncodedImages)
     return data
 
 
 def take(batches: Iterator[Batch], n: int) -> list[tuple[bytes, bytes]]:
     taken = [(x.tobytes(), y.tobytes()) for x, y in itertools.islice(batches, n)]
-    batches.close()  # type: ignore[attr-defined]
+    batches.close()
     return taken
 
 

@@ -72,7 +72,7 @@ def check_stream(data: ImageStream) -> None:
             assert (labels.dtype, labels.shape) == (np.int32, (batch,))
             assert 0 <= labels.min() <= labels.max() < dims["classes"]
             found.append((images.tobytes(), labels.tobytes()))
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
         return found
 
     whole = steps(0, 8)  # more than two epochs

@@ -80,7 +80,7 @@ def test_without_a_held_out_folder_a_share_of_each_class_is(root: Path, cache: P
     shutil.rmtree(root / "val")
     data = stream(root, cache, held_out=0.2)
     assert (data.n_train, data.n_held_out) == (72, 18)
-    parts = [{p.name(n) for n in range(len(p))} for p in (data.train, data.held_out)]  # type: ignore[arg-type]
+    parts = [{p.name(n) for n in range(len(p))} for p in (data.train, data.held_out)]
     assert not parts[0] & parts[1]
     assert len(parts[0] | parts[1]) == 90
     assert np.bincount(data.held_out.labels).tolist() == [6, 6, 6]
@@ -169,7 +169,7 @@ def test_nothing_but_corrupt_images(root: Path, cache: Path) -> None:
 def test_bad_options(given: dict[str, float], message: str, root: Path, cache: Path) -> None:
     shutil.rmtree(root / "val")
     with pytest.raises(InputError, match=message):
-        images_of(str(root), cache=cache, **given)  # type: ignore[arg-type]
+        images_of(str(root), cache=cache, **given)
 
 
 def test_a_missing_library_names_the_extra(
