@@ -4,10 +4,28 @@
 fully resolved run.
 """
 
-from scaling.grid.cells import CHUNK_STEPS, RECIPE_VERSION, Cell, canonical_json, plan
+from scaling.grid.cells import (
+    CHUNK_STEPS,
+    RECIPE_VERSION,
+    Cell,
+    batch_of,
+    canonical_json,
+    plan,
+    resolved,
+)
 from scaling.grid.data import AnyData, open_data, unit_of
 from scaling.grid.parse import load_grid, parse_grid
-from scaling.grid.spec import Axes, Data, Grid, Model, Proof, Recipe, Rival
+from scaling.grid.spec import (
+    Axes,
+    Data,
+    Devices,
+    Grid,
+    Model,
+    Proof,
+    Recipe,
+    Recovery,
+    Rival,
+)
 
 __all__ = [
     "CHUNK_STEPS",
@@ -16,15 +34,19 @@ __all__ = [
     "Axes",
     "Cell",
     "Data",
+    "Devices",
     "Grid",
     "Model",
     "Proof",
     "Recipe",
+    "Recovery",
     "Rival",
+    "batch_of",
     "canonical_json",
     "load_grid",
     "open_data",
     "parse_grid",
     "plan",
+    "resolved",
     "unit_of",
 ]

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 
 from scaling import families
 from scaling.data import Corpus, Pairs
+from scaling.devices import platform
 from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid.data import AnyData
-from scaling.grid.spec import Axes, Grid, Model, Recipe
+from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
 
 # Steps in one compiled chunk: every run is a whole number of chunks, so that one program serves
 # trunk, branches and resumed runs, bit for bit.
@@ -25,13 +26,14 @@ CHUNK_STEPS = 16
 # Part of every cell's identity: raise it when the same cell would train to another result.
 RECIPE_VERSION = 2
 USUAL_BATCH_IMAGES = 128
+USUAL_RECOVERY, ONE_DEVICE = Recovery(), Devices()
 
 Role = Literal["pilot", "target"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One planned run, fully resolved. `role` isn't part of its identity.
+    """One planned run, fully resolved. `role` and `devices` aren't part of its identity.
 
     D, D_unique and `evaluate` (what is read to measure the held-out loss) count the family's unit:
     tokens, images or pairs.
@@ -46,6 +48,8 @@ class Cell:
     data: str  # fingerprint of the data
     D_unique: int
     evaluate: int
+    recovery: Recovery = USUAL_RECOVERY
+    devices: Devices = ONE_DEVICE
 
     @property
     def unit(self) -> Unit:
@@ -111,6 +115,7 @@ class Cell:
             "seed": self.seed,
             "learning_rate": self.recipe.learning_rate,
             "transfer": self.recipe.transfer,
+            "recipe": canonical_json(_given(self.recipe)),
             "N_kind": "non_embedding",
             "D_kind": f"{self.unit}s",
             "C_kind": "counted",
@@ -130,6 +135,8 @@ class Cell:
             "D_unique": self.D_unique,
             "recipe_version": RECIPE_VERSION,
         }
+        if changed := self.recovery.identity():
+            facts["recovery"] = changed
         return facts | (reads if self.unit == "token" else {"evaluate": self.evaluate})
 
 
@@ -149,11 +156,29 @@ def plan(grid: Grid, data: AnyData) -> list[Cell]:
 
 def _cells(grid: Grid, data: AnyData, role: Role, block: Axes) -> Iterator[Cell]:
     """The product of one block's axes."""
-    model, recipe = block.model or grid.model, grid.train
+    model, common = block.model or grid.model, block.recipe(grid.train)
+    family = families.get(model.family)
+    own_batch = "batch_tokens" if family.UNIT == "token" else "batch_images"
+    for batch in block.batches or [batch_of(common, family.UNIT)]:
+        recipe = common.model_copy(update={own_batch: batch}) if block.batches else common
+        yield from _of_batch(grid, data, role, block, model, resolved(recipe))
+
+
+def resolved(recipe: Recipe) -> Recipe:
+    """The recipe with the precision of this machine where it leaves it open."""
+    if recipe.precision != "auto":
+        return recipe
+    precision = "float32" if platform() == "cpu" else "bfloat16"
+    return recipe.model_copy(update={"precision": precision})
+
+
+def _of_batch(
+    grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe
+) -> Iterator[Cell]:
     family = families.get(model.family)
     batch = batch_of(recipe, family.UNIT)
-    evaluate = _evaluated(grid, data, model)
-    uniques = [_unique(grid, data, model, asked) for asked in block.unique or (None,)]
+    evaluate = _evaluated(grid, recipe, data, model)
+    uniques = [_unique(grid, recipe, data, model, asked) for asked in block.unique or (None,)]
     for size, (unique, length), seed, rate, transfer in itertools.product(
         _sizes(block),
         [(u, length) for u in uniques for length in _lengths(block, family.UNIT, u)],
@@ -176,6 +201,8 @@ def _cells(grid: Grid, data: AnyData, role: Role, block: Axes) -> Iterator[Cell]
             data=data.fingerprint,
             D_unique=unique,
             evaluate=evaluate,
+            recovery=grid.recovery,
+            devices=grid.devices,
         )
 
 
@@ -199,18 +226,18 @@ def _lengths(block: Axes, unit: Unit, unique: int) -> list[float]:
     return given
 
 
-def _unique(grid: Grid, data: AnyData, model: Model, asked: float | None) -> int:
+def _unique(grid: Grid, recipe: Recipe, data: AnyData, model: Model, asked: float | None) -> int:
     """The training-set size, checked against what there is and what a batch needs."""
     if not isinstance(data, Corpus):
         unique = round(asked or data.n_train)
-        batch = batch_of(grid.train, "image")
+        batch = batch_of(recipe, "image")
         if not batch <= unique <= data.n_train:
             raise InputError(
                 f"unique = {unique:,}: data {grid.data.source!r} has {data.n_train:,} training "
                 f"images, and a batch needs {batch:,} different ones"
             )
         return unique
-    recipe, context = grid.train, model.context
+    context = model.context
     if recipe.batch_tokens % context:
         raise InputError(
             f"train.batch_tokens = {recipe.batch_tokens} is no multiple of "
@@ -225,13 +252,13 @@ def _unique(grid: Grid, data: AnyData, model: Model, asked: float | None) -> int
     return unique
 
 
-def _evaluated(grid: Grid, data: AnyData, model: Model) -> int:
+def _evaluated(grid: Grid, recipe: Recipe, data: AnyData, model: Model) -> int:
     """Held-out tokens, images or pairs that an evaluation reads."""
     if not isinstance(data, Corpus):
         evaluate = min(grid.data.eval_images or data.n_held_out, data.n_held_out)
         # Pairs are told apart within whole batches; of one image there is no standard error.
         pairs = isinstance(data, Pairs)
-        needed = max(2, batch_of(grid.train, "pair")) if pairs else 2
+        needed = max(2, batch_of(recipe, "pair")) if pairs else 2
         if evaluate < needed:
             raise InputError(
                 f"data.eval_images = {evaluate:,} of {data.n_held_out:,} held out: an evaluation "

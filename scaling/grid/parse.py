@@ -13,11 +13,12 @@ from pydantic import BaseModel, ValidationError
 from scaling import families
 from scaling.errors import InputError
 from scaling.grid.data import unit_of
-from scaling.grid.spec import Axes, Data, Grid, Model, Proof, Recipe, Rival
+from scaling.grid.spec import Axes, Data, Devices, Grid, Model, Proof, Recipe, Recovery, Rival
 
 # The tables of a grid, by the names that they have there.
 SECTIONS: dict[str, type[BaseModel]] = {
     "data": Data, "model": Model, "train": Recipe,
+    "recovery": Recovery, "devices": Devices,
     "pilots": Axes, "targets": Axes, "proof": Proof, "rivals": Rival,
 }  # fmt: skip
 
@@ -45,6 +46,7 @@ def parse_grid(text: str, where: str = "grid") -> Grid:
         for number, block in enumerate(getattr(grid, part)):
             at = ["model"] if block.model is None else [part, "model"]
             _check_dials(block, block.model or grid.model, at, number, text, where)
+            _check_recipe(block, grid.train, part, number, text, where)
     try:
         unit_of(grid.families)
     except InputError as error:
@@ -92,6 +94,21 @@ def _check_dials(
                 f"{place(key)}: {'.'.join(at)}.{key}: {model.family}: "
                 f"unknown dial {key!r}; {hint}valid: family, context, {', '.join(valid)}"
             )
+
+
+def _check_recipe(
+    block: Axes, recipe: Recipe, part: str, number: int, text: str, where: str
+) -> None:
+    """The keys of [train] that a block sets itself."""
+    try:
+        block.recipe(recipe)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        line = _line_of([part, key], text, number)
+        hint = f"; valid: {', '.join(Recipe.model_fields)}"
+        told = f"unknown key{hint}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InputError(f"{where}:{line}: {part}.train.{key}: {told}") from None
 
 
 def _valid_keys(path: list[str]) -> list[str]:

@@ -45,11 +45,57 @@ class Recipe(Section):
     weight_decay: float = Field(0.1, ge=0)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.98, ge=0, lt=1)
-    clip: float = Field(1.0, gt=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    clip: float = Field(1.0, ge=0)  # of the gradient's norm; 0: none
+    # Of products and activations; parameters and optimiser stay float32. auto: float32 on a CPU,
+    # bfloat16 on a GPU or TPU.
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    loss_scale: Literal["dynamic", "none"] | None = None  # float16: dynamic unless told otherwise
+    optimiser: Literal["adamw", "lion", "sgd"] | None = None  # AdamW
+    z_loss: float | None = Field(None, gt=0)  # weight of log(Z)^2, Z the sum of exp(logits)
+    # Memory against time: examples (windows, images, pairs) whose gradients are taken together, and
+    # blocks whose activations are computed twice instead of kept.
+    microbatch: int | None = Field(None, gt=0)
+    remat: Literal["blocks"] | None = None
+    # Read the held-out part every so many steps, and end after so many readings without a new best.
+    evaluate_every: int | None = Field(None, gt=0)
+    early_stop: int | None = Field(None, gt=0)
     # Images in memory, on the device; a stream augments while it decodes.
     augment: Literal["shift", "shift-flip"] | None = None
     label_smoothing: float | None = Field(None, ge=0, lt=1)
+
+
+class Recovery(Section):
+    """What a run may do to survive; all of it is bounded, and recorded.
+
+    A run that was rewound has the status `recovered`, and enters no fit unless asked for.
+    """
+
+    skip_steps: int = Field(16, ge=0)  # steps with a gradient that is not finite: not taken
+    # From a spike, a divergence or too many such steps: back to the last good snapshot, past the
+    # batches that led there, with the rate times `lower_rate`, with fresh moments if asked for.
+    rewinds: int = Field(0, ge=0)
+    lower_rate: float | None = Field(None, gt=0, lt=1)
+    reset_moments: bool = False
+    snapshot_every: int = Field(256, gt=0)  # steps
+    # Of a process that was killed, or sent no sign of life for so long.
+    retries: int = Field(2, ge=0)
+    hang_seconds: float = Field(300, gt=0)
+
+    def identity(self) -> dict[str, Any]:
+        """What a result can depend on, as far as it is not as usual."""
+        told = self.model_dump(exclude_defaults=True)
+        return {k: v for k, v in told.items() if k not in ("retries", "hang_seconds")}
+
+
+class Devices(Section):
+    """What one run is spread over: `data` parts of each batch, times `fsdp` parts of the state."""
+
+    data: int = Field(1, gt=0)
+    fsdp: int = Field(1, gt=0)
+
+    @property
+    def count(self) -> int:
+        return self.data * self.fsdp
 
 
 class Model(BaseModel):
@@ -72,6 +118,7 @@ class Axes(Section):
     """
 
     model: Model | None = None  # where the block is of another family than the grid's [model]
+    train: dict[str, Any] = {}  # keys of [train] that the block sets itself
     sizes: list[float] = []
     widths: list[int] = []
     depths: list[int] = []
@@ -81,6 +128,7 @@ class Axes(Section):
     unique: list[Positive] | None = Field(None, min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
     learning_rates: list[Positive] = []
+    batches: list[Annotated[int, Field(gt=0)]] = []  # units of D in a step
     transfers: list[Literal["mup", "none"]] = []
 
     @model_validator(mode="after")
@@ -90,6 +138,10 @@ class Axes(Section):
         if sum(axis is not None for axis in (self.tokens, self.images, self.epochs)) != 1:
             raise ValueError("give one of tokens, images and epochs")
         return self
+
+    def recipe(self, common: Recipe) -> Recipe:
+        """The grid's recipe with the keys that this block sets itself."""
+        return Recipe.model_validate({**common.model_dump(), **self.train})
 
 
 class Proof(Section):
@@ -117,6 +169,8 @@ class Grid(Section):
     data: Data = Data()
     model: Model = Model()
     train: Recipe = Recipe()
+    recovery: Recovery = Recovery()
+    devices: Devices = Devices()
     pilots: list[Axes] = Field(min_length=1)
     targets: list[Axes] = []
     proof: Proof = Proof()

@@ -18,12 +18,12 @@ import optax
 
 from scaling import families, models
 from scaling.families import Shape
-from scaling.grid import Recipe
+from scaling.grid import Recipe, resolved
 from scaling.models.rates import is_matrix
 from scaling.train import tasks
 
 Array = jax.Array
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 
 
 class State(NamedTuple):
@@ -43,6 +43,7 @@ class Program:
     def __init__(
         self, family: str, shape: Shape, recipe: Recipe, *, streamed: bool = False
     ) -> None:
+        recipe = resolved(recipe)
         module, transfer = models.get(family), recipe.transfer == "mup"
         self.model = module.build(shape, dtype=DTYPES[recipe.precision], transfer=transfer)
         self.task = tasks.make(families.get(family).UNIT, self.model, shape, recipe)
