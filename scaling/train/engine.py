@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.grid import CHUNK_STEPS, AnyData, Cell
-from scaling.train import checkpoint, schedule
+from scaling.train import checkpoint, mesh, schedule
 from scaling.train.step import Program, State
 from scaling.train.tasks import feed_of
 
@@ -61,9 +61,10 @@ def train_trunk(
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes."""
     cells = sorted(cells, key=lambda cell: cell.steps)
-    trunk = _Trunk(cells[0], data, checkpoint_path, on_progress)
-    for cell in cells:
-        on_cell(cell, trunk.finish(cell))
+    with mesh.over(cells[0].devices):
+        trunk = _Trunk(cells[0], data, checkpoint_path, on_progress)
+        for cell in cells:
+            on_cell(cell, trunk.finish(cell))
     checkpoint_path.unlink(missing_ok=True)
 
 
@@ -78,11 +79,12 @@ class _Trunk:
         self.feed = feed_of(cell, data)
         self.program = Program(cell.family, cell.shape, cell.recipe, streamed=self.feed.streamed)
         state = self.program.init(jax.random.key(cell.seed))
+        mesh.check(cell, state.params)
         stored = checkpoint.load(path, state)
         branch_from = cell.steps - cell.cool_steps
         if stored and stored.step > branch_from:
             stored = None  # beyond the shortest cell that is left: a trunk can't go back
-        self.state: State = stored.state if stored else state
+        self.state: State = mesh.by_parameter(stored.state) if stored else state
         self.step = stored.step if stored else 0
         self.curve: Curve = stored.curve if stored else np.zeros((0, 3), np.float32)
         # What an interrupted run spent on this segment belongs to the cell that it was for.

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import Cell, Recipe
+from scaling.models.spread import by_example
+from scaling.train import mesh
 from scaling.train.tasks import Measured, Told, Variables
 
 Array = jax.Array
@@ -43,7 +45,8 @@ class Task:
     def _token_losses(
         self, variables: Variables, tokens: Array, starts: Array, *, train: bool
     ) -> tuple[Array, dict[str, Any]]:
-        window = tokens[starts[:, None] + jnp.arange(self.context + 1)].astype(jnp.int32)
+        window = tokens[starts[:, None] + jnp.arange(self.context + 1)]
+        window = by_example(window).astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
         logits, changed = self.model.apply(variables, inputs, train=train, mutable=["losses"])
         picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
@@ -86,7 +89,7 @@ def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.in
     """Starts of the fixed held-out windows, [batches, EVAL_WINDOWS], spread over the whole part."""
     starts = held_out_windows(n_tokens, context)
     count = min(len(starts), max(1, limit // context))
-    batch = min(count, EVAL_WINDOWS)
+    batch = mesh.even(min(count, EVAL_WINDOWS))
     spread = np.linspace(0, len(starts) - 1, count // batch * batch).astype(int)
     chosen: NDArray[np.int32] = starts[spread].astype(np.int32)
     return chosen.reshape(-1, batch)

@@ -19,6 +19,7 @@ import optax
 from scaling import families, models
 from scaling.families import Shape
 from scaling.grid import Recipe, resolved
+from scaling.models import spread
 from scaling.models.rates import is_matrix
 from scaling.train import tasks
 
@@ -86,7 +87,7 @@ class Program:
         collections = self.model.init(key, *self.task.example())
         params = collections["params"]
         stats = {k: v for k, v in collections.items() if k not in ("params", "losses")}
-        return State(params, self._direction.init(params), stats)
+        return spread.by_parameter(State(params, self._direction.init(params), stats))  # type: ignore[no-any-return]
 
     def _step(self, arrays: Any, state: State, now: tuple[Any, Array, Array]) -> tuple[State, Any]:
         picks, rate, noise = now
@@ -106,7 +107,8 @@ class Program:
             updates,
             self._multipliers(state.params),
         )
-        return State(params, optimiser, stats), (loss, optax.tree.norm(grads))
+        told = spread.whole((loss, optax.tree.norm(grads)))
+        return spread.by_parameter(State(params, optimiser, stats)), told
 
     def _scanned(
         self, state: State, arrays: Any, picks: Any, rates: Array, noise: Array
@@ -127,7 +129,7 @@ class Program:
         return self.task.reference(_variables(state), arrays)
 
     def _measure(self, state: State, arrays: Any, picks: Any, reference: Any) -> Any:
-        return self.task.measure(_variables(state), arrays, picks, reference)
+        return spread.whole(self.task.measure(_variables(state), arrays, picks, reference))
 
     def _mapped(self, state: State, arrays: Any, stack: Any, reference: Any) -> Any:
         return jax.lax.map(lambda picks: self._measure(state, arrays, picks, reference), stack)
