@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from math import prod
+from typing import Any, TypeVar
 
 import jax
 from jax.sharding import PartitionSpec
 
 Array = jax.Array
+Tree = TypeVar("Tree")
 Bilinear = Callable[[Array, Array], Array]
 DATA, FSDP = AXES = ("data", "fsdp")
 # Smaller parameters (gains, biases) lie whole on every device: splitting them saves nothing.
@@ -30,35 +32,42 @@ def spread() -> bool:
 
 
 def of_parameter(shape: Sequence[int], parts: int) -> PartitionSpec:
-    """Over "fsdp" along the longest axis that `parts` divides; whole where there is none."""
+    """Over "fsdp" along the axis of `split_axis`; whole where there is none."""
     axis = split_axis(shape, parts)
     return WHOLE if axis is None else PartitionSpec(*[None] * axis, FSDP)
 
 
 def split_axis(shape: Sequence[int], parts: int) -> int | None:
-    size = 1
-    for length in shape:
-        size *= length
-    fitting = [axis for axis, length in enumerate(shape) if length % parts == 0]
-    if parts == 1 or size < SMALLEST_SPLIT or not fitting:
+    """The longer of the last two axes that `parts` divides: those before count experts, blocks of
+    a loop or a kernel's pixels, of which a layer takes some."""
+    last_two = range(max(0, len(shape) - 2), len(shape))
+    fitting = [axis for axis in last_two if shape[axis] % parts == 0]
+    if parts == 1 or prod(shape) < SMALLEST_SPLIT or not fitting:
         return None
     return max(fitting, key=lambda axis: shape[axis])
 
 
-def by_parameter(tree: Any) -> Any:
+def by_parameter(tree: Tree) -> Tree:
     """A training state, each leaf where `of_parameter` says."""
     if not spread():
         return tree
     parts = jax.sharding.get_abstract_mesh().shape[FSDP]
-    place = jax.lax.with_sharding_constraint
-    return jax.tree.map(lambda leaf: place(leaf, of_parameter(leaf.shape, parts)), tree)
+
+    def place(leaf: Array) -> Array:
+        lies = of_parameter(leaf.shape, parts)
+        placed: Array = jax.lax.with_sharding_constraint(leaf, lies)
+        return placed
+
+    split: Tree = jax.tree.map(place, tree)
+    return split
 
 
-def whole(tree: Any) -> Any:
+def whole(tree: Tree) -> Tree:
     """Arrays gathered on every device: what the host is to read."""
     if not spread():
         return tree
-    return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, WHOLE), tree)
+    gathered: Tree = jax.tree.map(lambda a: jax.lax.with_sharding_constraint(a, WHOLE), tree)
+    return gathered
 
 
 def by_example(x: Array) -> Array:

@@ -16,7 +16,7 @@ from scaling.grid import Cell, Recipe
 from scaling.models.spread import by_example
 from scaling.train import mesh, metrics
 from scaling.train.augment import augment
-from scaling.train.tasks import Measured, Told, Variables, whole_batches
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches
 
 Array = jax.Array
 EVAL_IMAGES = 250
@@ -41,7 +41,7 @@ class Task:
             augment(by_example(images), self.augment, for_shift),
             train=True,
             rngs={"dropout": for_dropout},
-            mutable=["batch_stats", "losses"],
+            mutable=CHANGED,
         )
         losses = _cross_entropy(logits, labels)
         if self.smoothing:
