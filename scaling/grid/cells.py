@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -81,12 +81,12 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        return _digest({**self._trunk_facts(), "steps": self.steps})
+        return _digest({**self.trunk_facts(), "steps": self.steps})
 
     @cached_property
     def trunk(self) -> str:
         """Cells that share everything but their length share a trunk."""
-        return _digest(self._trunk_facts())
+        return _digest(self.trunk_facts())
 
     @property
     def timing_key(self) -> str:
@@ -108,10 +108,7 @@ class Cell:
             "N": self.shape.N,
             "N_total": self.shape.N_total,
             "N_active": self.shape.N_active,
-            "D": self.D,
-            "D_unique": min(self.D, self.D_unique),
-            "C": self.C,
-            "C_6ND": 6 * self.shape.N_active * self.D,
+            **self.counts(),
             "seed": self.seed,
             "learning_rate": self.recipe.learning_rate,
             "transfer": self.recipe.transfer,
@@ -122,7 +119,20 @@ class Cell:
             "L_kind": f"nats_per_{self.unit}",
         }
 
-    def _trunk_facts(self) -> dict[str, Any]:
+    def at(self, steps: int) -> Cell:
+        """The same run, ended after so many steps."""
+        return replace(self, steps=steps)
+
+    def counts(self) -> dict[str, int]:
+        """The columns that follow from the run's length."""
+        return {
+            "D": self.D,
+            "D_unique": min(self.D, self.D_unique),
+            "C": self.C,
+            "C_6ND": 6 * self.shape.N_active * self.D,
+        }
+
+    def trunk_facts(self) -> dict[str, Any]:
         """What a trunk's result depends on. What is None is left out: a key that a later version
         adds changes no cell that doesn't use it."""
         reads = {"context": self.context, "eval_tokens": self.evaluate}
@@ -177,6 +187,13 @@ def _of_batch(
 ) -> Iterator[Cell]:
     family = families.get(model.family)
     batch = batch_of(recipe, family.UNIT)
+    if (every := recipe.evaluate_every) is not None and every % CHUNK_STEPS:
+        raise InputError(
+            f"train.evaluate_every = {every}: readings are taken between chunks of steps; valid "
+            f"are multiples of {CHUNK_STEPS}"
+        )
+    if recipe.early_stop is not None and recipe.evaluate_every is None:
+        raise InputError("train.early_stop needs train.evaluate_every: how often to read")
     evaluate = _evaluated(grid, recipe, data, model)
     uniques = [_unique(grid, recipe, data, model, asked) for asked in block.unique or (None,)]
     for size, (unique, length), seed, rate, transfer in itertools.product(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import jax
@@ -79,6 +79,7 @@ class Resident:
     """All images on the device."""
 
     streamed = False
+    waited = 0.0
 
     def __init__(self, cell: Cell, data: Images) -> None:
         self.uniform, self.classes = float(np.log(len(data.classes))), len(data.classes)
@@ -107,6 +108,7 @@ class Streamed:
     """Batches decoded on the host, each sent when its step comes."""
 
     streamed = True
+    waited = 0.0
 
     def __init__(self, cell: Cell, data: ImageStream) -> None:
         self.uniform, self.classes = float(np.log(len(data.classes))), len(data.classes)
@@ -118,7 +120,10 @@ class Streamed:
     def picks(self, step: int, n_steps: int) -> Iterator[Any]:
         if step != self.at:
             self.batches, self.at = self._from(step), step
-        for batch in islice(self.batches, n_steps):
+        for _ in range(n_steps):
+            asked = time.perf_counter()
+            batch = next(self.batches)
+            self.waited += time.perf_counter() - asked
             self.at += 1
             yield mesh.by_example(batch)
 

@@ -106,8 +106,8 @@ class Watch:
 
 
 class _Pace:
-    """`slow`: for `CHUNKS` chunks running the loss is one that its like had after a `LAGS`-th of the
-    steps, and above theirs by three times their spread and `SHARE` of what they had learned."""
+    """`slow`: for `CHUNKS` chunks running the loss is one that its like had after a `LAGS`-th of
+    the steps, and above theirs by three times their spread and `SHARE` of what they learned."""
 
     def __init__(self, trend: Trend | None, uniform: float) -> None:
         self.trend, self.uniform = trend, uniform

@@ -58,6 +58,7 @@ class Feed:
     """A corpus on the device; evaluations read windows spread over the whole held-out part."""
 
     streamed = False
+    waited = 0.0
 
     def __init__(self, cell: Cell, corpus: Corpus) -> None:
         context = cell.context

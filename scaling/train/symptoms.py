@@ -15,15 +15,18 @@ from statistics import median
 
 import numpy as np
 
-from scaling.train.findings import Finding
+from scaling.train.findings import Finding, Label
 from scaling.train.telemetry import Chunk, Floats
 
 WINDOW = 64  # steps that make a level: four chunks
-SIGMAS = 8.0
+SIGMAS, TAILS = 8.0, 2.0
 SHARE = 0.1  # of the loss of a uniform guess: a jump below that harms nothing
 LOST = 1 / 3  # of what was learned so far
+HARM = 0.5  # of what was learned so far: so much is no one hard example
+BACK = 4  # steps below the limit after which a loss is back
 STAYS = 64  # steps that a loss is up before it is said to stay there
 BEYOND = 3.0  # nats above the worse of a uniform guess and the run's own beginning
+WORSE = 0.01  # of a uniform guess above it: worse than knowing nothing
 CHUNKS = 4  # that a sign lasts before it is believed
 LEARNT = 0.02  # of a uniform guess: less is nothing learned
 PATIENCE = 256  # steps after the warm-up without anything learned
@@ -32,6 +35,11 @@ FADES, GROWS = 1e-3, 1e3  # gradient at the first block over that at the last
 ZERO = 1e-12  # of the largest block's gradient
 LAGS = 4.0  # times as many steps as its like
 SECONDS = 1.0  # of training that a judgement of the input rests on
+_TOLD: dict[Label, str] = {
+    "dead": "its gradient is zero, as is that of {:.0f} blocks in all",
+    "vanishing": "the gradient shrinks {:.2g} times from the last block to the first",
+    "exploding": "the gradient grows {:.2g} times from the last block to the first",
+}
 
 
 class NonFinite:
@@ -80,9 +88,12 @@ class Loss:
     """`spike`, `divergence`, and `dead` where nothing is learned.
 
     The level is the median of the last `WINDOW` steps, its noise their median absolute deviation.
-    A rise is a step above the level by `SIGMAS` of that noise and `SHARE` of a uniform guess; it is
-    a spike when the loss comes back within `STAYS` steps, else a divergence. So is a level that has
-    lost `LOST` of what was learned, however slowly, and any step `BEYOND` what a run begins with.
+    A rise is a step, at least a window after the warm-up, that is above the level by `SIGMAS` of
+    that noise, by `TAILS` times the worst of the window (losses of small batches have heavy tails)
+    and by `SHARE` of a uniform guess. It is a spike when the loss comes back within `STAYS` steps,
+    else a divergence. So is a level that has lost `LOST` of what was learned, however slowly; one
+    that after the warm-up is above a uniform guess by `WORSE` of it, though the run began at it;
+    and any step `BEYOND` what the run began with.
     dead: after `PATIENCE` steps past the warm-up the level is within `LEARNT` of a uniform guess,
     and falls no more than its noise explains.
     """
@@ -93,6 +104,7 @@ class Loss:
         self.recent: deque[float] = deque(maxlen=WINDOW)
         self.best, self.best_step = math.inf, 0
         self.rise: _Rise | None = None
+        self.above: int | None = None  # the step since which it is above a uniform guess
         self.trained = 0  # steps past the warm-up
         self.dead = self.learned = False
         self.top = max(uniform, 0.0)
@@ -105,8 +117,9 @@ class Loss:
                 self.top = max(self.uniform, losses[0])
             self.begins += losses
         level, noise = _level(self.recent)
-        limit = level + max(SIGMAS * noise, SHARE * self.uniform)
-        settled = len(self.recent) >= WINDOW // 2
+        tail = max(self.recent, default=math.inf) - level
+        limit = level + max(SIGMAS * noise, TAILS * tail, SHARE * self.uniform)
+        settled = self.trained >= WINDOW and len(self.recent) == WINDOW
         for at, loss in enumerate(losses):
             step = chunk.first_step + at
             if loss > self.top + BEYOND:
@@ -114,11 +127,13 @@ class Loss:
                 told = f"the loss is {loss:.3g}, where a uniform guess has {self.uniform:.3g}"
                 return [*found, Finding("divergence", began, "", told)]
             if self.rise is None and settled and loss > limit:
-                self.rise = _Rise(step, level, limit)
+                harm = level + HARM * max(0.0, self.uniform - level)
+                self.rise = _Rise(step, level, limit, harm)
             if self.rise is None:
                 self.recent.append(loss)
-            elif finding := self.rise.see(step, loss):
-                found.append(finding)
+                continue
+            found += self.rise.see(step, loss)
+            if self.rise.over:
                 self.rise = None
         return found + self._drift(chunk) + self._nothing(chunk, PATIENCE)
 
@@ -126,11 +141,19 @@ class Loss:
         return self._nothing(chunk, LEAST_PATIENCE)
 
     def _drift(self, chunk: Chunk) -> list[Finding]:
+        if chunk.loss.mean() <= self.uniform:
+            self.above = None
+        elif self.above is None:
+            self.above = chunk.first_step
         if len(self.recent) < WINDOW:
             return []
         level, noise = _level(self.recent)
         if level < self.best:
             self.best, self.best_step = level, chunk.first_step
+        worse = (1 + WORSE) * self.uniform + 3 * noise / math.sqrt(WINDOW / 2)
+        if self.trained >= WINDOW and level > max(worse, self.begins[0]):
+            told = f"the loss is {level:.4g}, worse than a uniform guess's {self.uniform:.4g}"
+            return [Finding("divergence", self.above or 0, "", told)]
         up = level - self.best
         if up <= max(LOST * (self.uniform - self.best), SHARE * self.uniform, noise):
             return []
@@ -157,22 +180,30 @@ class Loss:
 
 
 class _Rise:
-    """A loss that went up, until it is back or has stayed up."""
+    """A loss that went up, until it is back or has stayed up.
 
-    def __init__(self, step: int, level: float, limit: float) -> None:
-        self.step, self.level, self.limit = step, level, limit
-        self.peak = -math.inf
-        self.last: deque[float] = deque(maxlen=4)
+    One step alone is no spike unless it is above `harm`: one hard example in a small batch does it.
+    """
 
-    def see(self, step: int, loss: float) -> Finding | None:
+    def __init__(self, step: int, level: float, limit: float, harm: float) -> None:
+        self.step, self.level, self.limit, self.harm = step, level, limit, harm
+        self.peak, self.high, self.over = -math.inf, 0, False
+        self.last: deque[float] = deque(maxlen=BACK)
+
+    def see(self, step: int, loss: float) -> list[Finding]:
         self.peak = max(self.peak, loss)
+        self.high += loss > self.limit
         self.last.append(loss)
         up = f"the loss went from {self.level:.3g} to {self.peak:.3g}"
-        if len(self.last) == 4 and max(self.last) < self.limit:
-            return Finding("spike", self.step, "", f"{up} and back in {step - self.step} steps")
+        if len(self.last) == BACK and max(self.last) < self.limit:
+            self.over = True
+            told = f"{up} and was back after {step - self.step - BACK + 1} steps"
+            real = self.high > 1 or self.peak > self.harm
+            return [Finding("spike", self.step, "", told)] * real
         if step - self.step >= STAYS:
-            return Finding("divergence", self.step, "", f"{up} and stays there")
-        return None
+            self.over = True
+            return [Finding("divergence", self.step, "", f"{up} and stays there")]
+        return []
 
 
 class Depth:
@@ -192,8 +223,8 @@ class Depth:
         for i, block in enumerate(blocks):
             kinds.setdefault(re.sub(r"\d+", "#", block), []).append(i)
         self.kinds = [np.array(own) for own in kinds.values() if len(own) >= 3]
-        self.lasts = {"vanishing": 0, "exploding": 0, "dead": 0}
-        self.began = dict.fromkeys(self.lasts, 0)
+        self.lasts: dict[Label, int] = {"vanishing": 0, "exploding": 0, "dead": 0}
+        self.began: dict[Label, int] = dict.fromkeys(self.lasts, 0)
         self.chunks = 0
 
     def see(self, chunk: Chunk) -> list[Finding]:
@@ -201,7 +232,8 @@ class Depth:
         # Behind a head that begins at zero the first gradients are exactly zero.
         if self.chunks == 1 or not np.isfinite(chunk.grad_by_block).all():
             return []
-        signs = {"dead": self._dead(chunk), **self._by_depth(chunk)}
+        signs: dict[Label, tuple[int, float] | None] = {"dead": self._dead(chunk)}
+        signs |= self._by_depth(chunk)
         found = []
         for label, sign in signs.items():
             if sign is None:
@@ -211,42 +243,42 @@ class Depth:
                 self.began[label] = chunk.first_step
             self.lasts[label] += 1
             if self.lasts[label] == CHUNKS:
-                block, told = sign
-                found.append(Finding(label, self.began[label], block, told))  # type: ignore[arg-type]
+                block, ratio = sign
+                told = _TOLD[label].format(ratio)
+                found.append(Finding(label, self.began[label], self.blocks[block], told))
         return found
 
-    def _dead(self, chunk: Chunk) -> tuple[str, str] | None:
+    def _dead(self, chunk: Chunk) -> tuple[int, float] | None:
+        """The block, and how many blocks get no gradient."""
         gradients, outputs = chunk.grad_by_block, chunk.activation_by_block
         silent = gradients <= ZERO * gradients.max(initial=0.0)
         if not silent.any():
             return None
         zeros = np.flatnonzero(outputs == 0)
-        block = int(zeros[0]) if len(zeros) else int(np.flatnonzero(silent)[-1])
-        what = "output" if len(zeros) else "gradient"
-        return self.blocks[block], f"its {what} is zero; {silent.sum()} blocks get no gradient"
+        return int(zeros[0] if len(zeros) else np.flatnonzero(silent)[-1]), float(silent.sum())
 
-    def _by_depth(self, chunk: Chunk) -> dict[str, tuple[str, str] | None]:
-        signs: dict[str, tuple[str, str] | None] = {"vanishing": None, "exploding": None}
+    def _by_depth(self, chunk: Chunk) -> dict[Label, tuple[int, float] | None]:
+        """The block, and how many times larger one end's gradient is than the other's."""
+        signs: dict[Label, tuple[int, float] | None] = {"vanishing": None, "exploding": None}
         for kind in self.kinds:
             at_output = _at_output(chunk.grad_by_block[kind], chunk.activation_by_block[kind])
             if at_output.min() <= 0:
                 continue
             ratio = float(at_output[0] / at_output[-1])
-            label = "vanishing" if ratio < FADES else "exploding" if ratio > GROWS else ""
-            if label:
-                block = self.blocks[int(kind[_halfway(at_output)])]
-                verb = "shrinks" if label == "vanishing" else "grows"
-                told = f"the gradient {verb} {max(ratio, 1 / ratio):.2g} times from end to start"
-                signs[label] = block, told
+            if FADES <= ratio <= GROWS:
+                continue
+            block = int(kind[_halfway(at_output) - len(at_output)])
+            label: Label = "vanishing" if ratio < FADES else "exploding"
+            signs[label] = block, max(ratio, 1 / ratio)
         return signs
 
 
 def _at_output(gradients: Floats, outputs: Floats) -> Floats:
-    """Gradients by blocks' outputs, up to a constant: of the weights over the block's input."""
+    """Gradients by blocks' outputs, up to a constant: of the weights over the size of the input,
+    which for all but the first block is the output before."""
     if not np.isfinite(outputs).all() or outputs.min() <= 0:
         return gradients
-    inputs = outputs[:-1]
-    return gradients[1:] / inputs
+    return gradients[1:] / outputs[:-1]
 
 
 def _halfway(at_output: Floats) -> int:

@@ -62,6 +62,7 @@ class Feed(Protocol):
 
     uniform: float  # the loss of a uniform guess, in nats
     streamed: bool  # batches come from the host one by one, too large to be sent ahead
+    waited: float  # seconds so far that steps waited for their batches
     arrays: Any
     held_out_arrays: Any
 
