@@ -36,7 +36,8 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 def text() -> Corpus:
     tokens = np.random.default_rng(0).integers(0, 64, 6000).astype(np.uint16)
     tokens[1::2] = (tokens[::2] + 1) % 64
-    return Corpus(tokens[:5000], tokens[5000:], 64, "pairs of tokens", "", {})
+    whole = np.zeros(1, np.int64)  # documents: not asked for
+    return Corpus(tokens[:5000], tokens[5000:], whole, whole, "pairs", 64, "", {}, "")
 
 
 def images() -> Images:
@@ -120,11 +121,10 @@ def trained(cell: Cell, data: Any) -> dict[str, Any]:
 
 def main(data: int, fsdp: int, *cases: str) -> None:
     spread = Devices(data=data, fsdp=fsdp)
-    found = {}
     for case in cases:
         cell, what = made(case)
-        found[case] = [trained(cell, what), trained(replace(cell, devices=spread), what)]
-    print(json.dumps(found))
+        runs = [trained(cell, what), trained(replace(cell, devices=spread), what)]
+        print(json.dumps({"case": case, "runs": runs}), flush=True)
 
 
 if __name__ == "__main__":
