@@ -83,9 +83,12 @@ class Watch:
             self._begin()
         self._last = chunk
         new = self._new(self._nonfinite.see(chunk))
-        if self._told.isdisjoint(LOST) and np.isfinite(chunk.loss).all():
+        if "divergence" not in self._told and np.isfinite(chunk.loss).all():
             for symptom in (self._depth, self._loss, self._pace):
-                new += self._new(symptom.see(chunk))
+                found = symptom.see(chunk)
+                # Of a run that went on behind steps that were not finite: whether it is lost.
+                after = "numerical" in self._told
+                new += self._new([f for f in found if not after or f.label == "divergence"])
         return new + self._new(self._input.see(chunk))
 
     def end(self) -> list[Finding]:
