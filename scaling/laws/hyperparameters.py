@@ -2,14 +2,18 @@
 
 References: DeepSeek-AI 2024 (arXiv:2401.02954, eq. 1); Li et al. 2025, Step Law (arXiv:2503.04715);
 Bjorck et al. 2024 (arXiv:2409.19913), whose law for the learning rate has the form of Step Law's
-and whose constants were not read. The response is a learning rate or a batch, not a loss: a table
-to fit has one row a (N, D) or C, with the best value found there.
+and whose constants were not read; of one model it is a power of the tokens alone. The response is a
+learning rate or a batch, not a loss: a table to fit has one row a (N, D) or C, with the best value
+found there (`scaling rates` finds them in sweeps). The published ones are of AdamW, without rates
+that are transferred by width.
 """
 
 from __future__ import annotations
 
 from scaling.laws.law import Published
 from scaling.laws.products import product_law
+
+SAVED = "scaling rate laws 1"  # the format of a file of fitted laws of rate and batch
 
 _NOTES = "as quoted in notes on the paper (yigitokar/scaling-laws-as-production-functions)"
 
@@ -38,6 +42,14 @@ lr_of_size_and_tokens = product_law(
     {"N": "a", "D": "b"},
     "Li et al. 2025, arXiv:2503.04715; Bjorck et al. 2024, arXiv:2409.19913",
     meaning={**_RATE, "N": "parameters without those of the vocabulary"},
+)
+
+lr_of_tokens = product_law(
+    "lr_of_tokens",
+    "learning_rate",
+    {"D": "b"},
+    "Bjorck et al. 2024, arXiv:2409.19913",
+    meaning=_RATE,
 )
 
 batch_of_tokens = product_law(
