@@ -17,6 +17,10 @@ SAVED = "scaling rate laws 1"  # the format of a file of fitted laws of rate and
 
 _NOTES = "as quoted in notes on the paper (yigitokar/scaling-laws-as-production-functions)"
 
+# The sizes and lengths of the sweep that Step Law released, step-law/steplaw.
+_STEPLAW = {"N": (2.14663680e8, 1.073741824e9), "D": (4e9, 1e11)}
+_DEEPSEEK = {"C": (1e17, 2e19)}
+
 _RATE = {"learning_rate": "best peak learning rate of AdamW"}
 _BATCH = {"batch_tokens": "best batch, tokens"}
 
@@ -67,6 +71,7 @@ deepseek2024_lr = Published(
     reference="DeepSeek-AI 2024, arXiv:2401.02954, eq. 1",
     read=_NOTES,
     note="C = M D with M non-embedding FLOPs per token; fitted on 1e17 to 2e19 FLOPs",
+    ranges=_DEEPSEEK,
 )
 
 deepseek2024_batch = Published(
@@ -76,6 +81,7 @@ deepseek2024_batch = Published(
     reference="DeepSeek-AI 2024, arXiv:2401.02954, eq. 1",
     read=_NOTES,
     note="in tokens; C = M D with M non-embedding FLOPs per token",
+    ranges=_DEEPSEEK,
 )
 
 steplaw2025_lr = Published(
@@ -85,7 +91,10 @@ steplaw2025_lr = Published(
     reference="Li et al. 2025, arXiv:2503.04715",
     read="the means of the 1,000 bootstraps released in step-law/steplaw give 1.797, -.7129 and "
     ".3075; as printed in several public notes on the paper",
-    note="N without embeddings; the released losses do not lead to these values",
+    note="N without embeddings; the optima of the released sweep lead near these values "
+    "(docs/rates.md), the released filter of its losses does not",
+    n_kind="non_embedding",
+    ranges=_STEPLAW,
 )
 
 steplaw2025_batch = Published(
@@ -96,4 +105,5 @@ steplaw2025_batch = Published(
     read="the means of the 1,000 bootstraps released in step-law/steplaw give .5807, .5709; as "
     "printed in several public notes on the paper",
     note="in tokens",
+    ranges={"D": _STEPLAW["D"]},
 )
