@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import Cell, Recipe
-from scaling.train.tasks import Measured, Told, Variables, with_z_loss
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, with_z_loss
 
 Array = jax.Array
 EVAL_WINDOWS = 64
@@ -46,7 +46,7 @@ class Task:
         """Losses and log Z of each token [batch, context], and what the model changed."""
         window = tokens[starts[:, None] + jnp.arange(self.context + 1)].astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
-        logits, changed = self.model.apply(variables, inputs, train=train, mutable=["losses"])
+        logits, changed = self.model.apply(variables, inputs, train=train, mutable=CHANGED)
         picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
         log_z: Array = jax.nn.logsumexp(logits, -1)
         return log_z - picked, log_z, changed
