@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from scaling.forecast.proof import Verdict
     from scaling.study import Planned
+    from scaling.train.distributed import Place
 
 app = typer.Typer()
 
@@ -59,6 +60,9 @@ def plan_command(
                 "flops_spent": cost.flops,
                 "memory_bytes": cost.memory_bytes,
                 "seconds": cost.seconds,
+                "learning_rate": facts["learning_rate"],
+                "batch": cell.batch,
+                "told": list(cell.told),
             }
         )
     totals = {
@@ -74,9 +78,30 @@ def plan_command(
 
 
 @app.command("run")
-def run_command(grid: GridFile, out: Out = None, seed: Seed = 0, workers: Workers = None) -> None:
+def run_command(
+    grid: GridFile,
+    out: Out = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Several processes train each run together, by the grid's [devices]: start this "
+            "command once for each; process 0 listens here, and all share the folder --out.",
+        ),
+    ] = None,
+    process: Annotated[int | None, typer.Option(min=0, help="This one's number, from 0.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="How many there are.")] = None,
+) -> None:
     """Train what is not yet done: pilots, then the forecast, then its targets."""
-    _run(grid, out, seed, workers)
+    from scaling.train.distributed import place
+
+    where = place(coordinator, process, processes)
+    if where is None:
+        _run(grid, out, seed, workers)
+    else:
+        _run_together(where, grid, out, seed)
 
 
 @app.command("study")
@@ -127,9 +152,23 @@ def _planned(grid: Path, seed: int, workers: int | None, *, measure: bool) -> tu
     return plan_study(grid, seed=seed, workers=workers, measure=measure), workers
 
 
+def _run_together(where: Place, grid: Path, out: Path | None, seed: int) -> None:
+    """One of several processes: process 0 does what a run does, the others train with it."""
+    from scaling.sweep import hosts
+
+    planned, _ = _planned(grid, seed, 1, measure=False)
+    folder = out or Path("out") / planned.grid.name
+    console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
+    hosts.join(where, planned.cells)
+    if where.process:
+        hosts.follow(planned.cells, planned.data, folder)
+    else:
+        _train(planned, grid, folder, workers=1)
+        hosts.dismiss()
+
+
 def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
-    from scaling.study import prove, run_study
-    from scaling.sweep.live import clock, display
+    from scaling.sweep.live import clock
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
@@ -140,6 +179,15 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
         f"{clock(planned.wall_seconds(workers) or 0)}, folder {folder}",
         soft_wrap=True,
     )
+    _train(planned, grid, folder, workers)
+    return folder
+
+
+def _train(planned: Planned, grid: Path, folder: Path, workers: int) -> None:
+    from scaling.study import prove, run_study
+    from scaling.sweep.live import display
+
+    screen = console()
     run_study(
         planned,
         grid,
@@ -150,7 +198,6 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
         _print_proof(screen, prove(folder))
-    return folder
 
 
 def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str) -> None:
@@ -184,6 +231,9 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str)
     shared = totals["flops_spent"] / totals["flops_if_trained_apart"]
     out = console()
     out.print(table)
+    for cell in cells:
+        for line in cell["told"]:
+            out.print(f"{cell['run']}: {line}", soft_wrap=True)
     out.print(
         f"{len(cells)} cells; C is one full run's training FLOPs, counted from the model; to "
         f"spend: {totals['flops_spent']:.3g} FLOPs in all, {shared:.0%} of training each cell "

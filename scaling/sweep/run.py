@@ -13,9 +13,10 @@ from typing import Any
 from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, open_data
-from scaling.sweep import local
+from scaling.sweep import hosts, local
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
+from scaling.train import distributed
 from scaling.train.findings import Finding
 
 
@@ -49,12 +50,11 @@ def train(
     if not left:
         return
     _need_jax()
-    local.execute(
-        _train_group,
-        [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left],
-        workers=min(workers, len(left)),
-        on_message=on_event,
-    )
+    tasks = [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left]
+    if distributed.joined():
+        hosts.execute(_train_group, tasks, on_message=on_event)
+    else:
+        local.execute(_train_group, tasks, workers=min(workers, len(left)), on_message=on_event)
     store.clean()
 
 

@@ -16,7 +16,7 @@ from scaling.grid import Cell, Recipe
 from scaling.models.spread import by_example
 from scaling.train import mesh, metrics
 from scaling.train.augment import augment
-from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches, with_z_loss
 
 Array = jax.Array
 EVAL_IMAGES = 250
@@ -28,6 +28,7 @@ class Task:
     def __init__(self, model: Any, shape: Any, recipe: Recipe) -> None:
         self.model, self.shape = model, shape
         self.augment, self.smoothing = recipe.augment, recipe.label_smoothing or 0.0
+        self.z_loss = recipe.z_loss
 
     def example(self) -> tuple[Array, ...]:
         side = self.shape.image
@@ -47,7 +48,8 @@ class Task:
         if self.smoothing:
             uniform = jax.nn.logsumexp(logits, -1) - logits.mean(-1)
             losses = (1 - self.smoothing) * losses + self.smoothing * uniform
-        return Told(losses.mean(), changed)
+        log_z = jax.nn.logsumexp(logits, -1)
+        return Told(losses.mean(), with_z_loss(changed, self.z_loss, log_z))
 
     def reference(self, variables: Variables, arrays: Any) -> Any:
         return ()

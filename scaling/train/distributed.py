@@ -1,21 +1,21 @@
 """Several processes, on one host or many, that train one run together.
 
-Each process calls `initialise` before anything else of JAX; then `jax.devices()` are those of all
-processes, and a mesh (`scaling.train.mesh`) may span them. All processes run the same program in the
-same order; what the host reads of it is whole on each. Process 0 is the coordinator's, and the only
-one that writes records.
+Each process calls `initialise` before it uses JAX; then `jax.devices()` are those of all
+processes, and a mesh (`scaling.train.mesh`) may span them. All processes run the same program in
+the same order; what the host reads of it is whole on each. Process 0 is the coordinator's, and the
+only one that writes records.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
@@ -71,30 +71,40 @@ def initialise(where: Place | None = None, *, timeout: float = TIMEOUT_SECONDS) 
 
     Raises InputError where they don't come together within `timeout` seconds.
     """
+    import jax
+
     jax.config.update("jax_cpu_collectives_implementation", "gloo")  # type: ignore[no-untyped-call]
+    known: dict[str, Any] = {}
+    if where is not None:
+        known["coordinator_address"] = where.coordinator
+        known["num_processes"], known["process_id"] = where.processes, where.process
+        if where.process:
+            _await(where, timeout)
     seconds = max(1, round(timeout))
-    if where is None:
-        _connect(seconds)
-        return
-    if where.process:
-        _await(where, timeout)
-    _connect(
-        seconds,
-        coordinator_address=where.coordinator,
-        num_processes=where.processes,
-        process_id=where.process,
-    )
+    try:
+        jax.distributed.initialize(initialization_timeout=seconds, **known)
+    except (RuntimeError, ValueError) as error:
+        told = str(error).splitlines()[0]
+        raise InputError(f"the processes didn't come together in {seconds} s: {told}") from None
+
+
+def joined() -> bool:
+    """Whether this is one of several processes."""
+    jax = sys.modules.get("jax")  # which a process that joined has imported
+    return jax is not None and jax.distributed.is_initialized() and jax.process_count() > 1
 
 
 def leads() -> bool:
     """Whether this process is the one that writes."""
-    return jax.process_index() == 0
+    import jax
+
+    return not joined() or jax.process_index() == 0
 
 
 def as_process_0(values: NDArray[np.int32]) -> NDArray[np.int32]:
     """What process 0 gave; every process must call it, with as many values."""
-    if jax.process_count() == 1:
-        return values
+    from jax.experimental import multihost_utils
+
     told: NDArray[np.int32] = np.asarray(multihost_utils.broadcast_one_to_all(values))
     return told
 
@@ -114,11 +124,3 @@ def _await(where: Place, timeout: float) -> None:
                     f"within {timeout:.0f} s ({error}): is process 0 running there?"
                 ) from None
             time.sleep(0.2)
-
-
-def _connect(seconds: int, **where: object) -> None:
-    try:
-        jax.distributed.initialize(initialization_timeout=seconds, **where)  # type: ignore[arg-type]
-    except (RuntimeError, ValueError) as error:
-        told = str(error).splitlines()[0]
-        raise InputError(f"the processes didn't come together in {seconds} s: {told}") from None

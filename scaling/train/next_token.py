@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import Cell, Recipe
 from scaling.models.spread import by_example
-from scaling.train import mesh
-from scaling.train.tasks import CHANGED, Measured, Told, Variables
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, with_z_loss
 
 Array = jax.Array
 EVAL_WINDOWS = 64
@@ -24,14 +23,14 @@ class Task:
     """Tokens [n] on the device; a pick is the offsets of a step's windows."""
 
     def __init__(self, model: Any, shape: Any, recipe: Recipe) -> None:
-        self.model, self.context = model, int(shape.context)
+        self.model, self.context, self.z_loss = model, int(shape.context), recipe.z_loss
 
     def example(self) -> tuple[Array, ...]:
         return (jnp.zeros((1, self.context), jnp.int32),)
 
     def loss(self, variables: Variables, arrays: Any, picks: Any, key: Array) -> Told:
-        losses, changed = self._token_losses(variables, arrays, picks, train=True)
-        return Told(losses.mean(), changed)
+        losses, log_z, changed = self._token_losses(variables, arrays, picks, train=True)
+        return Told(losses.mean(), with_z_loss(changed, self.z_loss, log_z))
 
     def reference(self, variables: Variables, arrays: Any) -> Any:
         return ()
@@ -39,19 +38,20 @@ class Task:
     def measure(
         self, variables: Variables, arrays: Any, picks: Any, reference: Any
     ) -> dict[str, Array]:
-        losses, _ = self._token_losses(variables, arrays, picks, train=False)
+        losses, _, _ = self._token_losses(variables, arrays, picks, train=False)
         return {"loss": losses.mean(-1)}
 
     def _token_losses(
         self, variables: Variables, tokens: Array, starts: Array, *, train: bool
-    ) -> tuple[Array, dict[str, Any]]:
+    ) -> tuple[Array, Array, dict[str, Any]]:
+        """Losses and log Z of each token [batch, context], and what the model changed."""
         window = tokens[starts[:, None] + jnp.arange(self.context + 1)]
         window = by_example(window).astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
         logits, changed = self.model.apply(variables, inputs, train=train, mutable=CHANGED)
         picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
-        losses: Array = jax.nn.logsumexp(logits, -1) - picked
-        return losses, changed
+        log_z: Array = jax.nn.logsumexp(logits, -1)
+        return log_z - picked, log_z, changed
 
 
 class Feed:
@@ -90,7 +90,7 @@ def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.in
     """Starts of the fixed held-out windows, [batches, EVAL_WINDOWS], spread over the whole part."""
     starts = held_out_windows(n_tokens, context)
     count = min(len(starts), max(1, limit // context))
-    batch = mesh.even(min(count, EVAL_WINDOWS))
+    batch = min(count, EVAL_WINDOWS)
     spread = np.linspace(0, len(starts) - 1, count // batch * batch).astype(int)
     chosen: NDArray[np.int32] = starts[spread].astype(np.int32)
     return chosen.reshape(-1, batch)
