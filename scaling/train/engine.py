@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
-from scaling.train import checkpoint, mesh
+from scaling.train import checkpoint, distributed, mesh
 from scaling.train.course import Course, Log, OnChunk, Reading
 from scaling.train.step import Program
-from scaling.train.trajectory import BEYOND
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.telemetry import Chunk
+from scaling.train.trajectory import BEYOND
 
 # How XLA says that memory ran out, on every backend.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
@@ -95,7 +95,8 @@ def train_trunk(
                 pieces = _more_pieces(left[0], trunk.program.pieces)
             finally:
                 trunk.writer.close()
-    checkpoint_path.unlink(missing_ok=True)
+    if distributed.leads():
+        checkpoint.remove(checkpoint_path)
 
 
 class _Trunk:
@@ -120,7 +121,7 @@ class _Trunk:
         # What an interrupted run spent on this segment belongs to the cell that it was for.
         self.carried_seconds, self.carried_steps = 0.0, 0
         if stored:
-            state, step, log = mesh.by_parameter(stored.state), stored.step, stored.log
+            state, step, log = stored.state, stored.step, stored.log
             if stored.pays == cell.steps:
                 self.carried_seconds, self.carried_steps = stored.seconds, stored.steps_trained
         self.course = Course(cell, self.program, feed, state, step, log, on_chunk)
@@ -142,6 +143,8 @@ class _Trunk:
         carried = self.carried_steps
 
         def keep() -> None:
+            if distributed.joined() and self.course.step < branch_from:
+                return  # clocks differ between processes: all of them write here or none
             spent = time.perf_counter() - self.clock + self.carried_seconds
             self.carried_steps = carried + self.course.step - first
             course = self.course
