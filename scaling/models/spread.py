@@ -122,6 +122,15 @@ def _backward(op: Bilinear, saved: tuple[Array, Array], by_output: Array) -> tup
 _apply.defvjp(_forward, _backward)
 
 
+def each_example(local: Callable[..., Array], *arrays: Array) -> Array:
+    """`local(*arrays)` on each device for its examples: compilers don't split kernels."""
+    even = spread() and len(arrays[0]) % jax.sharding.get_abstract_mesh().size == 0
+    if not even:
+        return local(*arrays)
+    y: Array = _on_each(local, (EXAMPLES,) * len(arrays), EXAMPLES)(*arrays)
+    return y
+
+
 def _lies(w: Array) -> tuple[PartitionSpec, int | None]:
     parts = jax.sharding.get_abstract_mesh().shape[FSDP]
     return of_parameter(w.shape, parts), split_axis(w.shape, parts)

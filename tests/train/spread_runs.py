@@ -14,13 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from scaling import families
 from scaling.data import Corpus, EpochOrder, Images, Pairs
 from scaling.data.images import Batch
 from scaling.grid import CHUNK_STEPS, Cell, Devices, Recipe
+from scaling.models import spread
+from scaling.train import mesh
 from scaling.train.engine import Outcome, train_trunk
+from scaling.train.step import Program
+from scaling.train.tasks import feed_of
 
 SIDE, CLASSES = 8, 4
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -94,7 +99,7 @@ def made(case: str) -> tuple[Cell, Any]:
         steps=2 * CHUNK_STEPS,
         seed=1,
         data="",
-        D_unique=len(data.train),
+        D_unique=len(data.train) if family.UNIT == "token" else data.n_train,
         evaluate=64 * (16 if family.UNIT == "token" else 1),
     )
     return cell, Stream(data) if case == "stream" else data
@@ -111,6 +116,7 @@ def trained(cell: Cell, data: Any) -> dict[str, Any]:
         )
     (outcome,) = found
     return {
+        "memory": memory(cell, data),
         "status": outcome.status,
         "loss": outcome.loss,
         "train_loss": outcome.train_loss,
@@ -119,11 +125,36 @@ def trained(cell: Cell, data: Any) -> dict[str, Any]:
     }
 
 
+def memory(cell: Cell, data: Any) -> dict[str, float]:
+    """Bytes of one device: its part of the state, and what a chunk of steps takes for itself."""
+    with mesh.over(cell.devices):
+        feed = feed_of(cell, data)
+        program = Program(cell.family, cell.shape, cell.recipe, streamed=feed.streamed)
+        state = program.init(jax.random.key(0))
+        leaves = jax.tree.leaves(state)
+        picks, one = feed.picks(0, CHUNK_STEPS), np.zeros(CHUNK_STEPS, np.float32)
+        noise = np.zeros(CHUNK_STEPS, np.uint32)
+        if feed.streamed:
+            step = program.step.lower(feed.arrays, state, (next(picks), one[0], noise[0]))
+        else:
+            step = program.chunk.lower(state, feed.arrays, picks, one, noise)
+        split = [spread.split_axis(leaf.shape, cell.devices.fsdp) is not None for leaf in leaves]
+        return {
+            "parameters": sum(leaf.nbytes for leaf in jax.tree.leaves(state.params)),
+            "state": sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves),
+            "state_said": sum(
+                leaf.nbytes / (cell.devices.fsdp if parted else 1)
+                for leaf, parted in zip(leaves, split, strict=True)
+            ),
+            "temporary": step.compile().memory_analysis().temp_size_in_bytes,
+        }
+
+
 def main(data: int, fsdp: int, *cases: str) -> None:
-    spread = Devices(data=data, fsdp=fsdp)
+    devices = Devices(data=data, fsdp=fsdp)
     for case in cases:
         cell, what = made(case)
-        runs = [trained(cell, what), trained(replace(cell, devices=spread), what)]
+        runs = [trained(cell, what), trained(replace(cell, devices=devices), what)]
         print(json.dumps({"case": case, "runs": runs}), flush=True)
 
 
