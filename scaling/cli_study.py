@@ -155,7 +155,9 @@ def _planned(grid: Path, seed: int, workers: int | None, *, measure: bool) -> tu
 def _run_together(where: Place, grid: Path, out: Path | None, seed: int) -> None:
     """One of several processes: process 0 does what a run does, the others train with it."""
     from scaling.sweep import hosts
+    from scaling.sweep.run import prepare_jax
 
+    prepare_jax()
     planned, _ = _planned(grid, seed, 1, measure=False)
     folder = out or Path("out") / planned.grid.name
     console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")

@@ -74,6 +74,8 @@ def train_trunk(
     checkpoint_path: Path,
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: OnChunk = lambda chunk, findings: None,
+    make_program: Callable[..., Program] = Program,
+    make_feed: Callable[[Cell, AnyData], Feed] = feed_of,
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
 
@@ -82,9 +84,9 @@ def train_trunk(
     """
     with mesh.over(cells[0].devices):
         left = sorted(cells, key=lambda cell: cell.steps)
-        feed, pieces = feed_of(left[0], data), None
+        feed, pieces = make_feed(left[0], data), None
         while left:
-            trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, pieces)
+            trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, make_program, pieces)
             try:
                 while left:
                     on_cell(left[0], trunk.finish(left[0]))
@@ -103,12 +105,18 @@ class _Trunk:
     """The stable part of a run, resumed from its checkpoint where there is one."""
 
     def __init__(
-        self, cell: Cell, feed: Feed, path: Path, on_chunk: OnChunk, pieces: int | None
+        self,
+        cell: Cell,
+        feed: Feed,
+        path: Path,
+        on_chunk: OnChunk,
+        make_program: Callable[..., Program],
+        pieces: int | None,
     ) -> None:
         self.clock = time.perf_counter()
         self.started_at = _now()
         self.feed = feed
-        self.program = Program(
+        self.program = make_program(
             cell.family, cell.shape, cell.recipe, streamed=feed.streamed, pieces=pieces
         )
         self.examples = cell.batch // cell.shape.units
