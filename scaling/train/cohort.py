@@ -137,7 +137,7 @@ class Together:
         self.program, self.cohort = program, cohort
         self._waiting: list[_Chunk] = []
         self._changed = threading.Condition()
-        self._all = jax.jit(self._vmapped, donate_argnums=0)
+        self.all_at_once = jax.jit(self._vmapped, donate_argnums=0)
 
     def chunk(self, state: Any, arrays: Any, picks: Any, rates: Any, noise: Any) -> Any:
         mine = _Chunk(state, (picks, rates, noise))
@@ -166,7 +166,7 @@ class Together:
         states = [chunk.state for chunk in (*chunks, *fill)]
         steps = [chunk.steps for chunk in (*chunks, *fill)]
         try:
-            outcomes = self._all(states, arrays, steps)
+            outcomes = self.all_at_once(states, arrays, steps)
             for chunk, outcome in zip(chunks, outcomes, strict=False):
                 chunk.outcome = outcome
         except jax.errors.JaxRuntimeError as error:
