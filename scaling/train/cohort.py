@@ -109,7 +109,9 @@ class Cohort:
             raise CrowdedError
         with self._lock:
             if self._together is None:
-                self._together = Together(Program(*args, **kwargs), self)
+                program = Program(*args, **kwargs)
+                assert program.blocks  # found by a trace of its own methods: a copy has it from here
+                self._together = Together(program, self)
         own = copy.copy(self._together.program)
         own.chunk = self._together.chunk
         return own
