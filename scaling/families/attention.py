@@ -6,6 +6,8 @@ FLOPs); numbers kept for the backward pass are those of its compiled buffers on 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaling.families.layers import Layer
 
 # XLA's FLOPs of elementwise work on each number.
@@ -94,14 +96,15 @@ def scores(
 def mlp(
     name: str, tokens: int, width: int, hidden: int, *, kind: str = "gelu", bias: bool = True
 ) -> Layer:
-    """Two matrices with GELU between them, or SwiGLU's three."""
+    """Two matrices with GELU between them, or SwiGLU's three. A block that is computed again needs
+    no second outcome of the last."""
     matrices = 3 if kind == "swiglu" else 2
     flops, inner = 2 * matrices * tokens * width * hidden, tokens * hidden
     biases = width + (matrices - 1) * hidden if bias else 0
     return Layer(
         name, "mlp", (tokens, width), "mlp", matrices * width * hidden + biases, flops,
         backward_flops=2 * flops, other_flops=ACTIVATION_FLOPS[kind] * inner + tokens * biases,
-        saved=(2 * matrices - 1) * inner,
+        saved=(2 * matrices - 1) * inner, once_flops=2 * tokens * width * hidden,
     )  # fmt: skip
 
 
@@ -122,7 +125,8 @@ def block(
         *cross_attention(at("cross"), "cross", tokens, seen, width, heads),
     )
     sums = (3 if seen else 2) * tokens * width
-    return (
+    return in_block(
+        f"{path}_{number}",
         norm(at("attention_norm"), tokens, width),
         *self_attention(at("attention"), tokens, width, heads, masked=masked),
         *(cross if seen else ()),
@@ -130,6 +134,11 @@ def block(
         mlp(at("mlp"), tokens, width, hidden),
         Layer(at("sum"), "sum", (tokens, width), other_flops=sums),
     )
+
+
+def in_block(name: str, *layers: Layer) -> tuple[Layer, ...]:
+    """Layers that are rematerialised together."""
+    return tuple(replace(layer, block=name) for layer in layers)
 
 
 def position(name: str, tokens: int, width: int) -> Layer:

@@ -8,10 +8,12 @@ one place: the functions `dense`, `convolution`, ... below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import prod
+
+from scaling.families.memory import USUAL, Memory, Use, peak
 
 # Of a convolution's output: gradients and copies that XLA holds while it goes backward through it.
 # Fitted to compiled steps (tests/families/test_memory.py).
@@ -55,7 +57,8 @@ class Layer:
     with the zeros of padding are in it, and `padding_flops` says how many those are.
     backward_flops: those of the backward pass. other_flops: elementwise work forward, an estimate.
     saved: numbers that the forward pass keeps for the backward pass. working: those that its own
-    backward pass holds beside them.
+    backward pass holds beside them. block: of the layers that rematerialisation computes again
+    together; what of their `flops` is not needed a second time is in `once_flops`.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Layer:
     saved: int = 0
     working: int = 0
     receptive: Receptive | None = None
+    block: str = ""
+    once_flops: int = 0
 
     @property
     def size(self) -> int:
@@ -225,15 +230,29 @@ class Layered(ABC):
         """Matmul and convolution FLOPs of one unit of D, forward and backward."""
         return sum(layer.flops + layer.backward_flops for layer in self._listed) // self.units
 
-    def memory_bytes(self, batch: int) -> int:
-        """Predicted peak memory of a step over `batch` units, in bytes; float32, data not counted.
+    def computed_flops(self, batch: int, *, remat: bool = False) -> int:
+        """Matmul and convolution FLOPs that a step over `batch` units computes: beside those that
+        are counted, what blocks compute a second time."""
+        again = sum(layer.flops - layer.once_flops for layer in self._listed if layer.block)
+        return batch * self.training_flops() + remat * batch * again // self.units
 
-        Four copies of the parameters (themselves, gradients, two Adam moments), what each layer
-        keeps for the backward pass, and what the largest one works with there.
-        """
-        saved = sum(layer.saved for layer in self._listed)
-        working = max(layer.working for layer in self._listed)
-        return 4 * (4 * self.N_total + batch * (saved + working) // self.units)
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there are blocks that could be rematerialised."""
+        return any(layer.block for layer in self._listed)
+
+    def memory(self, batch: int, use: Use = USUAL, data: int = 0) -> Memory:
+        """Predicted bytes on one device at the peak of a step over `batch` units of D, with `data`
+        bytes of training items there."""
+        return peak(self._met(batch // use.pieces(batch // self.units)), batch / self.units, use, data)
+
+    def memory_bytes(self, batch: int, use: Use = USUAL) -> int:
+        """The sum of `memory`; training items not counted."""
+        return self.memory(batch, use).total
+
+    def _met(self, units: int) -> Sequence[Layer]:
+        """The layers as `units` that are computed together meet them."""
+        return self._listed
 
     @property
     def receptive_field(self) -> int | None:

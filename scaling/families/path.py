@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaling.errors import InputError
 from scaling.families import layers as kinds
 from scaling.families.layers import Layer, Receptive
@@ -20,6 +22,7 @@ class Path:
         self.layers: list[Layer] = []
         self.side, self.channels = image, channels
         self.receptive = Receptive()
+        self.block = ""  # of the layers that are added next
 
     def convolution(
         self,
@@ -36,7 +39,7 @@ class Path:
         padding = kernel // 2 if padding is None else padding
         inputs, side = self.channels, self.side
         self._move(name, outputs, kernel, stride, padding)
-        self.layers.append(
+        self._add(
             kinds.convolution(
                 name,
                 side,
@@ -77,25 +80,25 @@ class Path:
         """The mean over all positions."""
         summed = self.side**2
         self.side = 1
-        self.layers.append(kinds.elementwise(name, "mean_pool", (self.channels,), summed))
+        self._add(kinds.elementwise(name, "mean_pool", (self.channels,), summed))
 
     def dense(self, name: str, outputs: int, *, group: str = "dense") -> None:
         """All positions flattened into one vector first."""
         inputs, self.side, self.channels = self.side**2 * self.channels, 1, outputs
         first = not self.layers
-        self.layers.append(kinds.dense(name, inputs, outputs, group=group, first=first))
+        self._add(kinds.dense(name, inputs, outputs, group=group, first=first))
 
     def dense_relu(self, name: str) -> None:
-        self.layers.append(kinds.elementwise(name, "relu", (self.channels,), 1, saved=1))
+        self._add(kinds.elementwise(name, "relu", (self.channels,), 1, saved=1))
 
     def dropout(self, name: str) -> None:
         """Idle but in training; keeps what it let through."""
-        self.layers.append(kinds.elementwise(name, "dropout", (self.channels,), 0, saved=1))
+        self._add(kinds.elementwise(name, "dropout", (self.channels,), 0, saved=1))
 
     def branch(self) -> Path:
         """A second path from here; `join` brings it back."""
         other = Path(self.family, self.side, self.channels)
-        other.receptive, other.layers = self.receptive, self.layers
+        other.receptive, other.layers, other.block = self.receptive, self.layers, self.block
         return other
 
     def join(self, name: str, other: Path) -> None:
@@ -125,7 +128,7 @@ class Path:
         parameters: int = 0,
     ) -> None:
         out = (self.side, self.side, self.channels)
-        self.layers.append(
+        self._add(
             kinds.elementwise(
                 name,
                 kind,
@@ -137,3 +140,6 @@ class Path:
                 receptive=self.receptive,
             )
         )
+
+    def _add(self, layer: Layer) -> None:
+        self.layers.append(replace(layer, block=self.block))

@@ -127,6 +127,7 @@ class ResNet(Layered):
     def _block(self, path: Path, name: str, width: int, stride: int) -> None:
         """The stride is in the 3x3 convolution, in a bottleneck too (as is usual since 2016)."""
         outputs = EXPANSION[self.block] * width
+        path.block = name
         around = path.branch()
         windows: tuple[tuple[int, int, int], ...]
         if self.block == "basic":
@@ -146,6 +147,7 @@ class ResNet(Layered):
                 around.shortcut(f"{name}/shortcut", outputs, stride)
         path.join(f"{name}/add", around)
         path.relu(f"{name}/relu")
+        path.block = ""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
