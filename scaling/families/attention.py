@@ -46,7 +46,7 @@ def matrix(
 
 def self_attention(
     name: str, tokens: int, width: int, heads: int,
-    *, bias: bool = True, qk_norm: bool = False, masked: bool = False,
+    *, bias: bool = True, qk_norm: bool = False,
 ) -> tuple[Layer, ...]:  # fmt: skip
     """Queries, keys, values and the output's matrix; scores and values over the whole sequence.
 
@@ -54,10 +54,10 @@ def self_attention(
     """
     projections = matrix(
         name, "attention_projections", "attention", tokens, width, 4 * width,
-        bias=bias, saved=(5 + bias) * tokens * width,
+        bias=bias, saved=6 * tokens * width,
     )  # fmt: skip
     norms = (qk_norms(name, tokens, width, heads),) if qk_norm else ()
-    return (projections, *norms, scores(name, tokens, tokens, width, heads, masked=masked))
+    return (projections, *norms, scores(name, tokens, tokens, width, heads))
 
 
 def cross_attention(
@@ -82,14 +82,12 @@ def qk_norms(name: str, tokens: int, width: int, heads: int) -> Layer:
     )  # fmt: skip
 
 
-def scores(
-    name: str, tokens: int, seen: int, width: int, heads: int, *, masked: bool = False
-) -> Layer:
+def scores(name: str, tokens: int, seen: int, width: int, heads: int) -> Layer:
     """Each head's scores over the whole sequence, their softmax, and the mixture of values."""
     flops, size = 2 * 2 * tokens * seen * width, heads * tokens * seen
     return Layer(
         f"{name}_scores", "attention_scores", (heads, tokens, seen), flops=flops,
-        backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=(3 - masked) * size,
+        backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=3 * size, working=size,
     )  # fmt: skip
 
 
@@ -110,7 +108,7 @@ def mlp(
 
 def block(
     path: str, number: int, tokens: int, width: int, heads: int, hidden: int,
-    *, masked: bool = False, seen: int = 0,
+    *, seen: int = 0,
 ) -> tuple[Layer, ...]:  # fmt: skip
     """A pre-norm block with LayerNorms, biases and GELU, in the Flax module at `path`.
 
@@ -128,7 +126,7 @@ def block(
     return in_block(
         f"{path}_{number}",
         norm(at("attention_norm"), tokens, width),
-        *self_attention(at("attention"), tokens, width, heads, masked=masked),
+        *self_attention(at("attention"), tokens, width, heads),
         *(cross if seen else ()),
         norm(at("mlp_norm"), tokens, width),
         mlp(at("mlp"), tokens, width, hidden),

@@ -77,8 +77,8 @@ def peak(layers: Sequence[Layer], examples: float, use: Use, data: int = 0) -> M
     summed = FLOAT32 * sharded if pieces > 1 else 0
     gradients, activations = max(
         (
-            (summed + FLOAT32 * behind // use.fsdp, round(number * held))
-            for held, behind in _backward(layers, use.remat)
+            (summed + FLOAT32 * behind // use.fsdp, round(number * held) + FLOAT32 * turned)
+            for held, behind, turned in _backward(layers, use)
         ),
         key=sum,
         default=(0, 0),
@@ -96,20 +96,21 @@ def peak(layers: Sequence[Layer], examples: float, use: Use, data: int = 0) -> M
     )
 
 
-def _backward(layers: Sequence[Layer], remat: bool) -> list[tuple[int, int]]:
+def _backward(layers: Sequence[Layer], use: Use) -> list[tuple[int, int, int]]:
     """At each layer, last to first, while its backward pass runs: the numbers of one example that
-    are held, and the parameters whose gradients are there."""
+    are held, the parameters whose gradients are there, and those that are there a second time."""
     held, behind, moments = 0, 0, []
-    kept = {}  # of each block that is computed again: its input
+    turned = sum(layer.turned for layer in layers) if use.on == "cpu" else 0
+    kept: dict[str, int] = {}  # of each block that is computed again: its input
     before = 0
     for layer in layers:
-        if remat and layer.block:
+        if use.remat and layer.block:
             kept.setdefault(layer.block, before)
         else:
             held += layer.saved
         before = layer.size
     held += sum(kept.values())
-    again = {name: 0 for name in kept}
+    again = dict.fromkeys(kept, 0)
     for layer in layers:
         if layer.block in again:
             again[layer.block] += layer.saved
@@ -117,6 +118,7 @@ def _backward(layers: Sequence[Layer], remat: bool) -> list[tuple[int, int]]:
         if layer.block in again:
             held += again.pop(layer.block) - kept[layer.block]
         behind += layer.parameters
-        moments.append((held + layer.working, behind))
+        moments.append((held + layer.working, behind, turned))
         held -= layer.saved
+        turned -= layer.turned if use.on == "cpu" else 0
     return moments

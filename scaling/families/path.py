@@ -56,12 +56,12 @@ class Path:
         )
 
     def batch_norm(self, name: str) -> None:
-        """Scale and bias are parameters; running statistics are none. Keeps its input."""
+        """Scale and bias are parameters; running statistics are none. Keeps the centred input."""
         self._here(name, "norm", 4, saved=1, group="norm", parameters=2 * self.channels)
 
     def relu(self, name: str) -> None:
-        """Keeps its output: the next layer's input."""
-        self._here(name, "relu", 1, saved=1)
+        """Keeps nothing: it is made again of what the layers around it keep."""
+        self._here(name, "relu", 1)
 
     def response_norm(self, name: str, window: int) -> None:
         """Over `window` neighbouring channels; keeps its output and its denominator."""
@@ -74,7 +74,7 @@ class Path:
     def shortcut(self, name: str, outputs: int, stride: int) -> None:
         """The identity, with channels of zeros added and every `stride`th position kept."""
         self._move(name, outputs, 1, stride, 0)
-        self._here(name, "shortcut", 0)
+        self._here(name, "shortcut", 0, saved=1)
 
     def mean(self, name: str) -> None:
         """The mean over all positions."""
@@ -92,7 +92,7 @@ class Path:
         self._add(kinds.elementwise(name, "relu", (self.channels,), 1, saved=1))
 
     def dropout(self, name: str) -> None:
-        """Idle but in training; keeps what it let through."""
+        """Idle but in training; keeps the random bits."""
         self._add(kinds.elementwise(name, "dropout", (self.channels,), 0, saved=1))
 
     def branch(self) -> Path:
@@ -102,9 +102,9 @@ class Path:
         return other
 
     def join(self, name: str, other: Path) -> None:
-        """The sum of this path and a branch of it; compiled steps keep two numbers for each."""
+        """The sum of this path and a branch of it."""
         self.receptive = self.receptive.joined(other.receptive)
-        self._here(name, "add", 1, saved=2)
+        self._here(name, "add", 1)
 
     def _move(self, name: str, outputs: int, window: int, stride: int, padding: int) -> None:
         side = kinds.windows(self.side, window, stride, padding)

@@ -135,7 +135,7 @@ class Transformer(Layered):
             attention.norm(f"attention_norm_{number}", tokens, w, self.norm),
             *attention.self_attention(
                 f"attention_{number}", tokens, w, self.heads,
-                bias=self.bias, qk_norm=self.qk_norm, masked=True,
+                bias=self.bias, qk_norm=self.qk_norm,
             ),
             attention.norm(f"mlp_norm_{number}", tokens, w, self.norm),
             *(

@@ -140,7 +140,10 @@ class _Worker:
             return self._replaced("killed", _how(self.process.exitcode))
         now = time.monotonic()
         silent, still = now - self.heard, now - self.moved
-        if still > max(self.hang_seconds, 2 * worker.BEAT_SECONDS) or silent > BUSY * self.hang_seconds:
+        if (
+            still > max(self.hang_seconds, 2 * worker.BEAT_SECONDS)
+            or silent > BUSY * self.hang_seconds
+        ):
             return self._replaced("hung", f"no sign of progress for {silent:.0f} s")
         return None
 
