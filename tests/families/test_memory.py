@@ -60,6 +60,8 @@ def test_a_rung_holds_what_is_predicted(family: str, number: int) -> None:
     [
         ("mlp", {"width": 512}, 1024),
         ("cnn", {"width": 24, "norm": "none"}, 32),
+        ("resnet", {"width": 8, "depth": 8, "shortcut": "none"}, 32),
+        ("resnet", {"width": 8, "depth": 8, "shortcut": "none", "norm": "none"}, 32),
         ("transformer", {"width": 64, "depth": 2, "qk_norm": True, **battery.GPT2}, 1024),
         ("transformer", {"width": 64, "depth": 2, "experts": 8, "experts_per_token": 2}, 1024),
         ("transformer", {"width": 64, "depth": 2, "context": 256, "vocab": 8192}, 1024),
