@@ -83,7 +83,8 @@ def peak(layers: Sequence[Layer], examples: float, use: Use, data: int = 0) -> M
         key=sum,
         default=(0, 0),
     )
-    updating = FLOAT32 * sharded * (2 if use.clip else 1)
+    # Clipped gradients are written down where moments and weights both read them.
+    updating = FLOAT32 * sharded * (2 if use.clip and MOMENTS[use.optimiser] else 1)
     if updating >= gradients + activations:
         gradients, activations = updating, 0
     cast = use.activation_bytes * sharded if use.activation_bytes < FLOAT32 else 0
