@@ -110,7 +110,7 @@ class Cohort:
         with self._lock:
             if self._together is None:
                 program = Program(*args, **kwargs)
-                assert program.blocks  # found by a trace of its own methods: a copy has it from here
+                assert program.blocks  # its own methods find them: a copy must have them
                 self._together = Together(program, self)
         own = copy.copy(self._together.program)
         own.chunk = self._together.chunk
