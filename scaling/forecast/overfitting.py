@@ -1,0 +1,295 @@
+"""What repeated data are worth: how many epochs, how much unique data, which size for a budget.
+
+Everything is asked of a fit of a law of N, D and D_unique (`overfit`, `muennighoff_tied`, ...) and
+answered with the central 90 % of its draws. Criteria are stated, not built in: epochs are enough
+within a share of the best loss, data within a share of the loss that unlimited data would give.
+In laws whose loss never rises with D (Muennighoff's, `bounded`) there is no turn to find: only what
+more epochs stop to gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.errors import InputError
+from scaling.fit import Fit
+
+Array = NDArray[np.float64]
+
+WITHIN = 0.01  # of loss: what is as good as the best
+REACH = 4.0  # how many times the longest repetition of the table is looked at
+_NEEDS = {"N", "D", "D_unique"}
+_PER_E_FOLD = 24  # grid points in an e-fold of epochs or of N
+_UNLIMITED = 1e30  # tokens
+_FAR = 1e4  # how many times beyond the table an amount of data, or a size, is looked for
+_HALVINGS = 50
+_RISE = 1e-6  # of loss: less is the rounding of a law that is flat
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A number and the central 90 % of its draws; what lies past `least` or `most`, the ends that
+    were looked at, is 0 or infinite."""
+
+    point: float
+    q05: float
+    q95: float
+    least: float = 0.0
+    most: float = float("inf")
+
+    def __str__(self) -> str:
+        ends = f" [{self._one(self.q05)}, {self._one(self.q95)}]" if self.q05 < self.q95 else ""
+        return f"{self._one(self.point)}{ends}"
+
+    def _one(self, value: float) -> str:
+        if np.isinf(value):
+            return f"> {self.most:.4g}"
+        return f"< {self.least:.4g}" if value == 0 < self.least else f"{value:.4g}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ends that were not found are None."""
+        found = {name: getattr(self, name) for name in ("point", "q05", "q95")}
+        told = {k: None if np.isinf(v) or v == 0 < self.least else v for k, v in found.items()}
+        limits = {"least": self.least, "most": self.most}
+        return told | {k: v for k, v in limits.items() if 0 < v < np.inf}
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What so many epochs give: the loss, the epochs of fresh data that would give the same, and
+    what one more repeated token is worth in fresh ones."""
+
+    epochs: float
+    loss: Answer
+    fresh: Answer
+    next_token: Answer
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """How many epochs of D_unique are worth it for a model of N.
+
+    best: where the loss is least. turns: the share of draws in which it rises from there, within
+    the reach. enough: the fewest epochs whose loss is `within` of the best. half: after which one
+    more repeated token is worth less than half a fresh one.
+    """
+
+    N: float
+    D_unique: float
+    within: float
+    best: Answer
+    best_loss: Answer
+    turns: float
+    enough: Answer
+    half: Answer
+    rows: tuple[Worth, ...]
+
+
+@dataclass(frozen=True)
+class Needed:
+    """The unique data a model of N needs. D: for a run of that length to lose no more than `within`
+    against fresh data throughout; without D, for the best run to come `within` of the loss that
+    unlimited data would give."""
+
+    N: float
+    D: float | None
+    within: float
+    D_unique: Answer
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The best N and epochs for C FLOPs and D_unique, and what unlimited data would have given."""
+
+    C: float
+    D_unique: float
+    N: Answer
+    epochs: Answer
+    loss: Answer
+    fresh_size: Answer
+    fresh_loss: Answer
+
+
+class Repetition:
+    """A fit that is asked about repeated data. Raises InputError for a law that can't tell."""
+
+    def __init__(self, fit: Fit, *, within: float = WITHIN, reach: float = REACH) -> None:
+        if not _NEEDS >= set(fit.law.variables) >= {"N", "D_unique", "D"}:
+            raise InputError(
+                f"law {fit.law.name} is of {', '.join(fit.law.variables)}: repeated data need one "
+                "of N, D and D_unique, such as overfit, overfit_ratio, bounded or muennighoff_tied"
+            )
+        for name, value, valid in (("within", within, 0 < within < 1), ("reach", reach, reach > 1)):
+            if not valid:
+                range_ = "between 0 and 1" if name == "within" else "above 1"
+                raise InputError(f"{name} = {value:g}; must be a number {range_}")
+        self.fit, self.within = fit, within
+        # The estimate in the first row, the draws below it.
+        self._params = {
+            name: np.concatenate([[fit.params[name]], draws])[:, None]
+            for name, draws in fit.params_draws().items()
+        }
+        self.longest = float((fit.points["D"] / fit.points["D_unique"]).max())
+        self.reach = reach * max(self.longest, 2.0)
+
+    def loss(self, N: Any, D: Any, D_unique: Any) -> Array:
+        """The law's loss, estimate first: [1 + draws, points]."""
+        with np.errstate(over="ignore", invalid="ignore"):  # a draw that ran away
+            found = self.fit.law.predict(N=N, D=D, D_unique=D_unique, **self._params)
+        return np.asarray(np.nan_to_num(found, nan=np.inf, posinf=np.inf), dtype=float)
+
+    def epochs(self, N: float, D_unique: float, at: Sequence[float] | None = None) -> Epochs:
+        """What epochs of D_unique are worth to a model of N; `at`: those that are listed."""
+        _positive(N=N, D_unique=D_unique)
+        listed = at or [2.0**i for i in range(int(np.log2(self.reach)) + 1)]
+        if min(listed) < 1:
+            raise InputError(f"epochs = {min(listed):g}; must be 1 or more")
+        grid = np.union1d(_grid(1.0, max(self.reach, *listed)), listed)
+        D = grid * D_unique
+        loss = self.loss(N, D, D_unique)
+        fresh = self._fresh_equivalent(N, D, loss)
+        value = np.gradient(fresh, D, axis=1)
+        lowest = loss.min(axis=1)
+        rises = loss[:, -1] > (1 + _RISE) * lowest
+        best = np.where(rises, grid[loss.argmin(axis=1)], np.inf)
+        enough = grid[np.argmax(loss <= (1 + self.within) * lowest[:, None], axis=1)]
+        below = value < 0.5
+        half = np.where(below.any(axis=1), grid[np.argmax(below, axis=1)], np.inf)
+        limits = (0.0, float(grid[-1]))
+        place = np.searchsorted(grid, listed)
+        return Epochs(
+            N,
+            D_unique,
+            self.within,
+            best=_answer(best, *limits),
+            best_loss=_answer(lowest),
+            turns=float(rises[1:].mean() if len(rises) > 1 else rises[0]),
+            enough=_answer(enough, *limits),
+            half=_answer(half, *limits),
+            rows=tuple(
+                Worth(
+                    float(grid[i]),
+                    _answer(loss[:, i]),
+                    _answer(fresh[:, i] / D_unique),
+                    _answer(value[:, i]),
+                )
+                for i in place
+            ),
+        )
+
+    def needed(self, N: float, D: float | None = None) -> Needed:
+        """How much unique data a model of N needs, for a run of D or at its best."""
+        _positive(N=N, **({} if D is None else {"D": D}))
+        share = 1 + self.within
+        if D is None:
+            seen = self.fit.points["D_unique"]
+            low, high = seen.min() / _FAR, seen.max() * _FAR
+            target = share * self.loss(N, _UNLIMITED, _UNLIMITED)
+            passes = _grid(1.0, self.reach)[::2]
+
+            def enough(U: Array) -> NDArray[np.bool_]:
+                best = self.loss(N, passes * U, U).min(axis=1, keepdims=True)
+                return np.asarray(best <= target)
+        else:
+            low, high = D / (_FAR * self.longest), D
+            target = share * self.loss(N, D, D)
+
+            def enough(U: Array) -> NDArray[np.bool_]:
+                return np.asarray(self.loss(N, D, U) <= target)
+
+        return Needed(N, D, self.within, _answer(self._least(enough, low, high), low, high))
+
+    def budget(self, C: float, D_unique: float) -> Budget:
+        """The best N and epochs for C FLOPs, by the cost of the table's own runs."""
+        _positive(C=C, D_unique=D_unique)
+        sizes = self.fit.points["N"]
+        N = _grid(sizes.min() / _FAR**0.5, sizes.max() * _FAR**0.5)
+        D = self.fit.cost.tokens(C, N)
+        answers: list[Answer] = []
+        for unique in (np.full_like(D, D_unique), D):
+            loss = self.loss(N, D, unique)
+            at = loss.argmin(axis=1)
+            size = np.where(at == 0, 0.0, np.where(at == len(N) - 1, np.inf, N[at]))
+            answers.append(_answer(size, float(N[0]), float(N[-1])))
+            answers.append(_answer(loss.min(axis=1)))
+            if unique is not D:
+                answers.append(_answer(np.maximum(D[at] / D_unique, 0.0)))
+        best_n, best_loss, epochs, *fresh = answers
+        return Budget(C, D_unique, best_n, epochs, best_loss, *fresh)
+
+    def beyond(self, **asked: float | None) -> list[str]:
+        """What was asked for that lies outside the runs fitted, and how far."""
+        points = dict(self.fit.points)
+        points["epochs"] = points["D"] / points["D_unique"]
+        told = []
+        for name, value in asked.items():
+            if value is None:
+                continue
+            low, high = float(points[name].min()), float(points[name].max())
+            if value > 1.001 * high:
+                told.append(f"{name} = {value:.4g} is {value / high:.3g} times the largest fitted")
+            if value < 0.999 * low:
+                told.append(f"{name} = {value:.4g} is {low / value:.3g} times below the least")
+        return told
+
+    def _fresh_equivalent(self, N: float, D: Array, loss: Array) -> Array:
+        """The fresh data that give the same loss, [1 + draws, points]; at most D."""
+        low = np.broadcast_to(np.log(D / _FAR), loss.shape)
+        high = np.broadcast_to(np.log(D), loss.shape)
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            tokens = np.exp(middle)
+            worse = self.loss(N, tokens, tokens) > loss
+            low, high = np.where(worse, middle, low), np.where(worse, high, middle)
+        return np.asarray(np.exp(high))
+
+    def _least(
+        self, enough: Callable[[Array], NDArray[np.bool_]], low: float, high: float
+    ) -> Array:
+        """The least U between the ends that is enough, by row; 0 or infinite beyond them."""
+        rows = len(next(iter(self._params.values())))
+        ends = [np.full((rows, 1), end) for end in (low, high)]
+        below, above = enough(ends[0]), ~enough(ends[1])
+        a, b = np.log(ends[0]), np.log(ends[1])
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (a + b)
+            ok = enough(np.exp(middle))
+            a, b = np.where(ok, a, middle), np.where(ok, middle, b)
+        found = np.where(above, np.inf, np.where(below, 0.0, np.exp(b)))
+        return np.asarray(found[:, 0])
+
+
+def to_json(value: Any) -> Any:
+    """An answer of any of these kinds as JSON has it."""
+    if isinstance(value, Answer):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [to_json(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _grid(low: float, high: float) -> Array:
+    count = max(2, int(np.ceil(_PER_E_FOLD * np.log(high / low))) + 1)
+    return np.asarray(np.geomspace(low, high, count))
+
+
+def _answer(values: Array, least: float = 0.0, most: float = float("inf")) -> Answer:
+    """The estimate, which comes first, and the quantiles of the rest."""
+    point = float(values[0])
+    if len(values) == 1:
+        return Answer(point, point, point, least, most)
+    q05, q95 = np.quantile(values[1:], [0.05, 0.95], method="inverted_cdf")
+    return Answer(point, float(q05), float(q95), least, most)
+
+
+def _positive(**asked: float) -> None:
+    for name, value in asked.items():
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} = {value:g}; must be a finite number above 0")
