@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.models.product import product as fast_product
+from scaling.models.tell import tell
 
 Array = jax.Array
 Product = Callable[[Array, Array], Array]
@@ -59,6 +60,12 @@ class Part(nn.Module):
             return x
         return x + self.param(name, nn.initializers.zeros, (x.shape[-1],)).astype(self.dtype)
 
+    def told(self, attended: tuple[Array, Array]) -> Array:
+        """The mixture; the largest logit is telemetry, computed only where that is asked for."""
+        mixed, largest = attended
+        tell(self, "attention_logit", largest)
+        return mixed
+
 
 class SelfAttention(Part):
     """mask: [T, T] or [B, 1, T, T], true where a position sees another; None where all do."""
@@ -78,7 +85,7 @@ class SelfAttention(Part):
             q, k = RMSNorm(name="q_norm")(q), RMSNorm(name="k_norm")(k)
         if self.rotary:
             q, k = _rotate(q), _rotate(k)
-        mixed = attend(q, k, v, mask, self.dtype)
+        mixed = self.told(attend(q, k, v, mask, self.dtype))
         return self.biased("out_bias", self.product(mixed, out))
 
 
@@ -95,7 +102,8 @@ class CrossAttention(Part):
         q = self.biased("q_bias", self.product(x_BTW, to_q))
         k, v = jnp.split(self.biased("kv_bias", self.product(seen_BSW, to_kv)), 2, axis=-1)
         q, k, v = (split_heads(a, self.heads) for a in (q, k, v))
-        return self.biased("out_bias", self.product(attend(q, k, v, None, self.dtype), out))
+        mixed = self.told(attend(q, k, v, None, self.dtype))
+        return self.biased("out_bias", self.product(mixed, out))
 
 
 class MLP(Part):
@@ -122,15 +130,23 @@ def split_heads(x_BTW: Array, heads: int) -> Array:
     return x_BTW.reshape(B, T, heads, W // heads).swapaxes(1, 2)
 
 
-def attend(q_BHTD: Array, k_BHSD: Array, v_BHSD: Array, mask: Array | None, dtype: Any) -> Array:
-    """Softmax attention, its heads joined again: [B, T, W]. The softmax is float32."""
+def attend(
+    q_BHTD: Array, k_BHSD: Array, v_BHSD: Array, mask: Array | None, dtype: Any
+) -> tuple[Array, Array]:
+    """Softmax attention, its heads joined again [B, T, W], and the largest logit of any head.
+
+    The softmax is float32.
+    """
     B, H, T, D = q_BHTD.shape
     scores = jnp.einsum("bhtd,bhsd->bhts", q_BHTD, k_BHSD) * D**-0.5
     if mask is not None:
         scores = jnp.where(mask, scores, -1e9)
-    weights = jax.nn.softmax(scores.astype(jnp.float32)).astype(dtype)
+    scores = scores.astype(jnp.float32)
+    weights = jax.nn.softmax(scores).astype(dtype)
     mixed = jnp.einsum("bhts,bhsd->bhtd", weights, v_BHSD)
-    return mixed.swapaxes(1, 2).reshape(B, T, H * D)
+    # By row first, as softmax does it: one reduction serves both.
+    largest = scores.max(-1).max()
+    return mixed.swapaxes(1, 2).reshape(B, T, H * D), largest
 
 
 def _rotate(x_BHTD: Array) -> Array:

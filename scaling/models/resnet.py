@@ -73,7 +73,7 @@ class Stack(nn.Module):
 
         loop = nn.scan(
             body,
-            variable_axes={"params": 0, "batch_stats": 0},
+            variable_axes={"params": 0, "batch_stats": 0, "telemetry": 0},
             split_rngs={"params": True},
             length=self.blocks,
         )

@@ -15,7 +15,7 @@ from scaling.data import EpochOrder, Images, ImageStream
 from scaling.grid import Cell, Recipe
 from scaling.train import metrics
 from scaling.train.augment import augment
-from scaling.train.tasks import Measured, Told, Variables, whole_batches
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches
 
 Array = jax.Array
 EVAL_IMAGES = 250
@@ -40,7 +40,7 @@ class Task:
             augment(images, self.augment, for_shift),
             train=True,
             rngs={"dropout": for_dropout},
-            mutable=["batch_stats", "losses"],
+            mutable=CHANGED,
         )
         losses = _cross_entropy(logits, labels)
         if self.smoothing:

@@ -19,7 +19,7 @@ from scaling.grid import Cell, Recipe
 from scaling.train import metrics
 from scaling.train.augment import augment
 from scaling.train.classify import normalised, rank_of
-from scaling.train.tasks import Measured, Told, Variables, whole_batches
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches
 
 Array = jax.Array
 
@@ -44,7 +44,7 @@ class Task:
             _captions(arrays, picks),
             train=True,
             rngs={"dropout": for_dropout},
-            mutable=["batch_stats", "losses"],
+            mutable=CHANGED,
         )
         return Told(self._losses(out, arrays, picks)["loss"].mean(), changed)
 

@@ -180,8 +180,8 @@ class _Trunk:
         return state, curve, self._failure(curve, first)
 
     def _read(self, pending: tuple[Any, Any], pieces: list[Curve]) -> None:
-        (losses, norms), rates = jax.device_get(pending)
-        piece = np.stack([np.asarray(losses), np.asarray(norms), rates], 1).astype(np.float32)
+        told, rates = jax.device_get(pending)
+        piece = np.stack([told.loss, told.grad_norm, rates], 1).astype(np.float32)
         pieces.append(piece)
         self.on_progress(len(piece), float(piece[-1, 0]))
 

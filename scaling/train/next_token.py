@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import Cell, Recipe
-from scaling.train.tasks import Measured, Told, Variables
+from scaling.train.tasks import CHANGED, Measured, Told, Variables
 
 Array = jax.Array
 EVAL_WINDOWS = 64
@@ -45,7 +45,7 @@ class Task:
     ) -> tuple[Array, dict[str, Any]]:
         window = tokens[starts[:, None] + jnp.arange(self.context + 1)].astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
-        logits, changed = self.model.apply(variables, inputs, train=train, mutable=["losses"])
+        logits, changed = self.model.apply(variables, inputs, train=train, mutable=CHANGED)
         picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
         losses: Array = jax.nn.logsumexp(logits, -1) - picked
         return losses, changed

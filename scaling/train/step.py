@@ -1,16 +1,17 @@
 """One compiled program: many training steps, and the held-out evaluation.
 
 The data lie on the device, or stream in batch by batch; a step gets what to read, its learning
-rate and its noise. Nothing returns to the host inside a chunk; losses and gradient norms come back
-with its end.
+rate and its noise. Nothing returns to the host inside a chunk; what it tells comes back with its
+end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,39 +19,78 @@ import optax
 
 from scaling import families, models
 from scaling.families import Shape
-from scaling.grid import Recipe, resolved
+from scaling.grid import Recipe, batch_of, resolved
 from scaling.models.rates import is_matrix
 from scaling.train import tasks
+from scaling.train.probe import Blocks
 
 Array = jax.Array
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
+
+
+# Steps without an overflow after which float16's losses are scaled by twice as much.
+SCALE_STEPS = 256
+_DIRECTIONS: dict[str, Callable[[Recipe], list[Any]]] = {
+    "adamw": lambda recipe: [optax.scale_by_adam(recipe.beta1, recipe.beta2)],
+    "lion": lambda recipe: [optax.scale_by_lion(recipe.beta1, recipe.beta2)],
+    "sgd": lambda recipe: [],
+}
 
 
 class State(NamedTuple):
     params: Any
     optimiser: Any
     stats: Any  # collections that the forward pass itself changes: BatchNorm's statistics
+    scale: Any  # of float16's losses: the factor, and the steps since it last changed; or nothing
+
+
+class Told(NamedTuple):
+    """What a chunk tells; names and shapes as in `telemetry.Chunk`."""
+
+    loss: Array
+    grad_norm: Array
+    skipped: Array
+    nonfinite: Array
+    grad_by_block: Array
+    update_by_block: Array
+    activation_by_block: Array
+    attention_logit: Array
+    loss_scale: Array
 
 
 class Program:
     """The compiled functions of one shape: `init`, `chunk`, `evaluate`.
 
-    init(key) -> State. chunk(state, arrays, picks, rates, noise) -> State and the losses and
-    gradient norms of its steps; it donates the state. evaluate(state, arrays, stacks) -> what the
-    task measures, over all examples of the stacks.
+    init(key) -> State. chunk(state, arrays, picks, rates, noise) -> State and what it tells; it
+    donates the state. A step whose loss or gradient is not finite leaves the state as it was.
+    evaluate(state, arrays, stacks) -> what the task measures, over all examples of the stacks.
+
+    pieces: parts of the batch whose gradients are taken one after another; by default as the
+    recipe's `microbatch` says.
     """
 
     def __init__(
-        self, family: str, shape: Shape, recipe: Recipe, *, streamed: bool = False
+        self,
+        family: str,
+        shape: Shape,
+        recipe: Recipe,
+        *,
+        streamed: bool = False,
+        pieces: int | None = None,
     ) -> None:
         recipe = resolved(recipe)
         module, transfer = models.get(family), recipe.transfer == "mup"
+        unit = families.get(family).UNIT
         self.model = module.build(shape, dtype=DTYPES[recipe.precision], transfer=transfer)
-        self.task = tasks.make(families.get(family).UNIT, self.model, shape, recipe)
-        # Adam's direction; the rate is applied in the step, leaf by leaf.
+        self.task = tasks.make(unit, self.model, shape, recipe)
+        examples = batch_of(recipe, unit) // shape.units
+        self.pieces = pieces or examples // (recipe.microbatch or examples)
+        dynamic = recipe.precision == "float16" and recipe.loss_scale != "none"
+        self._first_scale = (jnp.float32(2.0**15), jnp.int32(0)) if dynamic else ()
+        # The optimiser's direction; the rate is applied in the step, leaf by leaf.
         self._direction = optax.chain(
-            optax.clip_by_global_norm(recipe.clip),
-            optax.scale_by_adam(recipe.beta1, recipe.beta2),
+            *([optax.clip_by_global_norm(recipe.clip)] if recipe.clip else []),
+            *_DIRECTIONS[recipe.optimiser or "adamw"](recipe),
             optax.add_decayed_weights(recipe.weight_decay, mask=_matrices),
         )
         self._multipliers = partial(
@@ -69,11 +109,18 @@ class Program:
         if streamed:
             self.step = jax.jit(self._step, donate_argnums=1)
             self.batch = jax.jit(self._measure)
+            self._finish = jax.jit(self._told)
             self.chunk: Callable[..., Any] = self._stepwise
             self.measure: Callable[..., Any] = self._batchwise
         else:
             self.chunk = jax.jit(self._scanned, donate_argnums=0)
             self.measure = jax.jit(self._mapped)
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The model's parts, of which telemetry tells."""
+        jax.eval_shape(self.init, jax.random.key(0))  # `init` finds the same trace again
+        return Blocks(self._made)
 
     def evaluate(self, state: State, arrays: Any, stacks: Iterable[Any]) -> tasks.Measured:
         """What the task measures of each example, in the order of the stacks."""
@@ -84,21 +131,18 @@ class Program:
 
     def _init(self, key: Array) -> State:
         collections = self.model.init(key, *self.task.example())
-        params = collections["params"]
-        stats = {k: v for k, v in collections.items() if k not in ("params", "losses")}
-        return State(params, self._direction.init(params), stats)
+        self._made = params = collections["params"]  # here its keys still stand as they were made
+        made = ("params", "losses", "telemetry")
+        stats = {k: v for k, v in collections.items() if k not in made}
+        return State(params, self._direction.init(params), stats, self._first_scale)
 
-    def _step(self, arrays: Any, state: State, now: tuple[Any, Array, Array]) -> tuple[State, Any]:
+    def _step(self, arrays: Any, state: State, now: tuple[Any, Array, Array]) -> tuple[State, Told]:
         picks, rate, noise = now
-
-        def total(params: Any) -> tuple[Array, tuple[Array, Any]]:
-            variables = {"params": params, **state.stats}
-            loss, changed = self.task.loss(variables, arrays, picks, jax.random.key(noise))
-            # A model's own penalties (a mixture's balance) are trained on, and never reported.
-            penalties = jax.tree.leaves(changed.pop("losses", {}))
-            return sum(penalties, start=loss), (loss, changed)
-
-        grads, (loss, stats) = jax.grad(total, has_aux=True)(state.params)
+        loss, grads, stats, activations = self._gradients(
+            arrays, state, picks, jax.random.key(noise)
+        )
+        norm = optax.tree.norm(grads)
+        sound = jnp.isfinite(norm) & jnp.isfinite(loss)
         updates, optimiser = self._direction.update(grads, state.optimiser, state.params)
         params = jax.tree.map(
             lambda p, u, m: p - rate * m * u,
@@ -106,22 +150,95 @@ class Program:
             updates,
             self._multipliers(state.params),
         )
-        return State(params, optimiser, stats), (loss, optax.tree.norm(grads))
+        kept = partial(jax.tree.map, lambda new, old: jnp.where(sound, new, old))
+        after = State(
+            kept(params, state.params),
+            kept(optimiser, state.optimiser),
+            kept(stats, state.stats),
+            _rescaled(state.scale, sound),
+        )
+        by_block = self.blocks.norms(grads)
+        wrong = ~jnp.isfinite(by_block)
+        return after, Told(
+            loss=loss,
+            grad_norm=norm,
+            skipped=~sound,
+            nonfinite=jnp.sum(wrong, dtype=jnp.int32),
+            grad_by_block=by_block,
+            activation_by_block=activations[0],
+            attention_logit=activations[1],
+            loss_scale=after.scale[0] if after.scale else jnp.float32(1),
+            update_by_block=jnp.float32(jnp.nan),  # the chunk's: see `_told`
+        )
+
+    def _gradients(
+        self, arrays: Any, state: State, picks: Any, key: Array
+    ) -> tuple[Array, Any, Any, tuple[Array, Array]]:
+        """Of a step's items: the loss, its gradient, the changed statistics, and activations."""
+        scale = state.scale[0] if state.scale else 1.0
+
+        def total(params: Any, stats: Any, picks: Any, key: Array) -> tuple[Array, Any]:
+            with nn.intercept_methods(self.blocks.intercept):
+                loss, changed = self.task.loss({"params": params, **stats}, arrays, picks, key)
+            # A model's own penalties (a mixture's balance) are trained on, and never reported.
+            penalties = jax.tree.leaves(changed.pop("losses", {}))
+            told = self.blocks.activations(changed.pop("telemetry", {}))
+            return sum(penalties, start=loss) * scale, (loss, changed, told)
+
+        gradient = jax.grad(total, has_aux=True)
+        if self.pieces == 1:
+            grads, (loss, stats, told) = gradient(state.params, state.stats, picks, key)
+        else:
+            grads, (loss, stats, told) = self._accumulated(gradient, state, picks, key)
+        if state.scale:
+            grads = jax.tree.map(lambda g: g / scale, grads)
+        return loss, grads, stats, told
+
+    def _accumulated(self, gradient: Any, state: State, picks: Any, key: Array) -> Any:
+        """The mean of the pieces' gradients and losses; activations are the last piece's."""
+        pieces = self.pieces
+        split = jax.tree.map(lambda x: x.reshape(pieces, -1, *x.shape[1:]), picks)
+
+        def add(carry: Any, piece: Any) -> tuple[Any, Any]:
+            total, stats = carry
+            grads, (loss, stats, told) = gradient(state.params, stats, *piece)
+            total = jax.tree.map(lambda t, g: t + g / pieces, total, grads)
+            return (total, stats), (loss, told)
+
+        zeros = jax.tree.map(jnp.zeros_like, state.params)
+        (grads, stats), (losses, told) = jax.lax.scan(
+            add, (zeros, state.stats), (split, jax.random.split(key, pieces))
+        )
+        return grads, (losses.mean(), stats, jax.tree.map(lambda x: x[-1], told))
 
     def _scanned(
         self, state: State, arrays: Any, picks: Any, rates: Array, noise: Array
-    ) -> tuple[State, Any]:
-        return jax.lax.scan(lambda s, now: self._step(arrays, s, now), state, (picks, rates, noise))
+    ) -> tuple[State, Told]:
+        steps = (picks, rates, noise)
+        after, told = jax.lax.scan(lambda s, now: self._step(arrays, s, now), state, steps)
+        return after, self._told(told, state.params, after.params)
 
     def _stepwise(
         self, state: State, arrays: Any, picks: Any, rates: Any, noise: Any
-    ) -> tuple[State, Any]:
-        telemetry = []
+    ) -> tuple[State, Told]:
+        before, steps = jax.tree.map(jnp.copy, state.params), []
         for now in zip(_each(picks), rates, noise, strict=True):
             state, told = self.step(arrays, state, now)
-            telemetry.append(told)
-        losses, norms = zip(*telemetry, strict=True)
-        return state, (losses, norms)
+            steps.append(told)
+        told = jax.tree.map(lambda *told: jnp.stack(told), *steps)
+        return state, self._finish(told, before, state.params)
+
+    def _told(self, told: Told, before: Any, after: Any) -> Told:
+        """By steps, but what is of blocks of the last step; and how far the weights have moved.
+
+        A single step's update would have to be written down in each of them: up to a tenth of a
+        small model's step, where the chunk's movement costs nothing.
+        """
+        moved = jax.tree.map(lambda a, b: a - b, after, before)
+        by_step = ("loss", "grad_norm", "skipped", "nonfinite")
+        last = {k: v if k in by_step else v[-1] for k, v in told._asdict().items()}
+        ratio = self.blocks.norms(moved) / self.blocks.norms(before)
+        return Told(**last | {"update_by_block": ratio})
 
     def _reference(self, state: State, arrays: Any) -> Any:
         return self.task.reference(_variables(state), arrays)
@@ -135,6 +252,17 @@ class Program:
     def _batchwise(self, state: State, arrays: Any, stack: Any, reference: Any) -> Any:
         parts = [self.batch(state, arrays, picks, reference) for picks in _each(stack)]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+
+
+def _rescaled(scale: Any, sound: Array) -> Any:
+    """Half the factor after an overflow; twice of it after so many steps without one
+    (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2)."""
+    if not scale:
+        return ()
+    factor, since = scale
+    grown = since + 1 >= SCALE_STEPS
+    factor = jnp.where(sound, jnp.where(grown, 2 * factor, factor), factor / 2)
+    return factor, jnp.where(sound & ~grown, since + 1, 0)
 
 
 def _variables(state: State) -> dict[str, Any]:

@@ -21,6 +21,9 @@ Array = jax.Array
 Variables = Mapping[str, Any]  # Flax's collections: "params", and "batch_stats" where there are any
 Measured = dict[str, NDArray[Any]]  # by name, over all examples that were read
 
+# What a training pass may change or tell beside its output: running statistics, a model's own
+# penalties, telemetry.
+CHANGED = ["batch_stats", "losses", "telemetry"]
 _MODULES = {"token": "next_token", "image": "classify", "pair": "contrast"}
 
 

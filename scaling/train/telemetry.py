@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -23,10 +26,78 @@ class Chunk:
     grad_norm: Floats  # [steps], before clipping
     learning_rate: Floats  # [steps]
     skipped: NDArray[np.bool_]  # [steps], steps that were not taken
-    nonfinite: NDArray[np.int32]  # [steps], entries of the gradient that are not finite
+    nonfinite: NDArray[np.int32]  # [steps], blocks whose gradient is not finite
     grad_by_block: Floats  # [blocks], norm of the gradient by each block's parameters
-    update_by_block: Floats  # [blocks], norm of the update over the norm of the weights
+    update_by_block: Floats  # [blocks], norm of the chunk's movement over that of the weights
     activation_by_block: Floats  # [blocks], root mean square of each block's output; NaN: untold
     attention_logit: float  # largest score of any head, NaN without attention
+    loss_scale: float = 1.0  # after the chunk; 1 where losses are not scaled
     seconds: float = 0.0  # since the chunk before was read
     waited: float = 0.0  # of which for data
+
+    @property
+    def last_step(self) -> int:
+        """Steps that were done with the chunk's last one."""
+        return self.first_step + len(self.loss)
+
+
+def packed(chunks: Sequence[Chunk]) -> dict[str, NDArray[Any]]:
+    """Chunks of one length as arrays, a leading axis over chunks."""
+    return {f.name: np.array([getattr(c, f.name) for c in chunks]) for f in fields(Chunk)}
+
+
+def unpacked(arrays: Mapping[str, NDArray[Any]]) -> list[Chunk]:
+    """The chunks that were packed."""
+
+    def value(name: str, at: int) -> Any:
+        found = arrays[name][at]
+        return found if found.ndim else found.item()
+
+    names = [f.name for f in fields(Chunk)]
+    return [Chunk(**{n: value(n, at) for n in names}) for at in range(len(arrays["first_step"]))]
+
+
+def frame(
+    chunks: Sequence[Chunk],
+    blocks: Sequence[str],
+    *,
+    unit: str,
+    batch: int,
+    held_out: Mapping[int, float],
+) -> pd.DataFrame:
+    """A curve as it is stored: a row a chunk, at its last step.
+
+    The column of what was seen by then is called `tokens`, `images` or `pairs`. Losses, gradient
+    norms and rates are means over the chunk's steps, those that were skipped left out where others
+    are there; skipped steps and non-finite blocks are sums. held_out: losses by step, read in
+    passing.
+    """
+    steps = np.array([chunk.last_step for chunk in chunks], int)
+    columns: dict[str, Any] = {
+        "step": steps,
+        f"{unit}s": steps * batch,
+        "loss": [_mean(c.loss, c.skipped) for c in chunks],
+        "grad_norm": [_mean(c.grad_norm, c.skipped) for c in chunks],
+        "learning_rate": [c.learning_rate.mean() for c in chunks],
+        "skipped": [int(c.skipped.sum()) for c in chunks],
+        "nonfinite": [int(c.nonfinite.sum()) for c in chunks],
+        "attention_logit": [c.attention_logit for c in chunks],
+        "loss_scale": [c.loss_scale for c in chunks],
+        "seconds": [c.seconds for c in chunks],
+        "waited": [c.waited for c in chunks],
+        "held_out": [held_out.get(int(step), np.nan) for step in steps],
+    }
+    for title, name in (
+        ("grad_norm", "grad_by_block"),
+        ("update_ratio", "update_by_block"),
+        ("activation_rms", "activation_by_block"),
+    ):
+        values = np.array([getattr(c, name) for c in chunks], np.float32).reshape(-1, len(blocks))
+        columns |= {f"{title}/{block}": values[:, at] for at, block in enumerate(blocks)}
+    exact = dict.fromkeys(("loss", "grad_norm", "learning_rate"), np.float32)
+    return pd.DataFrame(columns).astype(exact)
+
+
+def _mean(values: Floats, skipped: NDArray[np.bool_]) -> np.float32:
+    taken = values[~skipped] if not skipped.all() else values
+    return np.float32(taken.mean())

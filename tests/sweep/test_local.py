@@ -1,4 +1,4 @@
-"""The local executor: results, messages, errors and lost workers."""
+"""The local executor: results, messages, errors, and workers that die or hang."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from scaling.errors import InputError
 from scaling.sweep import local
+from scaling.sweep.local import Lost
 
 
 def square(n: int) -> int:
@@ -20,6 +21,12 @@ def square(n: int) -> int:
 
 def refuse(n: int) -> None:
     raise InputError(f"number {n} is not valid")
+
+
+def fail(n: int) -> int:
+    if n == 1:
+        raise ZeroDivisionError("by design")
+    return n
 
 
 def where(_: int) -> set[int]:
@@ -32,8 +39,35 @@ def die(folder: Path, times: int) -> str:
     deaths = len(list(folder.iterdir()))
     if deaths < times:
         (folder / str(deaths)).touch()
+        local.send("alive still")
         os.kill(os.getpid(), signal.SIGKILL)
     return "alive"
+
+
+def hang(folder: Path, times: int) -> str:
+    """Wait for what never comes, so many times."""
+    hangs = len(list(folder.iterdir()))
+    if hangs < times:
+        (folder / str(hangs)).touch()
+        time.sleep(600)
+    return "alive"
+
+
+def compute(seconds: float) -> str:
+    """Compute without a word, as a compiler does."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+    return "compiled"
+
+
+class Own(Exception):
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} of {two}")
+
+
+def raise_own() -> None:
+    raise Own(1, 2)
 
 
 def test_every_task_gives_its_result_and_its_messages() -> None:
@@ -53,6 +87,31 @@ def test_every_task_gives_its_result_and_its_messages() -> None:
 def test_bad_input_inside_a_worker_is_the_drivers_error() -> None:
     with pytest.raises(InputError, match=r"^number 3 is not valid$"):
         local.execute(refuse, [(3,)], workers=1)
+    with pytest.raises(InputError, match=r"^number 3 is not valid$"):
+        local.execute(refuse, [(3,)], workers=1, on_lost=lambda lost: None)
+
+
+def test_any_other_error_is_raised_with_its_place_or_lost_once_it_repeats() -> None:
+    with pytest.raises(ZeroDivisionError, match="by design") as raised:
+        local.execute(fail, [(1,)], workers=1)
+    assert "test_local.py" in raised.value.__notes__[0]
+    results: list[int] = []
+    lost: list[Lost] = []
+    local.execute(
+        fail,
+        [(n,) for n in range(4)],
+        workers=2,
+        on_result=results.append,
+        on_lost=lost.append,
+        retries=1,
+    )
+    assert sorted(results) == [0, 2, 3]
+    assert [(l.index, l.label, l.told, l.attempts) for l in lost] == [(1, "error", "by design", 2)]
+
+
+def test_an_error_that_cannot_be_pickled_still_arrives() -> None:
+    with pytest.raises(RuntimeError, match="^Own: 1 of 2"):
+        local.execute(raise_own, [()], workers=1)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are pinned on Linux only")
@@ -72,6 +131,55 @@ def test_a_killed_worker_is_replaced_but_not_for_ever(tmp_path: Path) -> None:
     (tmp_path / "always").mkdir()
     with pytest.raises(InputError, match=r"killed 3 times .*what finished is stored"):
         local.execute(die, [(tmp_path / "always", 9)], workers=1)
+
+
+def test_one_that_always_dies_harms_no_other(tmp_path: Path) -> None:
+    results: list[str] = []
+    messages: list[str] = []
+    lost: list[Lost] = []
+    tasks = [(tmp_path / str(n), 9 if n == 1 else 0) for n in range(5)]
+    for folder, _ in tasks:
+        folder.mkdir()
+    local.execute(
+        die,
+        tasks,
+        workers=2,
+        on_result=results.append,
+        on_message=messages.append,
+        on_lost=lost.append,
+    )
+    assert results == ["alive"] * 4
+    assert messages == ["alive still"] * 3  # what it said before it died is heard
+    assert [(l.index, l.label, l.attempts) for l in lost] == [(1, "killed", 3)]
+    assert lost[0].told == "its process was killed by signal 9 (out of memory?)"
+    assert len(list((tmp_path / "1").iterdir())) == 3
+
+
+def test_a_hanging_task_is_ended_and_tried_again(tmp_path: Path) -> None:
+    results: list[str] = []
+    lost: list[Lost] = []
+    (tmp_path / "once").mkdir()
+    (tmp_path / "always").mkdir()
+    local.execute(
+        hang,
+        [(tmp_path / "once", 1), (tmp_path / "always", 9)],
+        workers=2,
+        on_result=results.append,
+        on_lost=lost.append,
+        retries=1,
+        hang_seconds=1.5,
+    )
+    assert results == ["alive"]
+    assert [(l.index, l.label, l.attempts) for l in lost] == [(1, "hung", 2)]
+    assert "no sign of progress for 2 s" in lost[0].told
+
+
+def test_who_computes_in_silence_does_not_hang() -> None:
+    results: list[str] = []
+    local.execute(compute, [(4.0,)], workers=1, on_result=results.append, hang_seconds=1.5)
+    assert results == ["compiled"]
+    with pytest.raises(InputError, match="a worker process hung 1 times"):  # but not for ever
+        local.execute(compute, [(60.0,)], workers=1, hang_seconds=0.3, retries=0)
 
 
 def test_a_message_outside_a_worker_goes_nowhere() -> None:

@@ -1,0 +1,84 @@
+"""The other end of `sweep.local`: a process that does one task after another, and shows that it
+lives."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from scaling.errors import InputError
+
+Message = Any  # whatever a task sends to the driver while it runs; picklable
+
+BEAT_SECONDS = 0.5
+COMPUTES = 0.1  # of one core between two beats: less is waiting
+
+_driver: Connection | None = None
+_speaking = threading.Lock()  # the task and the heartbeat share one pipe
+
+
+def send(message: Message) -> None:
+    """Report to the driver from inside a task; outside a worker it goes nowhere."""
+    if _driver is not None:
+        _tell("told", message)
+
+
+def serve(pipe: Connection, core: int, driver: int) -> None:
+    """Do what comes through the pipe until it closes: pinned to a core before anything starts
+    threads, deaf to Ctrl-C (the driver answers it), and never outliving the driver."""
+    global _driver
+    _driver = pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    threading.Thread(target=_beat, args=(driver,), daemon=True).start()
+    while True:
+        try:
+            task, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            result = task(*arguments)
+        except Exception as error:
+            _tell("error", _portable(error))
+        else:
+            _tell("done", result)
+
+
+def _beat(driver: int) -> None:
+    """Tell every so often what share of the time went by in computing."""
+    then, used = time.monotonic(), time.process_time()
+    while os.getppid() == driver:
+        time.sleep(BEAT_SECONDS)
+        now, uses = time.monotonic(), time.process_time()
+        try:
+            _tell("beat", (uses - used) / (now - then))
+        except OSError:  # the driver has closed the pipe: the work is done
+            return
+        then, used = now, uses
+    os._exit(1)
+
+
+def _tell(kind: str, value: Any) -> None:
+    assert _driver is not None  # serve has set it
+    with _speaking:
+        _driver.send((kind, value))
+
+
+def _portable(error: Exception) -> Exception:
+    """What was raised, with where, as something that a pipe can carry."""
+    where = "".join(traceback.format_exception(error))
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # exceptions with arguments of their own often don't come back
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    if not isinstance(error, InputError):  # which says all there is to say
+        error.add_note(where)
+    return error
