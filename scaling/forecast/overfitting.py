@@ -149,11 +149,9 @@ class Repetition:
         listed = at or [2.0**i for i in range(int(np.log2(self.reach)) + 1)]
         if min(listed) < 1:
             raise InputError(f"epochs = {min(listed):g}; must be 1 or more")
-        grid = np.union1d(_grid(1.0, max(self.reach, *listed)), listed)
-        D = grid * D_unique
-        loss = self.loss(N, D, D_unique)
-        fresh = self._fresh_equivalent(N, D, loss)
-        value = np.gradient(fresh, D, axis=1)
+        grid = _grid(1.0, max(self.reach, *listed))
+        loss, fresh = self._worth(N, grid * D_unique, D_unique)
+        value = np.gradient(fresh, grid * D_unique, axis=1)
         lowest = loss.min(axis=1)
         rises = loss[:, -1] > (1 + _RISE) * lowest
         best = np.where(rises, grid[loss.argmin(axis=1)], np.inf)
@@ -161,7 +159,9 @@ class Repetition:
         below = value < 0.5
         half = np.where(below.any(axis=1), grid[np.argmax(below, axis=1)], np.inf)
         limits = (0.0, float(grid[-1]))
-        place = np.searchsorted(grid, listed)
+        rows = np.array(listed)
+        loss_at, fresh_at = self._worth(N, rows * D_unique, D_unique)
+        value_at = np.array([np.interp(np.log(rows), np.log(grid), line) for line in value])
         return Epochs(
             N,
             D_unique,
@@ -173,12 +173,12 @@ class Repetition:
             half=_answer(half, *limits),
             rows=tuple(
                 Worth(
-                    float(grid[i]),
-                    _answer(loss[:, i]),
-                    _answer(fresh[:, i] / D_unique),
-                    _answer(value[:, i]),
+                    float(passes),
+                    _answer(loss_at[:, i]),
+                    _answer(fresh_at[:, i] / D_unique),
+                    _answer(value_at[:, i]),
                 )
-                for i in place
+                for i, passes in enumerate(rows)
             ),
         )
 
@@ -237,8 +237,9 @@ class Repetition:
                 told.append(f"{name} = {value:.4g} is {low / value:.3g} times below the least")
         return told
 
-    def _fresh_equivalent(self, N: float, D: Array, loss: Array) -> Array:
-        """The fresh data that give the same loss, [1 + draws, points]; at most D."""
+    def _worth(self, N: float, D: Array, D_unique: float) -> tuple[Array, Array]:
+        """The loss of D, and the fresh data, at most D, that give the same: [1 + draws, points]."""
+        loss = self.loss(N, D, D_unique)
         low = np.broadcast_to(np.log(D / _FAR), loss.shape)
         high = np.broadcast_to(np.log(D), loss.shape)
         for _ in range(_HALVINGS):
@@ -246,7 +247,7 @@ class Repetition:
             tokens = np.exp(middle)
             worse = self.loss(N, tokens, tokens) > loss
             low, high = np.where(worse, middle, low), np.where(worse, high, middle)
-        return np.asarray(np.exp(high))
+        return loss, np.exp(high)
 
     def _least(
         self, enough: Callable[[Array], NDArray[np.bool_]], low: float, high: float

@@ -5,6 +5,7 @@ R = D/U - 1 times. `overfit` adds to Hoffmann's law a penalty that grows with R 
 with U: the held-out loss turns up where one more pass costs more than it teaches. `overfit_ratio`
 knows N and U by their ratio alone. `bounded` keeps the loss between E and that of an uninformed
 guess, L0; its penalty does not grow with R: too large a model is worse, one more pass never is.
+`gap` is a law of the gap of held-out over training loss (`--columns L=gap`), a product of powers.
 
 References: an additive penalty, Lovelace et al. 2026 (arXiv:2605.01640), of which we have read the
 abstract and summaries but not the exponents of its forms of fewer parameters; here they are free,
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from scaling.laws.law import Array, Law, Linear, Param, Seeds, Values, exponent, log, positive
+from scaling.laws.products import product_law
 from scaling.laws.terms import least
 
 
@@ -129,4 +131,12 @@ bounded = Law(
     meaning=_MEANING,
     own_units=("D", "D_unique"),
     seeds=Seeds(_bounded_outer, _bounded_linear, _bounded_assemble),
+)
+
+gap = product_law(
+    "gap",
+    "loss",  # the table's L is its gap
+    {"N": "kappa", "D": "delta", "D_unique": "lam"},
+    "ours: docs/overfitting.md",
+    meaning={"k": "gap of held-out over training loss where every variable is 1"},
 )
