@@ -22,6 +22,7 @@ from scaling import (
     cli_methods,
     cli_models,
     cli_plot,
+    cli_rates,
     cli_rollout,
     cli_study,
 )
@@ -46,6 +47,7 @@ app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_crossing.app)  # crossing
 app.add_typer(cli_epochs.app)  # epochs
 app.add_typer(cli_plot.app)  # plot
+app.add_typer(cli_rates.app)  # rates
 app.add_typer(cli_rollout.app)  # rollout
 app.add_typer(cli_study.app)  # plan, run, study, proof, report
 

@@ -59,6 +59,9 @@ def plan_command(
                 "flops_spent": cost.flops,
                 "memory_bytes": cost.memory_bytes,
                 "seconds": cost.seconds,
+                "learning_rate": facts["learning_rate"],
+                "batch": cell.batch,
+                "told": list(cell.told),
             }
         )
     totals = {
@@ -184,6 +187,9 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str)
     shared = totals["flops_spent"] / totals["flops_if_trained_apart"]
     out = console()
     out.print(table)
+    for cell in cells:
+        for line in cell["told"]:
+            out.print(f"{cell['run']}: {line}", soft_wrap=True)
     out.print(
         f"{len(cells)} cells; C is one full run's training FLOPs, counted from the model; to "
         f"spend: {totals['flops_spent']:.3g} FLOPs in all, {shared:.0%} of training each cell "

@@ -1,7 +1,7 @@
 """Every study of analysis/ runs as it stands, on the tables that lie in the repository.
 
-A study is a py:percent document that reads runs/, prints a claim ("Claim: ...", with a number and its
-interval), and saves its figures beside the runs, or in the folder that FIGURES names.
+A study is a py:percent document that reads runs/, prints a claim ("Claim: ...", with a number and
+its interval), and saves its figures beside the runs, or in the folder that FIGURES names.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@ ImageNet (four stages behind a 7x7 stem) or for CIFAR (three stages behind a 3x3
 
 On the ImageNet layout the size picks the deepest published net that is not larger, and widens it;
 on the CIFAR layout (usual below 64 pixels) it sets the width. Any depth that the layout allows is
-a dial: 1,202 layers by `depth=1202`.
+a dial: 1,202 layers by `depth=1202`. Its plain counterpart (section 4.2), the same layers without
+shortcuts, is `shortcut="none"`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from scaling.families.path import Path
 NAME = "resnet"
 UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
-DIALS = ("width", "depth", "block", "layout", "shortcut", "zero_init")
+DIALS = ("width", "depth", "block", "layout", "shortcut", "zero_init", "norm")
 SIZED = ("width",)
 # Blocks of the four stages: He et al. 2015, Table 1; 200: He et al. 2016 (arXiv:1603.05027); 10, 14
 # and 26 are the usual smaller ones.
@@ -64,24 +65,32 @@ class ResNet(Layered):
     give out four times as many.
 
     shortcut: what a block that changes its shape adds: a 1x1 "projection" (option B) or the
-    "identity" with channels of zeros (option A). zero_init: the last gain of a block starts at 0.
+    "identity" with channels of zeros (option A); "none": no block adds anything. zero_init: the
+    last gain of a block starts at 0. norm: "batch", or "none" (convolutions then have biases).
     """
 
     width: int
     depth: int
     block: Literal["basic", "bottleneck"]
     layout: Literal["imagenet", "cifar"]
-    shortcut: Literal["projection", "identity"]
+    shortcut: Literal["projection", "identity", "none"]
     image: int
     channels: int
     classes: int
     zero_init: bool = False
+    norm: Literal["batch", "none"] = "batch"
 
     def __post_init__(self) -> None:
         check_choice(NAME, "block", self.block, ("basic", "bottleneck"))
         check_choice(NAME, "layout", self.layout, ("imagenet", "cifar"))
-        check_choice(NAME, "shortcut", self.shortcut, ("projection", "identity"))
+        check_choice(NAME, "shortcut", self.shortcut, ("projection", "identity", "none"))
         check_choice(NAME, "zero_init", self.zero_init, (True, False))
+        check_choice(NAME, "norm", self.norm, ("batch", "none"))
+        if self.zero_init and "none" in (self.shortcut, self.norm):
+            raise InputError(
+                f"resnet: zero_init with shortcut = {self.shortcut!r} and norm = {self.norm!r}; it "
+                "sets the gain before a shortcut's sum, so valid with both"
+            )
         whole = ("width", "depth", "image", "channels", "classes")
         check_whole(NAME, **{name: getattr(self, name) for name in whole})
         _ = self.blocks(), self._listed  # a wrong depth or image is an error here
@@ -110,8 +119,7 @@ class ResNet(Layered):
         path = Path(NAME, self.image, self.channels)
         imagenet = self.layout == "imagenet"
         kernel, stride = (7, 2) if imagenet else (3, 1)
-        path.convolution("convolution_stem", self.width, kernel, stride=stride)
-        path.batch_norm("norm_stem")
+        self._convolution(path, "stem", self.width, kernel, stride)
         path.relu("relu_stem")
         if imagenet:
             path.max_pool("max_pool", 3, 2, 1)
@@ -134,21 +142,30 @@ class ResNet(Layered):
         else:
             windows = ((width, 1, 1), (width, 3, stride), (outputs, 1, 1))
         for n, (channels, kernel, step) in enumerate(windows, 1):
-            path.convolution(f"{name}/convolution_{n}", channels, kernel, stride=step)
-            path.batch_norm(f"{name}/norm_{n}")
+            self._convolution(path, str(n), channels, kernel, step, name=f"{name}/")
             if n < len(windows):
                 path.relu(f"{name}/relu_{n}")
-        if stride > 1 or around.channels != outputs:
-            if self.shortcut == "projection":
-                around.convolution(f"{name}/convolution_shortcut", outputs, 1, stride=stride)
-                around.batch_norm(f"{name}/norm_shortcut")
-            else:
-                around.shortcut(f"{name}/shortcut", outputs, stride)
-        path.join(f"{name}/add", around)
+        if self.shortcut != "none":
+            if stride > 1 or around.channels != outputs:
+                if self.shortcut == "projection":
+                    self._convolution(around, "shortcut", outputs, 1, stride, name=f"{name}/")
+                else:
+                    around.shortcut(f"{name}/shortcut", outputs, stride)
+            path.join(f"{name}/add", around)
         path.relu(f"{name}/relu")
 
+    def _convolution(
+        self, path: Path, which: str, outputs: int, kernel: int, stride: int, *, name: str = ""
+    ) -> None:
+        """A convolution and its norm, or its bias where there is no norm."""
+        plain = self.norm == "none"
+        path.convolution(f"{name}convolution_{which}", outputs, kernel, stride=stride, bias=plain)
+        if not plain:
+            path.batch_norm(f"{name}norm_{which}")
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Its fields; `norm`, which came later, is left out at its default, for cells' ids."""
+        return {k: v for k, v in asdict(self).items() if (k, v) != ("norm", "batch")}
 
 
 def from_size(size: float, *, count: str = "N", **fixed: Any) -> ResNet:

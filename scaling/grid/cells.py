@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from scaling.devices import platform
 from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid.data import AnyData
+from scaling.grid.rate_laws import load
 from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
 
 # Steps in one compiled chunk: every run is a whole number of chunks, so that one program serves
@@ -33,9 +34,10 @@ Role = Literal["pilot", "target"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One planned run, fully resolved. `role` and `devices` aren't part of its identity.
+    """One planned run, fully resolved. `role`, `devices` and `told` aren't part of its identity.
 
-    D, D_unique and `evaluate` (what is read to measure the held-out loss) count the family's unit:
+    told: where rate or batch follow a law, which, and how far outside its data it was used. D,
+    D_unique and `evaluate` (what is read to measure the held-out loss) count the family's unit:
     tokens, images or pairs.
     """
 
@@ -50,6 +52,7 @@ class Cell:
     evaluate: int
     recovery: Recovery = USUAL_RECOVERY
     devices: Devices = ONE_DEVICE
+    told: tuple[str, ...] = ()
 
     @property
     def unit(self) -> Unit:
@@ -81,12 +84,12 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        return _digest({**self._trunk_facts(), "steps": self.steps})
+        return _digest({**self.trunk_facts(), "steps": self.steps})
 
     @cached_property
     def trunk(self) -> str:
         """Cells that share everything but their length share a trunk."""
-        return _digest(self._trunk_facts())
+        return _digest(self.trunk_facts())
 
     @property
     def timing_key(self) -> str:
@@ -108,10 +111,7 @@ class Cell:
             "N": self.shape.N,
             "N_total": self.shape.N_total,
             "N_active": self.shape.N_active,
-            "D": self.D,
-            "D_unique": min(self.D, self.D_unique),
-            "C": self.C,
-            "C_6ND": 6 * self.shape.N_active * self.D,
+            **self.counts(),
             "seed": self.seed,
             "learning_rate": self.recipe.learning_rate,
             "transfer": self.recipe.transfer,
@@ -122,7 +122,20 @@ class Cell:
             "L_kind": f"nats_per_{self.unit}",
         }
 
-    def _trunk_facts(self) -> dict[str, Any]:
+    def at(self, steps: int) -> Cell:
+        """The same run, ended after so many steps."""
+        return replace(self, steps=steps)
+
+    def counts(self) -> dict[str, int]:
+        """The columns that follow from the run's length."""
+        return {
+            "D": self.D,
+            "D_unique": min(self.D, self.D_unique),
+            "C": self.C,
+            "C_6ND": 6 * self.shape.N_active * self.D,
+        }
+
+    def trunk_facts(self) -> dict[str, Any]:
         """What a trunk's result depends on. What is None is left out: a key that a later version
         adds changes no cell that doesn't use it."""
         reads = {"context": self.context, "eval_tokens": self.evaluate}
@@ -160,8 +173,50 @@ def _cells(grid: Grid, data: AnyData, role: Role, block: Axes) -> Iterator[Cell]
     family = families.get(model.family)
     own_batch = "batch_tokens" if family.UNIT == "token" else "batch_images"
     for batch in block.batches or [batch_of(common, family.UNIT)]:
-        recipe = common.model_copy(update={own_batch: batch}) if block.batches else common
-        yield from _of_batch(grid, data, role, block, model, resolved(recipe))
+        recipe = resolved(common)
+        if recipe.batch and not block.batches:
+            cells = _of_batch_law(grid, data, role, block, model, recipe, own_batch)
+        else:
+            given = {own_batch: batch} if block.batches else {}
+            recipe = recipe.model_copy(update={"batch": None, "batch_law": None, **given})
+            cells = _of_batch(grid, data, role, block, model, recipe)
+        yield from map(_with_rate, cells)
+
+
+def _of_batch_law(
+    grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe, key: str
+) -> Iterator[Cell]:
+    """The cells of a block whose batch follows a law: each size and length has its own."""
+    law = load(recipe.batch_law or recipe.rate_law or "", "batch_tokens")
+    plain = recipe.model_copy(update={"batch": None, "batch_law": None})
+    for one in _single(block):
+        first = next(_of_batch(grid, data, role, one, model, plain))
+        value, told = law.at(first.facts())
+        step = first.context or 1  # a batch is of whole windows
+        # A run has at least two chunks of steps, and a batch no item twice.
+        most = min(first.D // (2 * CHUNK_STEPS), first.D_unique) // step * step
+        batch = max(step, min(step * round(value / step), most))
+        told += f"; taken as {batch:,}"
+        for cell in _of_batch(grid, data, role, one, model, plain.model_copy(update={key: batch})):
+            yield replace(cell, told=(told,))
+
+
+def _single(block: Axes) -> Iterator[Axes]:
+    """The block in pieces of one size and one length."""
+    names = ("sizes", "widths", "depths", "tokens", "images", "epochs", "unique")
+    lists = {name: values for name in names if (values := getattr(block, name))}
+    for values in itertools.product(*lists.values()):
+        yield block.model_copy(update={k: [v] for k, v in zip(lists, values, strict=True)})
+
+
+def _with_rate(cell: Cell) -> Cell:
+    """The cell with its learning rate as a number, where it follows a law."""
+    source = cell.recipe.rate_law
+    if source is None:
+        return cell
+    rate, told = load(source, "learning_rate").at(cell.facts())
+    recipe = cell.recipe.model_copy(update={"learning_rate": rate, "rate_law": None})
+    return replace(cell, recipe=recipe, told=(*cell.told, told))
 
 
 def resolved(recipe: Recipe) -> Recipe:
@@ -177,13 +232,21 @@ def _of_batch(
 ) -> Iterator[Cell]:
     family = families.get(model.family)
     batch = batch_of(recipe, family.UNIT)
+    if (every := recipe.evaluate_every) is not None and every % CHUNK_STEPS:
+        raise InputError(
+            f"train.evaluate_every = {every}: readings are taken between chunks of steps; valid "
+            f"are multiples of {CHUNK_STEPS}"
+        )
+    if recipe.early_stop is not None and recipe.evaluate_every is None:
+        raise InputError("train.early_stop needs train.evaluate_every: how often to read")
     evaluate = _evaluated(grid, recipe, data, model)
     uniques = [_unique(grid, recipe, data, model, asked) for asked in block.unique or (None,)]
     for size, (unique, length), seed, rate, transfer in itertools.product(
         _sizes(block),
         [(u, length) for u in uniques for length in _lengths(block, family.UNIT, u)],
         block.seeds,
-        block.learning_rates or [recipe.learning_rate],
+        # A rate that the block gives outranks a law.
+        [{"learning_rate": r, "rate_law": None} for r in block.learning_rates] or [{}],
         block.transfers or [recipe.transfer],
     ):
         dims: dict[str, Any] = data.dims()
@@ -195,7 +258,7 @@ def _of_batch(
             role=role,
             family=model.family,
             shape=shape,
-            recipe=recipe.model_copy(update={"learning_rate": rate, "transfer": transfer}),
+            recipe=recipe.model_copy(update={"transfer": transfer, **rate}),
             steps=_steps(length, batch, family.UNIT),
             seed=seed,
             data=data.fingerprint,

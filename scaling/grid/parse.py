@@ -46,7 +46,7 @@ def parse_grid(text: str, where: str = "grid") -> Grid:
         for number, block in enumerate(getattr(grid, part)):
             at = ["model"] if block.model is None else [part, "model"]
             _check_dials(block, block.model or grid.model, at, number, text, where)
-            _check_recipe(block, grid.train, part, number, text, where)
+            _check_recipe(block, grid, part, number, text, where)
     try:
         unit_of(grid.families)
     except InputError as error:
@@ -96,12 +96,10 @@ def _check_dials(
             )
 
 
-def _check_recipe(
-    block: Axes, recipe: Recipe, part: str, number: int, text: str, where: str
-) -> None:
-    """The keys of [train] that a block sets itself."""
+def _check_recipe(block: Axes, grid: Grid, part: str, number: int, text: str, where: str) -> None:
+    """The keys of [train] that a block sets itself, and those that its family can't use."""
     try:
-        block.recipe(recipe)
+        recipe = block.recipe(grid.train)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
@@ -109,6 +107,16 @@ def _check_recipe(
         hint = f"; valid: {', '.join(Recipe.model_fields)}"
         told = f"unknown key{hint}" if first["type"] == "extra_forbidden" else first["msg"]
         raise InputError(f"{where}:{line}: {part}.train.{key}: {told}") from None
+    family = (block.model or grid.model).family
+    if recipe.z_loss is not None and families.get(family).UNIT == "pair":
+        own = "z_loss" in block.train
+        line = (
+            _line_of([part, "train"], text, number) if own else _line_of(["train", "z_loss"], text)
+        )
+        raise InputError(
+            f"{where}:{line}: {f'{part}.' * own}train.z_loss: of {family}, which trains "
+            "on pairs of images and texts, there is no one softmax to keep small; leave it out"
+        )
 
 
 def _valid_keys(path: list[str]) -> list[str]:

@@ -34,12 +34,18 @@ class Data(Section):
 class Recipe(Section):
     """How a run is trained; the same for the whole ladder. None: as is usual for the data."""
 
+    # "law": as `rate_law` says at each run's size and length, a file that `scaling rates --save`
+    # wrote or the name of published parameters. What is resolved is a number.
     learning_rate: float = Field(0.012, gt=0)
+    rate_law: str | None = None
     transfer: Literal["mup", "none"] = "mup"
     base_width: int = Field(32, gt=0)
     head_rate: float = Field(4.0, gt=0)
     batch_tokens: int = Field(1024, gt=0)
     batch_images: int | None = Field(None, gt=0)
+    # "law": as `batch_law` says, or the file of `rate_law`.
+    batch: Literal["law"] | None = None
+    batch_law: str | None = None
     warmup_steps: int = Field(64, ge=0)
     cooldown: float = Field(0.2, ge=0, lt=1)
     weight_decay: float = Field(0.1, ge=0)
@@ -62,6 +68,26 @@ class Recipe(Section):
     # Images in memory, on the device; a stream augments while it decodes.
     augment: Literal["shift", "shift-flip"] | None = None
     label_smoothing: float | None = Field(None, ge=0, lt=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_law(cls, given: Any) -> Any:
+        """A rate by law is a `rate_law` and no number; a number outranks the law."""
+        if not isinstance(given, dict):
+            return given
+        if given.get("learning_rate") == "law":
+            if given.get("rate_law") is None:
+                raise ValueError(
+                    'learning_rate = "law" needs rate_law, a saved fit or a law\'s name'
+                )
+            return {k: v for k, v in given.items() if k != "learning_rate"}
+        return {**given, "rate_law": None} if "learning_rate" in given else given
+
+    @model_validator(mode="after")
+    def _batch_has_a_law(self) -> Recipe:
+        if self.batch and not (self.batch_law or self.rate_law):
+            raise ValueError('batch = "law" needs batch_law, a saved fit or a law\'s name')
+        return self
 
 
 class Recovery(Section):
@@ -141,7 +167,7 @@ class Axes(Section):
 
     def recipe(self, common: Recipe) -> Recipe:
         """The grid's recipe with the keys that this block sets itself."""
-        return Recipe.model_validate({**common.model_dump(), **self.train})
+        return Recipe.model_validate({**common.model_dump(exclude_unset=True), **self.train})
 
 
 class Proof(Section):
@@ -154,6 +180,8 @@ class Proof(Section):
     delta: float = Field(1e-3, gt=0)
     fixed: dict[str, list[float]] = {}
     draws: int = Field(1000, gt=0)
+    # Runs that were rewound and recovered.
+    recovered: Literal["exclude", "include"] = "exclude"
     # Standard deviation of the law's relative error, for each e-fold of compute beyond the pilots.
     discrepancy: float = Field(0.0, ge=0)
 

@@ -2,8 +2,10 @@
 
 References: DeepSeek-AI 2024 (arXiv:2401.02954, eq. 1); Li et al. 2025, Step Law (arXiv:2503.04715);
 Bjorck et al. 2024 (arXiv:2409.19913), whose law for the learning rate has the form of Step Law's
-and whose constants were not read. The response is a learning rate or a batch, not a loss: a table
-to fit has one row a (N, D) or C, with the best value found there.
+and whose constants were not read; of one model it is a power of the tokens alone. The response is a
+learning rate or a batch, not a loss: a table to fit has one row a (N, D) or C, with the best value
+found there (`scaling rates` finds them in sweeps). The published ones are of AdamW, without rates
+that are transferred by width.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ from __future__ import annotations
 from scaling.laws.law import Published
 from scaling.laws.products import product_law
 
+SAVED = "scaling rate laws 1"  # the format of a file of fitted laws of rate and batch
+
 _NOTES = "as quoted in notes on the paper (yigitokar/scaling-laws-as-production-functions)"
+
+# The sizes and lengths of the sweep that Step Law released, step-law/steplaw.
+_STEPLAW = {"N": (2.14663680e8, 1.073741824e9), "D": (4e9, 1e11)}
+_DEEPSEEK = {"C": (1e17, 2e19)}
 
 _RATE = {"learning_rate": "best peak learning rate of AdamW"}
 _BATCH = {"batch_tokens": "best batch, tokens"}
@@ -40,6 +48,14 @@ lr_of_size_and_tokens = product_law(
     meaning={**_RATE, "N": "parameters without those of the vocabulary"},
 )
 
+lr_of_tokens = product_law(
+    "lr_of_tokens",
+    "learning_rate",
+    {"D": "b"},
+    "Bjorck et al. 2024, arXiv:2409.19913",
+    meaning=_RATE,
+)
+
 batch_of_tokens = product_law(
     "batch_of_tokens",
     "batch_tokens",
@@ -55,6 +71,7 @@ deepseek2024_lr = Published(
     reference="DeepSeek-AI 2024, arXiv:2401.02954, eq. 1",
     read=_NOTES,
     note="C = M D with M non-embedding FLOPs per token; fitted on 1e17 to 2e19 FLOPs",
+    ranges=_DEEPSEEK,
 )
 
 deepseek2024_batch = Published(
@@ -64,6 +81,7 @@ deepseek2024_batch = Published(
     reference="DeepSeek-AI 2024, arXiv:2401.02954, eq. 1",
     read=_NOTES,
     note="in tokens; C = M D with M non-embedding FLOPs per token",
+    ranges=_DEEPSEEK,
 )
 
 steplaw2025_lr = Published(
@@ -73,7 +91,10 @@ steplaw2025_lr = Published(
     reference="Li et al. 2025, arXiv:2503.04715",
     read="the means of the 1,000 bootstraps released in step-law/steplaw give 1.797, -.7129 and "
     ".3075; as printed in several public notes on the paper",
-    note="N without embeddings; the released losses do not lead to these values",
+    note="N without embeddings; the optima of the released sweep lead near these values "
+    "(docs/rates.md), the released filter of its losses does not",
+    n_kind="non_embedding",
+    ranges=_STEPLAW,
 )
 
 steplaw2025_batch = Published(
@@ -84,4 +105,5 @@ steplaw2025_batch = Published(
     read="the means of the 1,000 bootstraps released in step-law/steplaw give .5807, .5709; as "
     "printed in several public notes on the paper",
     note="in tokens",
+    ranges={"D": _STEPLAW["D"]},
 )

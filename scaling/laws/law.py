@@ -195,7 +195,8 @@ class Published:
     params: every parameter, in the law's units and names. reference: paper and table, equation or
     file. read: where these digits were read ("arXiv:2203.15556, eq. 10" or "released code, FILE");
     values that nobody read are not shipped. note: conventions of N, C and L, and known faults.
-    n_kind: which parameters N counts there.
+    n_kind: which parameters N counts there. ranges: of variables in the data behind them, as far
+    as they are known.
     """
 
     name: str
@@ -205,3 +206,4 @@ class Published:
     read: str
     note: str = ""
     n_kind: Literal["total", "non_embedding", "unstated"] = "unstated"
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,30 @@ Array = jax.Array
 STACKED_FROM = 8
 
 
+def _normed(
+    shape: ResNet,
+    train: bool,
+    dtype: Any,
+    which: str,
+    features: int,
+    window: int,
+    stride: int = 1,
+    *,
+    zero: bool = False,
+) -> Callable[[Array], Array]:
+    """A convolution and its norm (with a bias instead, where there is none), as submodules of the
+    module that is being built. zero: the norm's gain starts at zero."""
+    bias = shape.norm == "none"
+    convolution = Convolution(
+        features, window, stride, bias=bias, dtype=dtype, name=f"convolution_{which}"
+    )
+    if bias:
+        return convolution
+    gain = nn.initializers.zeros if zero else nn.initializers.ones
+    norm = BatchNorm(not train, dtype=dtype, scale_init=gain, name=f"norm_{which}")
+    return lambda x: norm(convolution(x))
+
+
 class Block(nn.Module):
     """[B, H, W, C] -> [B, H / stride, W / stride, expansion x width]."""
 
@@ -32,25 +57,19 @@ class Block(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         s, w = self.shape, self.width
         outputs = EXPANSION[s.block] * w
-        convolution = partial(Convolution, dtype=self.dtype)
-        norm = partial(BatchNorm, not train, dtype=self.dtype)
-        last = partial(norm, scale_init=nn.initializers.zeros) if s.zero_init else norm
+        normed = partial(_normed, s, train, self.dtype)
         if s.block == "basic":
-            y = convolution(w, 3, self.stride, name="convolution_1")(x)
-            y = nn.relu(norm(name="norm_1")(y))
-            y = convolution(outputs, 3, name="convolution_2")(y)
-            y = last(name="norm_2")(y)
+            y = nn.relu(normed("1", w, 3, self.stride)(x))
+            y = normed("2", outputs, 3, zero=s.zero_init)(y)
         else:
-            y = convolution(w, 1, name="convolution_1")(x)
-            y = nn.relu(norm(name="norm_1")(y))
-            y = convolution(w, 3, self.stride, name="convolution_2")(y)
-            y = nn.relu(norm(name="norm_2")(y))
-            y = convolution(outputs, 1, name="convolution_3")(y)
-            y = last(name="norm_3")(y)
+            y = nn.relu(normed("1", w, 1)(x))
+            y = nn.relu(normed("2", w, 3, self.stride)(y))
+            y = normed("3", outputs, 1, zero=s.zero_init)(y)
+        if s.shortcut == "none":
+            return nn.relu(y)
         if self.stride > 1 or x.shape[-1] != outputs:
             if s.shortcut == "projection":
-                x = convolution(outputs, 1, self.stride, name="convolution_shortcut")(x)
-                x = norm(name="norm_shortcut")(x)
+                x = normed("shortcut", outputs, 1, self.stride)(x)
             else:
                 added = outputs - x.shape[-1]
                 x = x[:, :: self.stride, :: self.stride]
@@ -94,8 +113,7 @@ class ResNetClassifier(nn.Module):
         imagenet = s.layout == "imagenet"
         window, stride = (7, 2) if imagenet else (3, 1)
         x = images.astype(self.dtype)
-        x = Convolution(s.width, window, stride, dtype=self.dtype, name="convolution_stem")(x)
-        x = nn.relu(BatchNorm(not train, dtype=self.dtype, name="norm_stem")(x))
+        x = nn.relu(_normed(s, train, self.dtype, "stem", s.width, window, stride)(x))
         if imagenet:
             x = max_pool(x, 3, 2, 1)
         for stage, blocks in enumerate(s.blocks(), 1):

@@ -140,7 +140,8 @@ class _Worker:
             return self._replaced("killed", _how(self.process.exitcode))
         now = time.monotonic()
         silent, still = now - self.heard, now - self.moved
-        if still > max(self.hang_seconds, 2 * worker.BEAT_SECONDS) or silent > BUSY * self.hang_seconds:
+        patience = max(self.hang_seconds, 2 * worker.BEAT_SECONDS)
+        if still > patience or silent > BUSY * self.hang_seconds:
             return self._replaced("hung", f"no sign of progress for {silent:.0f} s")
         return None
 

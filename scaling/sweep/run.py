@@ -10,16 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, Data, open_data
+from scaling.grid import Cell, Data, open_data
 from scaling.sweep import local
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
+from scaling.train.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class Trained:
     steps: int
     loss: float
     record: dict[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def train(
@@ -99,6 +97,7 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
 def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]) -> None:
     prepare_jax()
     from scaling.train.engine import Outcome, train_trunk
+    from scaling.train.telemetry import frame
 
     store, trunk = Store(folder), cells[0].trunk
 
@@ -112,6 +111,12 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "status": outcome.status,
             "reason": outcome.reason,
             "steps": cell.steps,
+            "best_loss": outcome.best_loss,
+            "best_step": outcome.best_step,
+            "skipped_steps": outcome.log.skipped,
+            "rewinds": len(outcome.log.rewinds),
+            "findings": [finding.to_dict() for finding in outcome.log.findings],
+            "microbatch": outcome.microbatch,
             f"batch_{cell.unit}s": cell.batch,
             "flops_spent": outcome.steps_trained * cell.batch * cell.shape.training_flops(),
             "seconds": outcome.seconds,
@@ -122,7 +127,16 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "data": cell.data,
             "machine": machine(),
         }
-        store.save(cell, record, curve_frame(outcome.curve, cell))
+        if outcome.steps < cell.steps:  # stopped early: what the weights have seen
+            record |= cell.at(outcome.steps).counts()
+        curve = frame(
+            outcome.chunks,
+            outcome.blocks,
+            unit=cell.unit,
+            batch=cell.batch,
+            held_out=outcome.log.held_out,
+        )
+        store.save(cell, record, curve)
         local.send(Trained(trunk, 0, outcome.loss, record))
 
     train_trunk(
@@ -130,20 +144,10 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
         open_data(data, cells[0].unit),
         checkpoint_path=store.checkpoint(trunk),
         on_cell=on_cell,
-        on_progress=lambda steps, loss: local.send(Trained(trunk, steps, loss)),
+        on_chunk=lambda chunk, findings: local.send(
+            Trained(trunk, len(chunk.loss), float(chunk.loss[-1]), findings=tuple(findings))
+        ),
     )
-
-
-def curve_frame(curve: NDArray[np.float32], cell: Cell) -> pd.DataFrame:
-    """A curve as it is stored: means over each chunk of steps, at the chunk's last step.
-
-    The column of what was seen by then is called `tokens`, `images` or `pairs`."""
-    chunks = curve.reshape(-1, CHUNK_STEPS, 3).mean(1)
-    frame = pd.DataFrame(chunks, columns=["loss", "grad_norm", "learning_rate"])
-    steps = CHUNK_STEPS * np.arange(1, len(chunks) + 1)
-    frame.insert(0, "step", steps)
-    frame.insert(1, f"{cell.unit}s", steps * cell.batch)
-    return frame
 
 
 def prepare_jax() -> None:

@@ -26,10 +26,11 @@ METRICS = [
     "top1_error", "top5_error", "calibration_error", "contrastive_loss", "caption_loss",
     "recall_at_1", "recall_at_5", "zero_shot_top1_error", "zero_shot_top5_error",
 ]  # fmt: skip
-OPTIONAL = ["N_active", "D_kind", "recipe", *METRICS]
+HEALTH = ["best_loss", "best_step", "skipped_steps", "rewinds"]
+OPTIONAL = ["N_active", "D_kind", "recipe", *METRICS, *HEALTH]
 TABLE_COLUMNS = [
     "run", "family", "N", "N_total", "N_active", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
-    "train_loss", *METRICS, "seed", "status", "reason", "trunk", "role", "learning_rate",
+    "train_loss", *METRICS, *HEALTH, "seed", "status", "reason", "trunk", "role", "learning_rate",
     "transfer", "recipe", "config", "N_kind", "D_kind", "C_kind", "L_kind",
 ]  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ from scaling.data import EpochOrder, Images, ImageStream
 from scaling.grid import Cell, Recipe
 from scaling.train import metrics
 from scaling.train.augment import augment
-from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches, with_z_loss
 
 Array = jax.Array
 EVAL_IMAGES = 250
@@ -27,6 +27,7 @@ class Task:
     def __init__(self, model: Any, shape: Any, recipe: Recipe) -> None:
         self.model, self.shape = model, shape
         self.augment, self.smoothing = recipe.augment, recipe.label_smoothing or 0.0
+        self.z_loss = recipe.z_loss
 
     def example(self) -> tuple[Array, ...]:
         side = self.shape.image
@@ -46,7 +47,8 @@ class Task:
         if self.smoothing:
             uniform = jax.nn.logsumexp(logits, -1) - logits.mean(-1)
             losses = (1 - self.smoothing) * losses + self.smoothing * uniform
-        return Told(losses.mean(), changed)
+        log_z = jax.nn.logsumexp(logits, -1)
+        return Told(losses.mean(), with_z_loss(changed, self.z_loss, log_z))
 
     def reference(self, variables: Variables, arrays: Any) -> Any:
         return ()
@@ -78,6 +80,7 @@ class Resident:
     """All images on the device."""
 
     streamed = False
+    waited = 0.0
 
     def __init__(self, cell: Cell, data: Images) -> None:
         self.uniform, self.classes = float(np.log(len(data.classes))), len(data.classes)
@@ -106,6 +109,7 @@ class Streamed:
     """Batches decoded on the host, each sent when its step comes."""
 
     streamed = True
+    waited = 0.0
 
     def __init__(self, cell: Cell, data: ImageStream) -> None:
         self.uniform, self.classes = float(np.log(len(data.classes))), len(data.classes)
@@ -117,7 +121,10 @@ class Streamed:
     def picks(self, step: int, n_steps: int) -> Iterator[Any]:
         if step != self.at:
             self.batches, self.at = self._from(step), step
-        for batch in islice(self.batches, n_steps):
+        for _ in range(n_steps):
+            asked = time.perf_counter()
+            batch = next(self.batches)
+            self.waited += time.perf_counter() - asked
             self.at += 1
             yield batch
 

@@ -87,6 +87,7 @@ class Feed:
     batch's size: how hard the contrastive task is depends on it."""
 
     streamed = False
+    waited = 0.0
 
     def __init__(self, cell: Cell, data: Pairs) -> None:
         images, shape = data.images, cell.shape.to_dict()

@@ -4,8 +4,8 @@ r"""Trains one trunk and its cooldown branches: the cells of one shape, seed and
                   \        \                \      (cooldown branches, one a token budget)
     cells          D_1      D_2              D_3
 
-The trunk is checkpointed at each branch point, so that what finished is never trained again.
-A branch is, step for step, the dedicated run of its length.
+The trunk is checkpointed at each branch point, and once a minute on its way, so that what finished
+is never trained again. A branch is, step for step, the dedicated run of its length.
 """
 
 from __future__ import annotations
@@ -15,40 +15,56 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.grid import CHUNK_STEPS, AnyData, Cell
-from scaling.train import checkpoint, schedule
-from scaling.train.step import Program, State
-from scaling.train.tasks import feed_of
+from scaling.errors import InputError
+from scaling.grid import AnyData, Cell
+from scaling.train import checkpoint
+from scaling.train.course import Course, Log, OnChunk, Reading
+from scaling.train.step import Program
+from scaling.train.symptoms import BEYOND
+from scaling.train.tasks import Feed, feed_of
+from scaling.train.telemetry import Chunk
 
-# A loss this far above a uniform guess never comes back on such short runs.
-DIVERGED_NATS = 3.0
-
-Progress = Callable[[int, float], None]
-Curve = NDArray[np.float32]
+# How XLA says that memory ran out, on every backend.
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What training one cell gave; the sweep adds the plan's facts and stores it."""
 
-    status: str
+    status: str  # finished, recovered (after a rewind), stopped, diverged
     reason: str
     loss: float
     loss_se: float
     train_loss: float
     metrics: dict[str, float]  # what the task tells beside the loss
-    curve: Curve  # [steps, 3]: loss, gradient norm, learning rate
+    log: Log
+    blocks: tuple[str, ...]
+    steps: int  # that the weights behind `loss` have seen
+    best_loss: float  # the lowest held-out loss that was read
+    best_step: int
+    microbatch: int  # examples whose gradients were taken together, in the end
     seconds: float
     steps_trained: int  # own steps: the trunk segment first needed by this cell, and the cooldown
     started_at: str
     trained_at: str
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        return self.log.chunks
+
+    @property
+    def curve(self) -> NDArray[np.float32]:
+        """[steps, 3]: loss, gradient norm, learning rate."""
+        if not self.chunks:
+            return np.zeros((0, 3), np.float32)
+        parts = [np.stack([c.loss, c.grad_norm, c.learning_rate], 1) for c in self.chunks]
+        return np.concatenate(parts).astype(np.float32)
 
 
 def train_trunk(
@@ -57,140 +73,164 @@ def train_trunk(
     *,
     checkpoint_path: Path,
     on_cell: Callable[[Cell, Outcome], None],
-    on_progress: Progress = lambda steps, loss: None,
+    on_chunk: OnChunk = lambda chunk, findings: None,
 ) -> None:
-    """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes."""
-    cells = sorted(cells, key=lambda cell: cell.steps)
-    trunk = _Trunk(cells[0], data, checkpoint_path, on_progress)
-    for cell in cells:
-        on_cell(cell, trunk.finish(cell))
+    """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
+
+    Where the device's memory doesn't suffice, the batch is taken in more and smaller pieces.
+    Raises InputError where no smaller ones are left.
+    """
+    left = sorted(cells, key=lambda cell: cell.steps)
+    feed, pieces = feed_of(left[0], data), None
+    while left:
+        trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, pieces)
+        try:
+            while left:
+                on_cell(left[0], trunk.finish(left[0]))
+                del left[0]
+        except jax.errors.JaxRuntimeError as error:
+            if OUT_OF_MEMORY not in str(error):
+                raise
+            pieces = _more_pieces(left[0], trunk.program.pieces)
+        finally:
+            trunk.writer.close()
     checkpoint_path.unlink(missing_ok=True)
 
 
 class _Trunk:
     """The stable part of a run, resumed from its checkpoint where there is one."""
 
-    def __init__(self, cell: Cell, data: AnyData, path: Path, on_progress: Progress) -> None:
+    def __init__(
+        self, cell: Cell, feed: Feed, path: Path, on_chunk: OnChunk, pieces: int | None
+    ) -> None:
         self.clock = time.perf_counter()
         self.started_at = _now()
-        self.path, self.recipe, self.seed = path, cell.recipe, cell.seed
-        self.on_progress = on_progress
-        self.feed = feed_of(cell, data)
-        self.program = Program(cell.family, cell.shape, cell.recipe, streamed=self.feed.streamed)
-        state = self.program.init(jax.random.key(cell.seed))
-        stored = checkpoint.load(path, state)
-        branch_from = cell.steps - cell.cool_steps
-        if stored and stored.step > branch_from:
+        self.feed = feed
+        self.program = Program(
+            cell.family, cell.shape, cell.recipe, streamed=feed.streamed, pieces=pieces
+        )
+        self.examples = cell.batch // cell.shape.units
+        self.writer = checkpoint.Writer(path, cell.trunk_facts())
+        state, step, log = self.program.init(jax.random.key(cell.seed)), 0, Log()
+        stored = checkpoint.load(path, state, cell.trunk_facts())
+        if stored and stored.step > cell.steps - cell.cool_steps:
             stored = None  # beyond the shortest cell that is left: a trunk can't go back
-        self.state: State = stored.state if stored else state
-        self.step = stored.step if stored else 0
-        self.curve: Curve = stored.curve if stored else np.zeros((0, 3), np.float32)
         # What an interrupted run spent on this segment belongs to the cell that it was for.
-        unpaid = stored is not None and stored.step == branch_from
-        self.carried_seconds = stored.seconds if stored and unpaid else 0.0
-        self.carried_steps = stored.steps_trained if stored and unpaid else 0
-        self.failure = ""
+        self.carried_seconds, self.carried_steps = 0.0, 0
+        if stored:
+            state, step, log = stored.state, stored.step, stored.log
+            if stored.pays == cell.steps:
+                self.carried_seconds, self.carried_steps = stored.seconds, stored.steps_trained
+        self.course = Course(cell, self.program, feed, state, step, log, on_chunk)
 
     def finish(self, cell: Cell) -> Outcome:
-        branch_from = cell.steps - cell.cool_steps
-        steps_trained = self._advance_to(branch_from)
-        curve, failure = self.curve, self.failure
-        loss, loss_se, train_loss = float("nan"), float("nan"), float("nan")
-        metrics: dict[str, float] = {}
-        if not failure:
-            # The chunk donates its state: the branch works on a copy. What goes wrong in a
-            # branch is that cell's alone: the trunk goes on.
-            state, tail, failure = self._run(
-                jax.tree.map(jnp.copy, self.state),
-                branch_from,
-                cell.steps,
-                branch_from,
-                cell.cool_steps,
-            )
-            curve = np.concatenate([curve, tail])
+        before = len(self.course.log.chunks)
+        self._advance_to(cell)
+        course, steps_trained = self.course, self.carried_steps
+        if not course.ended:
+            # What goes wrong in a branch is that cell's alone: the trunk goes on.
+            course = course.branch(cell.cool_steps)
+            course.advance(cell.steps)
             steps_trained += cell.cool_steps
-        if not failure:
-            measured = self.program.evaluate(state, self.feed.held_out_arrays, self.feed.held_out())
-            losses = measured["loss"].astype(np.float64)
-            if np.isfinite(losses).all():
-                loss, loss_se = float(losses.mean()), float(losses.std(ddof=1) / losses.size**0.5)
-                metrics = self.feed.metrics(measured)
-                sample = self.program.evaluate(state, self.feed.arrays, self.feed.sample())
-                train_loss = float(sample["loss"].astype(np.float64).mean())
-            else:
-                failure = f"held-out loss {losses.mean():.3g} after step {cell.steps}"
+        return self._outcome(cell, course, steps_trained, already=before)
+
+    def _advance_to(self, cell: Cell) -> None:
+        """Train the trunk up to where `cell` branches off, and keep it on the disk."""
+        branch_from, first = cell.steps - cell.cool_steps, self.course.step
+        carried = self.carried_steps
+
+        def keep() -> None:
+            spent = time.perf_counter() - self.clock + self.carried_seconds
+            self.carried_steps = carried + self.course.step - first
+            course = self.course
+            self.writer.save(
+                checkpoint.Stored(
+                    course.state, course.step, course.log, cell.steps, spent, self.carried_steps
+                )
+            )
+
+        self.course.advance(branch_from, at_rest=keep)
+        self.carried_steps = carried + self.course.step - first
+
+    def _outcome(self, cell: Cell, course: Course, steps_trained: int, *, already: int) -> Outcome:
+        """already: chunks of the trunk before this cell: a trunk stopped by then is no news."""
+        log, failure = course.log, course.failure
+        last, train_loss = self._last_reading(course), float("nan")
+        if not failure and not last.loss <= self.feed.uniform + BEYOND:
+            failure = f"held-out loss {last.loss:.3g} after step {last.step}"
+        if failure:
+            last = Reading(last.step, {"loss": np.full(2, np.nan)})
+        elif last.step == course.step:
+            sample = self.program.evaluate(course.state, self.feed.arrays, self.feed.sample())
+            train_loss = float(sample["loss"].astype(np.float64).mean())
+        losses = last.measured["loss"].astype(np.float64)
+        best = min((log.best or last, last), key=lambda r: np.inf if np.isnan(r.loss) else r.loss)
+        log.findings += course.at_end()
         now = time.perf_counter()
         seconds, self.clock = now - self.clock + self.carried_seconds, now
-        self.carried_seconds = 0.0
+        self.carried_seconds, self.carried_steps = 0.0, 0
         started_at, self.started_at = self.started_at, _now()
+        stopped_before = log.stopped_at is not None and already == len(log.chunks)
         return Outcome(
-            status="diverged" if failure else "finished",
-            reason=failure,
-            loss=loss,
-            loss_se=loss_se,
+            status=_status(failure, log, stopped_before),
+            reason=failure or _reason(log, best),
+            loss=last.loss,
+            loss_se=float(losses.std(ddof=1) / losses.size**0.5),
             train_loss=train_loss,
-            metrics=metrics,
-            curve=curve,
+            metrics={} if failure else self.feed.metrics(last.measured),
+            log=log,
+            blocks=self.program.blocks.names,
+            steps=last.step,
+            best_loss=best.loss,
+            best_step=best.step,
+            microbatch=self.examples // self.program.pieces,
             seconds=seconds,
             steps_trained=steps_trained,
             started_at=started_at,
             trained_at=_now(),
         )
 
-    def _advance_to(self, step: int) -> int:
-        """Train the trunk up to `step`; how many steps this took since the last cell."""
-        trained, self.carried_steps = self.carried_steps, 0
-        if self.failure or step <= self.step:
-            return trained
-        trained += step - self.step
-        self.state, tail, self.failure = self._run(self.state, self.step, step, None, 0)
-        self.curve, self.step = np.concatenate([self.curve, tail]), step
-        if not self.failure:
-            spent = time.perf_counter() - self.clock + self.carried_seconds
-            checkpoint.save(
-                self.path, checkpoint.Stored(self.state, step, self.curve, spent, trained)
-            )
-        return trained
+    def _last_reading(self, course: Course) -> Reading:
+        """The one that a cell is judged by: at its end, or the best where it was stopped early."""
+        if course.log.stopped_at is not None and course.log.best is not None:
+            return course.log.best
+        if course.failure:
+            return Reading(course.step, {"loss": np.full(2, np.nan)})
+        measured = self.program.evaluate(
+            course.state, self.feed.held_out_arrays, self.feed.held_out()
+        )
+        return Reading(course.step, measured)
 
-    def _run(
-        self, state: State, first: int, last: int, cool_from: int | None, cool_steps: int
-    ) -> tuple[State, Curve, str]:
-        """Steps `first` ... `last` in chunks; each chunk's losses are read one chunk later,
-        so that the device never waits for the host. Also says what went wrong, or nothing."""
-        pieces: list[Curve] = []
-        pending: tuple[Any, Any] | None = None
-        for start in range(first, last, CHUNK_STEPS):
-            rates = schedule.rates(
-                start,
-                CHUNK_STEPS,
-                peak=self.recipe.learning_rate,
-                warmup=self.recipe.warmup_steps,
-                cool_from=cool_from,
-                cool_steps=cool_steps,
-            )
-            picks = self.feed.picks(start, CHUNK_STEPS)
-            noise = schedule.noise(self.seed, start, CHUNK_STEPS)
-            state, telemetry = self.program.chunk(state, self.feed.arrays, picks, rates, noise)
-            if pending is not None:
-                self._read(pending, pieces)
-            pending = (telemetry, rates)
-        if pending is not None:
-            self._read(pending, pieces)
-        curve = np.concatenate(pieces) if pieces else np.zeros((0, 3), np.float32)
-        return state, curve, self._failure(curve, first)
 
-    def _read(self, pending: tuple[Any, Any], pieces: list[Curve]) -> None:
-        told, rates = jax.device_get(pending)
-        piece = np.stack([told.loss, told.grad_norm, rates], 1).astype(np.float32)
-        pieces.append(piece)
-        self.on_progress(len(piece), float(piece[-1, 0]))
+def _status(failure: str, log: Log, stopped_before: bool) -> str:
+    if failure:
+        return "diverged"
+    if stopped_before:
+        return "stopped"
+    return "recovered" if log.rewinds else "finished"
 
-    def _failure(self, curve: Curve, first: int) -> str:
-        bad = ~np.isfinite(curve[:, 0]) | (curve[:, 0] > self.feed.uniform + DIVERGED_NATS)
-        if not bad.any():
-            return ""
-        at = int(np.argmax(bad))
-        return f"loss {curve[at, 0]:.3g} at step {first + at}"
+
+def _reason(log: Log, best: Reading) -> str:
+    """What a reader of the table must know of a run that came to an end."""
+    told = [f"rewound from step {r.step} to {r.to}: {r.why}" for r in log.rewinds]
+    if log.skipped:
+        told.append(f"{log.skipped} steps skipped: not finite")
+    if log.stopped_at is not None:
+        told.append(f"stopped early at step {log.stopped_at}: the best was at step {best.step}")
+    return "; ".join(told)
+
+
+def _more_pieces(cell: Cell, pieces: int) -> int:
+    """Half the microbatch, or the next smaller one that divides the batch."""
+    examples = cell.batch // cell.shape.units
+    for more in range(2 * pieces, examples + 1):
+        if examples % more == 0 and cell.unit != "pair":
+            return more
+    raise InputError(
+        f"cell {cell.id}: out of memory with {examples // pieces} of {examples} examples at a time"
+        + (": pairs are told apart within a whole batch" if cell.unit == "pair" else "")
+        + '; give a smaller batch, or remat = "blocks"'
+    )
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""What is said of a run that is not well: one label a finding, with the step and block of its onset."""
+"""What is said of a run that is not well: a label, with the step and the block of its onset."""
 
 from __future__ import annotations
 

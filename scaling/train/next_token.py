@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import Cell, Recipe
-from scaling.train.tasks import CHANGED, Measured, Told, Variables
+from scaling.train.tasks import CHANGED, Measured, Told, Variables, with_z_loss
 
 Array = jax.Array
 EVAL_WINDOWS = 64
@@ -22,14 +22,14 @@ class Task:
     """Tokens [n] on the device; a pick is the offsets of a step's windows."""
 
     def __init__(self, model: Any, shape: Any, recipe: Recipe) -> None:
-        self.model, self.context = model, int(shape.context)
+        self.model, self.context, self.z_loss = model, int(shape.context), recipe.z_loss
 
     def example(self) -> tuple[Array, ...]:
         return (jnp.zeros((1, self.context), jnp.int32),)
 
     def loss(self, variables: Variables, arrays: Any, picks: Any, key: Array) -> Told:
-        losses, changed = self._token_losses(variables, arrays, picks, train=True)
-        return Told(losses.mean(), changed)
+        losses, log_z, changed = self._token_losses(variables, arrays, picks, train=True)
+        return Told(losses.mean(), with_z_loss(changed, self.z_loss, log_z))
 
     def reference(self, variables: Variables, arrays: Any) -> Any:
         return ()
@@ -37,24 +37,26 @@ class Task:
     def measure(
         self, variables: Variables, arrays: Any, picks: Any, reference: Any
     ) -> dict[str, Array]:
-        losses, _ = self._token_losses(variables, arrays, picks, train=False)
+        losses, _, _ = self._token_losses(variables, arrays, picks, train=False)
         return {"loss": losses.mean(-1)}
 
     def _token_losses(
         self, variables: Variables, tokens: Array, starts: Array, *, train: bool
-    ) -> tuple[Array, dict[str, Any]]:
+    ) -> tuple[Array, Array, dict[str, Any]]:
+        """Losses and log Z of each token [batch, context], and what the model changed."""
         window = tokens[starts[:, None] + jnp.arange(self.context + 1)].astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
         logits, changed = self.model.apply(variables, inputs, train=train, mutable=CHANGED)
         picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
-        losses: Array = jax.nn.logsumexp(logits, -1) - picked
-        return losses, changed
+        log_z: Array = jax.nn.logsumexp(logits, -1)
+        return log_z - picked, log_z, changed
 
 
 class Feed:
     """A corpus on the device; evaluations read windows spread over the whole held-out part."""
 
     streamed = False
+    waited = 0.0
 
     def __init__(self, cell: Cell, corpus: Corpus) -> None:
         context = cell.context

@@ -38,7 +38,7 @@ class Blocks:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._paths: dict[Path, list[Path]] = {}  # of each block, where its parameters lie
         self._stacked: dict[Path, int] = {}  # of a stack, its number of blocks
-        parts = [
+        parts: list[Path] = [
             path
             for key, value in params.items()
             for path in ([(key, inner) for inner in value] if key in CONTAINERS else [(key,)])

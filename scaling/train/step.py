@@ -129,6 +129,9 @@ class Program:
         host = jax.device_get(parts)
         return {name: np.concatenate([_flat(part[name]) for part in host]) for name in host[0]}
 
+    def with_fresh_moments(self, state: State) -> State:
+        return state._replace(optimiser=self._direction.init(state.params))
+
     def _init(self, key: Array) -> State:
         collections = self.model.init(key, *self.task.example())
         self._made = params = collections["params"]  # here its keys still stand as they were made

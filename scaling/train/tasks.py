@@ -61,6 +61,7 @@ class Feed(Protocol):
 
     uniform: float  # the loss of a uniform guess, in nats
     streamed: bool  # batches come from the host one by one, too large to be sent ahead
+    waited: float  # seconds so far that steps waited for their batches
     arrays: Any
     held_out_arrays: Any
 
@@ -79,6 +80,17 @@ class Feed(Protocol):
     def metrics(self, measured: Measured) -> dict[str, float]:
         """What the run table tells beside the loss."""
         ...
+
+
+def with_z_loss(changed: dict[str, Any], weight: float | None, log_z: Array) -> dict[str, Any]:
+    """`changed` with weight * mean(log Z^2) among the penalties, which are trained on but never
+    reported; log Z [...] of each prediction. It keeps logits near 0 (Chowdhery et al. 2022,
+    arXiv:2204.02311, section 5).
+    """
+    if weight is None:
+        return changed
+    penalty = weight * (log_z**2).mean()
+    return {**changed, "losses": {**changed.get("losses", {}), "z_loss": penalty}}
 
 
 def make(unit: Unit, model: Any, shape: Any, recipe: Any) -> Task:

@@ -51,6 +51,9 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
         {**LARGE, "width": 8, "depth": 10},
         {**LARGE, "width": 4, "depth": 14, "shortcut": "identity", "zero_init": True},
         {**IMAGE, "width": 4, "depth": 11, "block": "bottleneck"},
+        {**IMAGE, "width": 3, "depth": 20, "shortcut": "none"},
+        {**SMALL, "width": 4, "depth": 8, "shortcut": "none", "norm": "none"},
+        {**LARGE, "width": 4, "depth": 14, "shortcut": "projection", "norm": "none"},
     ],
     "vit": [
         {**IMAGE, "width": 16},

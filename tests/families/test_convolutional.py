@@ -41,6 +41,9 @@ IMAGENET = {"image": 224, "channels": 3, "classes": 1000}
         ("resnet", {"depth": 20, "block": "botleneck"}, "valid: basic, bottleneck"),
         ("resnet", {"depth": 51, "layout": "imagenet"}, "14, 26, 50, 101, 152, 200"),
         ("resnet", {"depth": 20, "layout": "cifar10"}, "valid: imagenet, cifar"),
+        ("resnet", {"depth": 20, "shortcut": "skip"}, "valid: projection, identity, none"),
+        ("resnet", {"depth": 20, "shortcut": "none", "zero_init": True}, "so valid with both"),
+        ("resnet", {"depth": 20, "norm": "none", "zero_init": True}, "so valid with both"),
     ],
 )
 def test_shapes_that_cannot_be_built(family: str, dials: dict[str, Any], message: str) -> None:
@@ -77,6 +80,24 @@ def test_the_imagenet_ladder_is_near_every_size(size: float) -> None:
     shape = get("resnet").from_size(size, **IMAGENET)
     assert max(shape.N / size, size / shape.N) < 1.2
     assert shape.width == 64 or shape.depth == 18 or shape.width > 64
+
+
+@pytest.mark.parametrize("depth", [8, 56, 110])
+def test_a_plain_net_is_its_residual_counterpart_without_sums(depth: int) -> None:
+    """Identity shortcuts add neither parameters nor products (He et al. 2015, section 4.2)."""
+    residual = get("resnet").from_dials(depth=depth, **IMAGE)
+    plain = get("resnet").from_dials(depth=depth, shortcut="none", **IMAGE)
+    assert residual.shortcut == "identity"
+    assert plain.parameters() == residual.parameters()
+    assert plain.training_flops() == residual.training_flops()
+    assert plain.receptive_field == residual.receptive_field
+    sums = ("add", "shortcut")
+    assert plain.layers() == tuple(x for x in residual.layers() if x.kind not in sums)
+
+
+def test_a_norm_that_is_as_usual_changes_no_cell() -> None:
+    assert "norm" not in get("resnet").from_dials(depth=8, **IMAGE).to_dict()
+    assert get("resnet").from_dials(depth=8, norm="none", **IMAGE).to_dict()["norm"] == "none"
 
 
 def test_the_imagenet_ladder_never_falls() -> None:

@@ -21,6 +21,8 @@ from scaling.families import get
         ("cnn", {"width": 32}, 32),
         ("cnn", {"width": 32, "norm": "none"}, 32),
         ("resnet", {"width": 16, "depth": 8}, 32),
+        ("resnet", {"width": 16, "depth": 8, "shortcut": "none"}, 32),
+        ("resnet", {"width": 16, "depth": 8, "shortcut": "none", "norm": "none"}, 32),
         ("vgg", {"width": 16, "depth": 11, "norm": "none"}, 64),
         ("alexnet", {"width": 24}, 64),
     ],

@@ -16,9 +16,12 @@ from scaling.models import rates, resnet
 DEPTH = 20
 
 
-def built(monkeypatch: pytest.MonkeyPatch, stacked_from: int) -> battery.Built:
+VARIANTS = [{"zero_init": True}, {"shortcut": "none"}, {"shortcut": "none", "norm": "none"}]
+
+
+def built(monkeypatch: pytest.MonkeyPatch, stacked_from: int, **dials: Any) -> battery.Built:
     monkeypatch.setattr(resnet, "STACKED_FROM", stacked_from)
-    shape = get("resnet").from_dials(width=3, depth=DEPTH, zero_init=True, **battery.SMALL)
+    shape = get("resnet").from_dials(width=3, depth=DEPTH, **dials, **battery.SMALL)
     return battery.build("resnet", shape, transfer=False)
 
 
@@ -37,14 +40,17 @@ def unstacked(tree: Any) -> Any:
     return out
 
 
-def test_a_stack_is_the_net_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, plain = built(monkeypatch, 1), built(monkeypatch, 100)
+@pytest.mark.parametrize("dials", VARIANTS, ids=str)
+def test_a_stack_is_the_net_written_out(
+    monkeypatch: pytest.MonkeyPatch, dials: dict[str, Any]
+) -> None:
+    stack, plain = built(monkeypatch, 1, **dials), built(monkeypatch, 100, **dials)
     random = np.random.default_rng(0)
     params, others = jax.tree.map(
         lambda leaf: random.uniform(-0.2, 0.5, leaf.shape).astype(np.float32),
         (stack.params, stack.others),
     )
-    stats = jax.tree.map(np.abs, others["batch_stats"])
+    stats = jax.tree.map(np.abs, others.get("batch_stats", {}))
     monkeypatch.setattr(resnet, "STACKED_FROM", 1)
     ours = battery.run(jax.value_and_grad(stack.loss), params, {"batch_stats": stats}, *stack.data)
     monkeypatch.setattr(resnet, "STACKED_FROM", 100)
@@ -61,8 +67,9 @@ def test_a_stack_is_the_net_written_out(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3 * np.abs(b).max())
 
 
-def test_vectors_in_a_stack_are_vectors_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    params = built(monkeypatch, 1).params
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_vectors_in_a_stack_are_vectors_still(monkeypatch: pytest.MonkeyPatch, norm: str) -> None:
+    params = built(monkeypatch, 1, norm=norm).params
     matrices = jax.tree_util.tree_map_with_path(rates.is_matrix, params)
     for path, found in jax.tree_util.tree_leaves_with_path(matrices):
         assert found == (path[-1].key == "kernel")

@@ -1,0 +1,278 @@
+"""Takes a run's steps, watches what they tell, and recovers as far as the grid allows.
+
+A course is a trunk on its way, or a branch that cools down. Whatever happened to it stands in its
+log, which goes into checkpoints and records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.grid import CHUNK_STEPS, Cell
+from scaling.train import schedule
+from scaling.train.diagnosis import Watch
+from scaling.train.findings import Finding
+from scaling.train.step import Program, State
+from scaling.train.tasks import Feed, Measured
+from scaling.train.telemetry import Chunk
+
+OnChunk = Callable[[Chunk, list[Finding]], None]
+# Between two checkpoints of a trunk on its way: what a killed process loses.
+REST_SECONDS = 60.0
+
+
+class Sent(NamedTuple):
+    """A chunk on its way."""
+
+    first_step: int
+    told: Any
+    rates: NDArray[np.float32]
+    waited: float
+
+
+@dataclass(frozen=True)
+class Rewind:
+    """From `step` back to `to`; `why`: the finding that led to it."""
+
+    step: int
+    to: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The held-out loss after `step` steps, read in passing."""
+
+    step: int
+    measured: Measured
+
+    @property
+    def loss(self) -> float:
+        return float(self.measured["loss"].astype(np.float64).mean())
+
+
+@dataclass
+class Log:
+    """What has happened so far."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    rewinds: list[Rewind] = field(default_factory=list)
+    held_out: dict[int, float] = field(default_factory=dict)
+    best: Reading | None = None
+    stopped_at: int | None = None  # where early stopping ended it
+    factor: float = 1.0  # of the learning rate
+    passed: int = 0  # batches that rewinds went past
+
+    def copy(self) -> Log:
+        """A branch's own log; what it has in common with the trunk's is never changed."""
+        return replace(
+            self,
+            chunks=list(self.chunks),
+            findings=list(self.findings),
+            rewinds=list(self.rewinds),
+            held_out=dict(self.held_out),
+        )
+
+    @property
+    def skipped(self) -> int:
+        return int(sum(chunk.skipped.sum() for chunk in self.chunks))
+
+    def beyond_scaling(self) -> int:
+        """Skipped steps that no overflow of scaled losses explains."""
+        return int(sum(c.skipped.sum() for c in self.chunks if c.loss_scale <= 1))
+
+
+class Course:
+    """One trunk or branch. `cooling`: the step from which a branch cools down, and for how long."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        program: Program,
+        feed: Feed,
+        state: State,
+        step: int,
+        log: Log,
+        on_chunk: OnChunk,
+        cooling: tuple[int, int] | None = None,
+    ) -> None:
+        self.cell, self.program, self.feed, self.on_chunk = cell, program, feed, on_chunk
+        self.state, self.step, self.log, self.cooling = state, step, log, cooling
+        self.failure = ""
+        scaled = bool(state.scale)
+        self._watch = Watch(program.blocks.names, feed.uniform, scaled=scaled)
+        for chunk in log.chunks:  # what it saw before it was interrupted, or branched off
+            self._watch.see(chunk)
+        self._good: tuple[int, State] | None = None
+        self._candidate: tuple[int, State] | None = None
+        self._read_at = time.perf_counter()
+
+    def branch(self, cool_steps: int) -> Course:
+        """The cooldown from here: its steps, and all that befalls it, are its own."""
+        return Course(
+            self.cell,
+            self.program,
+            self.feed,
+            jax.tree.map(jnp.copy, self.state),  # a chunk donates its state
+            self.step,
+            self.log.copy(),
+            self.on_chunk,
+            (self.step, cool_steps),
+        )
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.failure) or self.log.stopped_at is not None
+
+    def advance(self, last: int, at_rest: Callable[[], None] | None = None) -> None:
+        """Steps up to `last`, in chunks, or until it fails or is stopped early.
+
+        `at_rest` is called once in `REST_SECONDS`, and at the end, with nothing in flight.
+        """
+        every = self.cell.recipe.evaluate_every
+        while self.step < last and not self.ended:
+            self._leg(last if every is None else min(last, every * (self.step // every + 1)))
+            if every is not None and self.step % every == 0 and not self.failure:
+                self._take_reading()
+            if at_rest is not None and not self.ended:
+                at_rest()
+
+    def _leg(self, last: int) -> None:
+        """Steps up to `last`, or for `REST_SECONDS`. Each chunk is read one chunk later, so that
+        the device never waits for the host."""
+        pending: Sent | None = None
+        until = time.perf_counter() + REST_SECONDS
+        while not self.failure and (self.step < last or pending is not None):
+            sent = None
+            if self.step < last and (pending is None or time.perf_counter() < until):
+                self._keep_snapshot(settled=pending is None)
+                sent = self._send()
+            if pending is not None and self._read(pending):
+                sent = None  # it was sent from a state that is given up
+            pending = sent
+            if sent is None and time.perf_counter() >= until:
+                break
+
+    def _send(self) -> Sent:
+        first, recipe = self.step, self.cell.recipe
+        cool_from, cool_steps = self.cooling or (None, 0)
+        rates = schedule.rates(
+            first,
+            CHUNK_STEPS,
+            peak=recipe.learning_rate,
+            warmup=recipe.warmup_steps,
+            cool_from=cool_from,
+            cool_steps=cool_steps,
+        )
+        rates = rates * np.float32(self.log.factor)
+        at = first + self.log.passed
+        waited = self.feed.waited
+        picks = self.feed.picks(at, CHUNK_STEPS)
+        noise = schedule.noise(self.cell.seed, at, CHUNK_STEPS)
+        self.state, told = self.program.chunk(self.state, self.feed.arrays, picks, rates, noise)
+        self.step += CHUNK_STEPS
+        return Sent(first, told, rates, self.feed.waited - waited)
+
+    def _read(self, sent: Sent) -> bool:
+        """Take in a chunk that has ended; whether the course was rewound."""
+        told: dict[str, Any] = {
+            k: v if np.ndim(v) else float(v) for k, v in jax.device_get(sent.told)._asdict().items()
+        }
+        now = time.perf_counter()
+        chunk = Chunk(
+            first_step=sent.first_step,
+            learning_rate=sent.rates,
+            seconds=now - self._read_at,
+            waited=sent.waited,
+            **told,
+        )
+        self._read_at = now
+        new = self._watch.see(chunk)
+        self.log.chunks.append(chunk)
+        self.log.findings += new
+        self.on_chunk(chunk, new)
+        why = self._lost(chunk, new)
+        if why and self._may_rewind():
+            self._rewind(chunk, why)
+            return True
+        self.failure = why
+        self._settle(chunk.last_step)
+        return False
+
+    def _lost(self, chunk: Chunk, new: list[Finding]) -> str:
+        """Why the course can't go on as it is, or nothing."""
+        if self._over_budget():
+            bad = chunk.first_step + int(np.argmax(chunk.skipped))
+            return (
+                f"{self.log.beyond_scaling()} steps were not finite, the last at step {bad}; "
+                f"{self.cell.recovery.skip_steps} may be skipped"
+            )
+        if chunk.loss_scale < 1:
+            return f"the scale of float16's losses fell below 1 at step {chunk.last_step}"
+        for finding in new:
+            if finding.label == "divergence":
+                return f"{finding.told} at step {finding.step}"
+            if finding.label == "spike" and self._may_rewind():
+                return f"{finding.told} at step {finding.step}"
+        return ""
+
+    def _may_rewind(self) -> bool:
+        return len(self.log.rewinds) < self.cell.recovery.rewinds and self._good is not None
+
+    def _over_budget(self) -> bool:
+        return self.log.beyond_scaling() > self.cell.recovery.skip_steps
+
+    def _keep_snapshot(self, *, settled: bool) -> None:
+        """A copy of the state where one is due; it is good once all before it was read as such."""
+        recovery = self.cell.recovery
+        every = CHUNK_STEPS * max(1, recovery.snapshot_every // CHUNK_STEPS)
+        if not recovery.rewinds or (self.step % every and self._good is not None):
+            return
+        self._candidate = (self.step, jax.tree.map(jnp.copy, self.state))
+        if settled:
+            self._settle(self.step)
+
+    def _settle(self, step: int) -> None:
+        if self._candidate is not None and self._candidate[0] <= step:
+            self._good, self._candidate = self._candidate, None
+
+    def _rewind(self, chunk: Chunk, why: str) -> None:
+        """Back to the last good snapshot, and past every batch that was seen since."""
+        assert self._good is not None
+        to, state = self._good
+        recovery, log = self.cell.recovery, self.log
+        log.rewinds.append(Rewind(chunk.last_step, to, why))
+        log.chunks = [c for c in log.chunks if c.last_step <= to]
+        log.held_out = {step: loss for step, loss in log.held_out.items() if step <= to}
+        log.passed += self.step - to
+        log.factor *= recovery.lower_rate or 1.0
+        self.state, self.step, self._candidate = jax.tree.map(jnp.copy, state), to, None
+        if recovery.reset_moments:
+            self.state = self.program.with_fresh_moments(self.state)
+
+    def at_end(self) -> list[Finding]:
+        """What is plain once it has ended."""
+        return self._watch.end()
+
+    def _take_reading(self) -> None:
+        measured = self.program.evaluate(
+            self.state, self.feed.held_out_arrays, self.feed.held_out()
+        )
+        self._read_at = time.perf_counter()  # no chunk's own time
+        reading, log = Reading(self.step, measured), self.log
+        log.held_out[self.step] = reading.loss
+        if log.best is None or reading.loss < log.best.loss:
+            log.best = reading
+        patience = self.cell.recipe.early_stop
+        since = [step for step in log.held_out if step > log.best.step]
+        if patience is not None and len(since) >= patience:
+            log.stopped_at = self.step
