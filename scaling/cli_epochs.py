@@ -112,13 +112,13 @@ def epochs(
     fitted = fit_law(law, read(table, columns), **settings)
     asked = Repetition(fitted, within=within, reach=reach)
     N = size or float(fitted.points["N"].max())
-    U = unique or _most_repeated(fitted)
-    found = asked.epochs(N, U, at)
+    U, found = unique, None
+    if asked.repeats:
+        U = unique or _most_repeated(fitted)
+        found = asked.epochs(N, U, at)
     needed = [asked.needed(N), *([] if seen is None else [asked.needed(N, seen)])]
-    budget = None if compute is None else asked.budget(compute, U)
-    notes = asked.beyond(
-        N=N, D_unique=U, D=seen, epochs=None if seen is None else max(seen / U, 1.0)
-    )
+    budget = None if compute is None else asked.budget(compute, U or 1.0)
+    notes = asked.beyond(N=N, D_unique=U, D=seen)
     if as_json:
         show_json(
             {
@@ -151,16 +151,18 @@ def _most_repeated(fitted: Fit) -> float:
 
 
 def _words(
-    fitted: Fit, longest: float, found: Epochs, needed: list[Needed], budget: Budget | None
+    fitted: Fit,
+    longest: float,
+    found: Epochs | None,
+    needed: list[Needed],
+    budget: Budget | None,
 ) -> Iterator[RenderableType]:
     from scaling.units import measure, unit_of_d
 
     kinds = fitted.conventions
     units = unit_of_d(kinds["D_kind"])
-    unit = units.removesuffix("s")
     loss = "loss" if kinds["L_kind"] == "unstated" else measure(kinds["L_kind"]).label
-    share = f"{100 * found.within:.3g} %"
-    most = found.best.most
+    share = f"{100 * needed[0].within:.3g} %"
     yield (
         f"{fitted.law.name}: L = {fitted.law.formula}, fitted to {fitted.n_rows} rows of "
         f"{fitted.n_clusters} {fitted.cluster_by}s of {fitted.source}; L is "
@@ -168,16 +170,8 @@ def _words(
     )
     yield fitted.status
     yield from fitted.left_out
-    yield _table(found, units, unit)
-    if found.turns > 0:
-        yield (
-            f"the loss is least after {found.best} epochs, {found.best_loss}; it rises from there "
-            f"in {found.turns:.0%} of draws"
-        )
-    else:
-        yield f"the loss does not rise up to {most:.4g} epochs; it reaches {found.best_loss}"
-    yield f"within {share} of that after {found.enough} epochs"
-    yield f"a repeated {unit} is worth less than half a fresh one after {found.half} epochs"
+    if found is not None:
+        yield from _of_epochs(found, longest, units, share)
     for item in needed:
         yield _need(item, units, share)
     if budget is not None:
@@ -188,9 +182,23 @@ def _words(
         )
     yield (
         f"intervals are 90 %, of {len(fitted.draws)} bootstrap draws: what the runs leave open "
-        f"under this law, not an error of the law; the table repeats up to {longest:.3g} times and "
-        f"up to {most:.4g} were looked at"
+        "under this law, not an error of the law"
     )
+
+
+def _of_epochs(found: Epochs, longest: float, units: str, share: str) -> Iterator[RenderableType]:
+    unit, most = units.removesuffix("s"), found.best.most
+    yield _table(found, units, unit)
+    if found.turns > 0:
+        yield (
+            f"the loss is least after {found.best} epochs, {found.best_loss}; it rises from there "
+            f"in {found.turns:.0%} of draws"
+        )
+    else:
+        yield f"the loss does not rise; it reaches {found.best_loss}"
+    yield f"within {share} of that after {found.enough} epochs"
+    yield f"a repeated {unit} is worth less than half a fresh one after {found.half} epochs"
+    yield f"the table repeats up to {longest:.3g} times, and up to {most:.4g} were looked at"
 
 
 def _need(item: Needed, units: str, share: str) -> str:

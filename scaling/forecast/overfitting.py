@@ -23,7 +23,10 @@ Array = NDArray[np.float64]
 
 WITHIN = 0.01  # of loss: what is as good as the best
 REACH = 4.0  # how many times the longest repetition of the table is looked at
-_NEEDS = {"N", "D", "D_unique"}
+_VALID = (
+    "repeated data need a law of N, D and D_unique, such as overfit, overfit_ratio, bounded or "
+    "muennighoff_tied"
+)
 _PER_E_FOLD = 24  # grid points in an e-fold of epochs or of N
 _UNLIMITED = 1e30  # tokens
 _FAR = 1e4  # how many times beyond the table an amount of data, or a size, is looked for
@@ -116,14 +119,17 @@ class Budget:
 
 
 class Repetition:
-    """A fit that is asked about repeated data. Raises InputError for a law that can't tell."""
+    """A fit that is asked about repeated data.
+
+    A law of N and D alone is taken as Kaplan's: of runs that were stopped at their best, D counting
+    the unique data. It says how much data a size needs, and nothing of epochs. Raises InputError
+    for a law of other variables.
+    """
 
     def __init__(self, fit: Fit, *, within: float = WITHIN, reach: float = REACH) -> None:
-        if not _NEEDS >= set(fit.law.variables) >= {"N", "D_unique", "D"}:
-            raise InputError(
-                f"law {fit.law.name} is of {', '.join(fit.law.variables)}: repeated data need one "
-                "of N, D and D_unique, such as overfit, overfit_ratio, bounded or muennighoff_tied"
-            )
+        self.repeats = "D_unique" in fit.law.variables
+        if {*fit.law.variables, "D_unique"} != {"N", "D", "D_unique"}:
+            raise InputError(f"law {fit.law.name} is of {', '.join(fit.law.variables)}: {_VALID}")
         for name, value, valid in (("within", within, 0 < within < 1), ("reach", reach, reach > 1)):
             if not valid:
                 range_ = "between 0 and 1" if name == "within" else "above 1"
@@ -134,18 +140,21 @@ class Repetition:
             name: np.concatenate([[fit.params[name]], draws])[:, None]
             for name, draws in fit.params_draws().items()
         }
-        self.longest = float((fit.points["D"] / fit.points["D_unique"]).max())
+        self._unique = fit.points["D_unique" if self.repeats else "D"]
+        self.longest = float((fit.points["D"] / self._unique).max())
         self.reach = reach * max(self.longest, 2.0)
 
     def loss(self, N: Any, D: Any, D_unique: Any) -> Array:
         """The law's loss, estimate first: [1 + draws, points]."""
+        x = {"D": D, "D_unique": D_unique} if self.repeats else {"D": np.minimum(D, D_unique)}
         with np.errstate(over="ignore", invalid="ignore"):  # a draw that ran away
-            found = self.fit.law.predict(N=N, D=D, D_unique=D_unique, **self._params)
+            found = self.fit.law.predict(N=N, **x, **self._params)
         return np.asarray(np.nan_to_num(found, nan=np.inf, posinf=np.inf), dtype=float)
 
     def epochs(self, N: float, D_unique: float, at: Sequence[float] | None = None) -> Epochs:
         """What epochs of D_unique are worth to a model of N; `at`: those that are listed."""
         _positive(N=N, D_unique=D_unique)
+        self._must_repeat("epochs")
         listed = at or [2.0**i for i in range(int(np.log2(self.reach)) + 1)]
         if min(listed) < 1:
             raise InputError(f"epochs = {min(listed):g}; must be 1 or more")
@@ -187,8 +196,7 @@ class Repetition:
         _positive(N=N, **({} if D is None else {"D": D}))
         share = 1 + self.within
         if D is None:
-            seen = self.fit.points["D_unique"]
-            low, high = seen.min() / _FAR, seen.max() * _FAR
+            low, high = self._unique.min() / _FAR, self._unique.max() * _FAR
             target = share * self.loss(N, _UNLIMITED, _UNLIMITED)
             passes = _grid(1.0, self.reach)[::2]
 
@@ -196,6 +204,7 @@ class Repetition:
                 best = self.loss(N, passes * U, U).min(axis=1, keepdims=True)
                 return np.asarray(best <= target)
         else:
+            self._must_repeat("runs of a given D")
             low, high = D / (_FAR * self.longest), D
             target = share * self.loss(N, D, D)
 
@@ -207,6 +216,7 @@ class Repetition:
     def budget(self, C: float, D_unique: float) -> Budget:
         """The best N and epochs for C FLOPs, by the cost of the table's own runs."""
         _positive(C=C, D_unique=D_unique)
+        self._must_repeat("budgets")
         sizes = self.fit.points["N"]
         N = _grid(sizes.min() / _FAR**0.5, sizes.max() * _FAR**0.5)
         D = self.fit.cost.tokens(C, N)
@@ -225,7 +235,8 @@ class Repetition:
     def beyond(self, **asked: float | None) -> list[str]:
         """What was asked for that lies outside the runs fitted, and how far."""
         points = dict(self.fit.points)
-        points["epochs"] = points["D"] / points["D_unique"]
+        points["D_unique"] = self._unique
+        points["epochs"] = points["D"] / self._unique
         told = []
         for name, value in asked.items():
             if value is None:
@@ -236,6 +247,10 @@ class Repetition:
             if value < 0.999 * low:
                 told.append(f"{name} = {value:.4g} is {low / value:.3g} times below the least")
         return told
+
+    def _must_repeat(self, what: str) -> None:
+        if not self.repeats:
+            raise InputError(f"law {self.fit.law.name} says nothing of {what}: {_VALID}")
 
     def _worth(self, N: float, D: Array, D_unique: float) -> tuple[Array, Array]:
         """The loss of D, and the fresh data, at most D, that give the same: [1 + draws, points]."""

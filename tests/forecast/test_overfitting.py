@@ -146,10 +146,24 @@ def test_what_lies_outside_the_runs_is_said(asked: Repetition) -> None:
     assert "10 times below the least" in told[1]
 
 
+def test_kaplans_criterion_gives_the_papers_rule() -> None:
+    """Section 4.2, eq. 4.4: within 2 % of unlimited data needs D >= 5e3 N^0.74."""
+    n, d = np.meshgrid(np.geomspace(1e6, 1e9, 6), np.geomspace(1e7, 1e11, 6))
+    p = laws.published["kaplan2020"].params
+    loss = laws.get("kaplan").predict(N=n, D=d, **p)
+    table = pd.DataFrame({"N": n.ravel(), "D": d.ravel(), "loss": loss.ravel()})
+    asked = Repetition(fit("kaplan", table, draws=0), within=0.02)
+    small, large = (asked.needed(size).D_unique.point for size in (1e7, 1e9))
+    assert np.log(large / small) / np.log(100) == pytest.approx(0.74, abs=0.005)
+    assert small / 1e7**0.74 == pytest.approx(5e3, rel=0.15)  # printed with one digit
+    for question in (lambda: asked.epochs(1e7, 1e8), lambda: asked.budget(1e18, 1e8)):
+        with pytest.raises(InputError, match=r"law kaplan says nothing of (epochs|budgets)"):
+            question()
+
+
 def test_bad_questions(asked: Repetition) -> None:
-    plain = fit("chinchilla", runs(), draws=0)
-    with pytest.raises(InputError, match="chinchilla is of N, D: repeated data need one of N, D"):
-        Repetition(plain)
+    with pytest.raises(InputError, match="kaplan_n is of N: repeated data need a law of N, D and"):
+        Repetition(fit("kaplan_n", runs(), draws=0))
     for bad in ({"within": 0.0}, {"within": 1.0}, {"reach": 1.0}):
         with pytest.raises(InputError, match="must be a number"):
             Repetition(asked.fit, **bad)
@@ -184,3 +198,16 @@ def test_the_command_needs_repetition_in_the_table(tmp_path) -> None:  # type: i
     said = CliRunner().invoke(app, ["epochs", str(path), "--draws", "20"])
     assert said.exit_code != 0
     assert "no run repeats its data" in str(said.exception)
+
+
+def test_the_command_takes_a_law_of_early_stopped_runs(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "runs.csv"
+    best = runs().groupby(["N", "D_unique"], as_index=False)["loss"].min()
+    best.rename(columns={"loss": "best_loss"}).to_csv(path, index=False)
+    columns = "D=D_unique,L=best_loss"
+    said = CliRunner().invoke(
+        app, ["epochs", str(path), "--law", "kaplan", "--columns", columns, "--draws", "20"]
+    )
+    assert said.exit_code == 0, said.output
+    assert "unique tokens that N = 300,000 needs" in said.output
+    assert "epochs" not in said.output
