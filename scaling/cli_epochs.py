@@ -103,7 +103,8 @@ def epochs(
 ) -> None:
     """Tell how many epochs are worth it, and how much unique data a model needs."""
     from scaling.fit import fit as fit_law
-    from scaling.forecast.overfitting import Repetition, to_json
+    from scaling.forecast.answers import to_json
+    from scaling.forecast.overfitting import Repetition
 
     settings = fit_settings(
         method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, "cluster",
@@ -117,7 +118,8 @@ def epochs(
         U = unique or _most_repeated(fitted)
         found = asked.epochs(N, U, at)
     needed = [asked.needed(N), *([] if seen is None else [asked.needed(N, seen)])]
-    budget = None if compute is None else asked.budget(compute, U or 1.0)
+    # Without U the law is one that a budget refuses, and says why.
+    budget = None if compute is None else asked.budget(compute, U or N)
     notes = asked.beyond(N=N, D_unique=U, D=seen)
     if as_json:
         show_json(

@@ -10,7 +10,7 @@ more epochs stop to gain.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit import Fit
+from scaling.forecast.answers import Answer, answer_of
 
 Array = NDArray[np.float64]
 
@@ -32,34 +33,6 @@ _UNLIMITED = 1e30  # tokens
 _FAR = 1e4  # how many times beyond the table an amount of data, or a size, is looked for
 _HALVINGS = 50
 _RISE = 1e-6  # of loss: less is the rounding of a law that is flat
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A number and the central 90 % of its draws; what lies past `least` or `most`, the ends that
-    were looked at, is 0 or infinite."""
-
-    point: float
-    q05: float
-    q95: float
-    least: float = 0.0
-    most: float = float("inf")
-
-    def __str__(self) -> str:
-        ends = f" [{self._one(self.q05)}, {self._one(self.q95)}]" if self.q05 < self.q95 else ""
-        return f"{self._one(self.point)}{ends}"
-
-    def _one(self, value: float) -> str:
-        if np.isinf(value):
-            return f"> {self.most:.4g}"
-        return f"< {self.least:.4g}" if value == 0 < self.least else f"{value:.4g}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ends that were not found are None."""
-        found = {name: getattr(self, name) for name in ("point", "q05", "q95")}
-        told = {k: None if np.isinf(v) or v == 0 < self.least else v for k, v in found.items()}
-        limits = {"least": self.least, "most": self.most}
-        return told | {k: v for k, v in limits.items() if 0 < v < np.inf}
 
 
 @dataclass(frozen=True)
@@ -175,17 +148,17 @@ class Repetition:
             N,
             D_unique,
             self.within,
-            best=_answer(best, *limits),
-            best_loss=_answer(lowest),
+            best=answer_of(best, *limits),
+            best_loss=answer_of(lowest),
             turns=float(rises[1:].mean() if len(rises) > 1 else rises[0]),
-            enough=_answer(enough, *limits),
-            half=_answer(half, *limits),
+            enough=answer_of(enough, *limits),
+            half=answer_of(half, *limits),
             rows=tuple(
                 Worth(
                     float(passes),
-                    _answer(loss_at[:, i]),
-                    _answer(fresh_at[:, i] / D_unique),
-                    _answer(value_at[:, i]),
+                    answer_of(loss_at[:, i]),
+                    answer_of(fresh_at[:, i] / D_unique),
+                    answer_of(value_at[:, i]),
                 )
                 for i, passes in enumerate(rows)
             ),
@@ -211,7 +184,7 @@ class Repetition:
             def enough(U: Array) -> NDArray[np.bool_]:
                 return np.asarray(self.loss(N, D, U) <= target)
 
-        return Needed(N, D, self.within, _answer(self._least(enough, low, high), low, high))
+        return Needed(N, D, self.within, answer_of(self._least(enough, low, high), low, high))
 
     def budget(self, C: float, D_unique: float) -> Budget:
         """The best N and epochs for C FLOPs, by the cost of the table's own runs."""
@@ -225,10 +198,10 @@ class Repetition:
             loss = self.loss(N, D, unique)
             at = loss.argmin(axis=1)
             size = np.where(at == 0, 0.0, np.where(at == len(N) - 1, np.inf, N[at]))
-            answers.append(_answer(size, float(N[0]), float(N[-1])))
-            answers.append(_answer(loss.min(axis=1)))
+            answers.append(answer_of(size, float(N[0]), float(N[-1])))
+            answers.append(answer_of(loss.min(axis=1)))
             if unique is not D:
-                answers.append(_answer(np.maximum(D[at] / D_unique, 0.0)))
+                answers.append(answer_of(np.maximum(D[at] / D_unique, 0.0)))
         best_n, best_loss, epochs, *fresh = answers
         return Budget(C, D_unique, best_n, epochs, best_loss, *fresh)
 
@@ -280,29 +253,9 @@ class Repetition:
         return np.asarray(found[:, 0])
 
 
-def to_json(value: Any) -> Any:
-    """An answer of any of these kinds as JSON has it."""
-    if isinstance(value, Answer):
-        return value.to_dict()
-    if isinstance(value, tuple):
-        return [to_json(item) for item in value]
-    if is_dataclass(value):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
-    return value
-
-
 def _grid(low: float, high: float) -> Array:
     count = max(2, int(np.ceil(_PER_E_FOLD * np.log(high / low))) + 1)
     return np.asarray(np.geomspace(low, high, count))
-
-
-def _answer(values: Array, least: float = 0.0, most: float = float("inf")) -> Answer:
-    """The estimate, which comes first, and the quantiles of the rest."""
-    point = float(values[0])
-    if len(values) == 1:
-        return Answer(point, point, point, least, most)
-    q05, q95 = np.quantile(values[1:], [0.05, 0.95], method="inverted_cdf")
-    return Answer(point, float(q05), float(q95), least, most)
 
 
 def _positive(**asked: float) -> None:
