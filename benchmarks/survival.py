@@ -6,9 +6,9 @@ Three ways to train the same cell take turns in one process, pinned to one core:
 
 - bare: the step without telemetry and without the guard that leaves out steps that are not finite;
 - telemetry: the engine's program: the guard, and all it tells, read once a chunk;
-- all: the engine's course on top of it: its watch, snapshots to rewind to as often as a grid has them
-  by default, a checkpoint of the trunk written in the background every ten seconds (the engine's
-  own: once a minute).
+- all: the engine's course on top of it: its watch, snapshots to rewind to as often as a grid has
+  them by default, a checkpoint of the trunk written in the background every ten seconds (the
+  engine's own: once a minute).
 
 Time is the process's CPU time, all its threads together, so that what else the machine does counts
 less. Ratios to bare are taken within a round; printed is the median over rounds with its quartiles.
@@ -37,7 +37,7 @@ from setting import Setting, image_setting, made_data, text_setting
 from scaling.grid import CHUNK_STEPS, Recovery
 from scaling.sweep.local import cores
 from scaling.sweep.run import machine, prepare_jax
-from scaling.train import checkpoint, course, schedule
+from scaling.train import checkpoint, schedule
 from scaling.train.course import Course, Log
 from scaling.train.step import Program, State
 from scaling.train.tasks import feed_of
@@ -87,7 +87,6 @@ def main(
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cores()[-1]})
     prepare_jax()
-    course.REST_SECONDS = CHECKPOINT_SECONDS
     found = {name: measure(make(), rounds, seconds)
              for name, make in SETTINGS.items() if only in ("", name)}  # fmt: skip
     report = {"machine": machine(), "rounds": rounds, "seconds": seconds, "settings": found,
@@ -164,12 +163,17 @@ def engine(setting: Setting, writer: checkpoint.Writer) -> Chunks:
     state = compiled.init(jax.random.key(0))
     run = Course(cell, compiled, feed, state, 0, Log(), lambda chunk, findings: None)
 
-    def keep() -> None:
+    kept_at = time.perf_counter()
+
+    def keep() -> None:  # called at the end of every window
+        nonlocal kept_at
+        if time.perf_counter() - kept_at < CHECKPOINT_SECONDS:
+            return
+        kept_at = time.perf_counter()
         writer.save(checkpoint.Stored(run.state, run.step, run.log, run.step, 0.0, 0))
 
     def chunks(count: int) -> None:
         run.advance(run.step + count * CHUNK_STEPS, at_rest=keep)
-        writer.wait()
         if run.ended:
             raise SystemExit(f"the benchmark's own run ended: {run.failure}")
 
