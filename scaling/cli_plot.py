@@ -48,7 +48,7 @@ def plot_command(
         typer.Argument(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates (of a sweep's table), rollout (of a run table) or families (of one of several).",
+            "rates, sensitivity (of a sweep), rollout (of a run table) or families (of several).",
         ),
     ],
     source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],

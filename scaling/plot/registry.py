@@ -23,6 +23,7 @@ from scaling.plot.pairs import pairs
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 
 
@@ -38,7 +39,11 @@ def of_families(table: pd.DataFrame, law: str = "chinchilla", **settings: Any) -
 
 
 FAMILIES = "families"  # of a run table, and of how its families are fitted
-OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
+OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {
+    "rates": rates,
+    "rollout": _rolled_out,
+    "sensitivity": sensitivity,
+}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
     "frontier": frontier,
