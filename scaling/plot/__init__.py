@@ -12,6 +12,7 @@ from scaling.plot.fitted import Fitted
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
 from scaling.plot.loss_curves import loss_curves
+from scaling.plot.overfitting import overfitting
 from scaling.plot.pairs import pairs
 from scaling.plot.profile import profile
 from scaling.plot.proof import proof
@@ -31,6 +32,7 @@ __all__ = [
     "frontier",
     "isoflop",
     "loss_curves",
+    "overfitting",
     "pairs",
     "profile",
     "proof",
