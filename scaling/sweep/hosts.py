@@ -44,11 +44,12 @@ def execute(
     *,
     on_message: Callable[[Message], None],
 ) -> None:
-    """Call `task(cells, ...)` for every group, here, while the other processes follow."""
-    for cells, *rest in arguments:
-        _told([cell.id for cell in cells])
-        with worker.here(on_message):
-            task(cells, *rest)
+    """Call `task(groups, ...)` for every group of cells, here, while the other processes follow."""
+    for groups, *rest in arguments:
+        for cells in groups:
+            _told([cell.id for cell in cells])
+            with worker.here(on_message):
+                task([cells], *rest)
 
 
 def dismiss() -> None:

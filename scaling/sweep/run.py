@@ -8,18 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaling import devices
 from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, open_data
 from scaling.sweep import hosts, local
+from scaling.sweep.cohorts import cohorts
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
 from scaling.train import distributed
 from scaling.train.findings import Finding
+
+if TYPE_CHECKING:
+    from scaling.train.course import OnChunk
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,17 @@ def train(
     if not left:
         return
     _need_jax()
-    tasks = [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left]
+    # On a CPU a program of several runs loses to one after another (benchmarks/cohort.py).
+    together = [[group] for group in left] if devices.platform() == "cpu" else cohorts(left)
+    tasks = [
+        (groups, data, store.folder, {c.id: known[c.id] for group in groups for c in group})
+        for groups in together
+    ]
     if distributed.joined():
-        hosts.execute(_train_group, tasks, on_message=on_event)
+        hosts.execute(_train_groups, tasks, on_message=on_event)
     else:
-        local.execute(_train_group, tasks, workers=min(workers, len(left)), on_message=on_event)
+        crew = min(workers, len(tasks))
+        local.execute(_train_groups, tasks, workers=crew, on_message=on_event)
     store.clean()
 
 
@@ -96,12 +107,15 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))
 
 
-def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]) -> None:
+def _train_groups(
+    groups: list[list[Cell]], data: Data, folder: Path, known: dict[str, CellCost]
+) -> None:
     prepare_jax()
-    from scaling.train.engine import Outcome, train_trunk
+    from scaling.train.cohort import train_cohort
+    from scaling.train.engine import Outcome
     from scaling.train.telemetry import frame
 
-    store, trunk = Store(folder), cells[0].trunk
+    store = Store(folder)
 
     def on_cell(cell: Cell, outcome: Outcome) -> None:
         record = {
@@ -141,16 +155,19 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             held_out=outcome.log.held_out,
         )
         store.save(cell, record, curve)
-        local.send(Trained(trunk, 0, outcome.loss, record))
+        local.send(Trained(cell.trunk, 0, outcome.loss, record))
 
-    train_trunk(
-        cells,
-        open_data(data, cells[0].unit),
-        checkpoint_path=store.checkpoint(trunk),
+    def on_chunk(cell: Cell) -> OnChunk:
+        return lambda chunk, findings: local.send(
+            Trained(cell.trunk, len(chunk.loss), float(chunk.loss[-1]), findings=tuple(findings))
+        )
+
+    train_cohort(
+        groups,
+        open_data(data, groups[0][0].unit),
+        checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
         on_cell=on_cell,
-        on_chunk=lambda chunk, findings: local.send(
-            Trained(trunk, len(chunk.loss), float(chunk.loss[-1]), findings=tuple(findings))
-        ),
+        on_chunk=on_chunk,
     )
 
 

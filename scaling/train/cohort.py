@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,27 +20,11 @@ import jax
 import jax.numpy as jnp
 
 from scaling.data import Corpus, Images, Pairs
-from scaling.grid import AnyData, Cell, canonical_json
+from scaling.grid import AnyData, Cell
 from scaling.train.course import OnChunk
 from scaling.train.engine import Outcome, train_trunk
 from scaling.train.step import Program
 from scaling.train.tasks import Feed, feed_of
-
-# Members of one program, at most.
-LARGEST = 16
-
-
-def cohorts(groups: Sequence[Sequence[Cell]], data: AnyData) -> list[list[Sequence[Cell]]]:
-    """Groups (the cells of one trunk each) that can be trained together; in their order."""
-    alike: dict[Any, list[Sequence[Cell]]] = defaultdict(list)
-    for n, cells in enumerate(groups):
-        alone = cells[0].devices.count > 1 or not isinstance(data, Corpus | Images | Pairs)
-        alike[n if alone else _likeness(cells)].append(cells)
-    return [
-        members[first : first + LARGEST]
-        for members in alike.values()
-        for first in range(0, len(members), LARGEST)
-    ]
 
 
 def train_cohort(
@@ -62,20 +45,25 @@ def train_cohort(
         done.add(cell.id)
         on_cell(cell, outcome)
 
+    def alone(cells: Sequence[Cell], **make: Any) -> None:
+        path, told = checkpoint_path(cells[0]), on_chunk(cells[0])
+        train_trunk(cells, data, checkpoint_path=path, on_cell=finished, on_chunk=told, **make)
+
     def member(cells: Sequence[Cell]) -> bool:
         """Whether it found room."""
-        make: dict[str, Any] = {}
-        if len(groups) > 1:
-            make = {"make_program": cohort.program, "make_feed": cohort.feed}
-        path, told = checkpoint_path(cells[0]), on_chunk(cells[0])
         try:
-            train_trunk(cells, data, checkpoint_path=path, on_cell=finished, on_chunk=told, **make)
+            alone(cells, make_program=cohort.program, make_feed=cohort.feed)
         except CrowdedError:
             return False
         finally:
             cohort.leave()
         return True
 
+    # A stream's batches come one by one: its runs stay apart.
+    if len(groups) == 1 or not isinstance(data, Corpus | Images | Pairs):
+        for cells in groups:
+            alone(cells)
+        return
     with ThreadPoolExecutor(len(groups), "member") as threads:
         fitted = list(threads.map(member, groups))
     left = [cells for cells, fits in zip(groups, fitted, strict=True) if not fits]
@@ -198,11 +186,3 @@ class _Chunk:
 
 def _stacked(trees: list[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
-def _likeness(cells: Sequence[Cell]) -> str:
-    """What members have in common: all that a trunk's result depends on but seed and rate."""
-    facts = cells[0].trunk_facts()
-    recipe = {k: v for k, v in facts["recipe"].items() if k != "learning_rate"}
-    steps = [cell.steps for cell in cells]
-    return canonical_json({**facts, "recipe": recipe, "seed": None, "steps": steps})

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from scaling.data import Corpus
-from scaling.grid import CHUNK_STEPS, Cell
+from scaling.grid import CHUNK_STEPS, Cell, Devices
+from scaling.sweep.cohorts import LARGEST, cohorts
 from scaling.train import cohort, step
-from scaling.train.cohort import cohorts, train_cohort
+from scaling.train.cohort import train_cohort
 from scaling.train.engine import Outcome, train_trunk
 
 # Products over members are computed in another order.
@@ -102,15 +103,17 @@ def test_a_cohort_that_finds_no_room_is_halved(
     assert sizes == [3, 2]  # and one alone
 
 
-def test_what_is_not_alike_is_not_trained_together(
-    members: list[Cell], cell: Cell, corpus: Corpus
-) -> None:
+def test_what_is_not_alike_is_not_trained_together(members: list[Cell], cell: Cell) -> None:
     wider = replace(members[0], recipe=cell.recipe.model_copy(update={"beta2": 0.9}))
     longer = replace(members[0], seed=7, steps=4 * CHUNK_STEPS)
     groups = [[members[0]], [wider], [members[1]], [longer], [members[2]]]
-    assert cohorts(groups, corpus) == [
+    assert cohorts(groups) == [
         [[members[0]], [members[1]], [members[2]]], [[wider]], [[longer]]
     ]  # fmt: skip
+    spread = [[replace(member, devices=Devices(data=2))] for member in members]
+    assert cohorts(spread) == [[group] for group in spread]
+    many = [[replace(members[0], seed=seed)] for seed in range(LARGEST + 1)]
+    assert [len(cohort) for cohort in cohorts(many)] == [LARGEST, 1]
 
 
 def test_a_program_of_its_own_is_left_alone(cell: Cell) -> None:
