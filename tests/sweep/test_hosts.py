@@ -68,7 +68,7 @@ def test_two_processes_train_what_one_device_trains(grid: Path, tmp_path: Path) 
     out, port = tmp_path / "out", free_port()
     both = [start(grid, out, port, process) for process in range(2)]
     try:
-        told = [process.communicate(timeout=600)[0] for process in both]
+        told = [process.communicate(timeout=1800)[0] for process in both]
     finally:
         for process in both:
             process.kill()

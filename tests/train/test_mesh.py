@@ -27,7 +27,7 @@ FLOAT_ERROR = 1e-5
 KINDS = ["microbatches", "experts", "images", "stream", "pairs"]
 
 
-def lines_of(script: str, *arguments: str, timeout: float = 600) -> list[Any]:
+def lines_of(script: str, *arguments: str, timeout: float = 1800) -> list[Any]:
     """What a script prints on eight simulated devices, in a process of its own."""
     simulated = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     done = subprocess.run(
