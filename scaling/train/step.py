@@ -104,7 +104,8 @@ class Program:
             head_rate=recipe.head_rate,
             transfer=transfer,
         )
-        options = compiler_options() if recipe.remat else None
+        # On a mesh, too, what is gathered twice is not to be merged into one.
+        options = compiler_options() if recipe.remat or spread.spread() else None
         self.init = jax.jit(self._init)
         self.reference = jax.jit(self._reference)
         # A chunk is one scan wherever its data are sent ahead. Convolutions, too: since their

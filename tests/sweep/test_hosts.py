@@ -87,7 +87,7 @@ def test_two_processes_train_what_one_device_trains(grid: Path, tmp_path: Path) 
         assert record["loss"] == pytest.approx(alone[cell.id].loss, rel=FLOAT_ERROR)
         assert record["train_loss"] == pytest.approx(alone[cell.id].train_loss, rel=FLOAT_ERROR)
     assert (out / "table.parquet").exists()
-    assert not list((out / "trunks").iterdir())  # nothing is left of the trunk
+    assert not list((out / "trunks").glob("*"))  # nothing is left of the trunk
 
 
 def planned(grid: Path) -> list[Cell]:

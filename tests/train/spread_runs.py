@@ -25,7 +25,6 @@ from scaling.models import spread
 from scaling.train import mesh
 from scaling.train.engine import Outcome, train_trunk
 from scaling.train.step import Program
-from scaling.train.tasks import feed_of
 
 SIDE, CLASSES = 8, 4
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -116,7 +115,7 @@ def trained(cell: Cell, data: Any) -> dict[str, Any]:
         )
     (outcome,) = found
     return {
-        "memory": memory(cell, data),
+        "state": state_of(cell),
         "status": outcome.status,
         "loss": outcome.loss,
         "train_loss": outcome.train_loss,
@@ -125,29 +124,21 @@ def trained(cell: Cell, data: Any) -> dict[str, Any]:
     }
 
 
-def memory(cell: Cell, data: Any) -> dict[str, float]:
-    """Bytes of one device: its part of the state, and what a chunk of steps takes for itself."""
+def state_of(cell: Cell) -> dict[str, float]:
+    """Bytes of the state on one device: what lies there, and what the split of each leaf says."""
+    parts = cell.devices.fsdp
     with mesh.over(cell.devices):
-        feed = feed_of(cell, data)
-        program = Program(cell.family, cell.shape, cell.recipe, streamed=feed.streamed)
-        state = program.init(jax.random.key(0))
-        leaves = jax.tree.leaves(state)
-        picks, one = feed.picks(0, CHUNK_STEPS), np.zeros(CHUNK_STEPS, np.float32)
-        noise = np.zeros(CHUNK_STEPS, np.uint32)
-        if feed.streamed:
-            step = program.step.lower(feed.arrays, state, (next(picks), one[0], noise[0]))
-        else:
-            step = program.chunk.lower(state, feed.arrays, picks, one, noise)
-        split = [spread.split_axis(leaf.shape, cell.devices.fsdp) is not None for leaf in leaves]
-        return {
-            "parameters": sum(leaf.nbytes for leaf in jax.tree.leaves(state.params)),
-            "state": sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves),
-            "state_said": sum(
-                leaf.nbytes / (cell.devices.fsdp if parted else 1)
-                for leaf, parted in zip(leaves, split, strict=True)
-            ),
-            "temporary": step.compile().memory_analysis().temp_size_in_bytes,
-        }
+        leaves = jax.tree.leaves(
+            Program(cell.family, cell.shape, cell.recipe).init(jax.random.key(0))
+        )
+    split = [spread.split_axis(leaf.shape, parts) is not None for leaf in leaves]
+    return {
+        "held": sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves),
+        "said": sum(
+            leaf.nbytes / (parts if parted else 1)
+            for leaf, parted in zip(leaves, split, strict=True)
+        ),
+    }
 
 
 def main(data: int, fsdp: int, *cases: str) -> None:
