@@ -79,7 +79,8 @@ def _executable(program: Program, state: State, feed: Feed, cell: Cell) -> tuple
         lowered = program.step.lower(feed.arrays, state, (batch, rates[0], noise[0]))
         return lowered.compile(), _bytes(batch) // cell.batch
     picks = feed.picks(0, CHUNK_STEPS)
-    lowered = program.chunk.lower(state, feed.arrays, picks, rates, noise)
+    chunk: Any = program.chunk  # a jitted function: the data are not streamed
+    lowered = chunk.lower(state, feed.arrays, picks, rates, noise)
     return lowered.compile(), _item_bytes(feed.arrays)
 
 
