@@ -25,6 +25,7 @@ from scaling.train.findings import Finding
 
 if TYPE_CHECKING:
     from scaling.train.course import OnChunk
+    from scaling.train.engine import Outcome
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,6 @@ def _train_groups(
 ) -> None:
     prepare_jax()
     from scaling.train.cohort import train_cohort
-    from scaling.train.engine import Outcome
     from scaling.train.telemetry import frame
 
     store = Store(folder)
@@ -136,8 +136,8 @@ def _train_groups(
             f"batch_{cell.unit}s": cell.batch,
             "flops_spent": outcome.steps_trained * cell.batch * cell.shape.training_flops(),
             "seconds": outcome.seconds,
-            "predicted_seconds": known[cell.id].seconds,
-            "predicted_memory_bytes": known[cell.id].memory_bytes,
+            "cpu_seconds": outcome.cpu_seconds,
+            **_costs(cell, outcome, known[cell.id], store.checkpoint(cell.trunk)),
             "started_at": outcome.started_at,
             "trained_at": outcome.trained_at,
             "data": cell.data,
@@ -169,6 +169,27 @@ def _train_groups(
         on_cell=on_cell,
         on_chunk=on_chunk,
     )
+
+
+def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:
+    """What was planned and what was measured; FLOPs and bytes read of one full run."""
+    costs = {
+        "predicted_seconds": planned.seconds,
+        "predicted_memory_bytes": planned.memory_bytes,
+        "predicted_flops": planned.computed_flops,
+        "predicted_bytes_read": planned.bytes_read,
+        "predicted_checkpoint_bytes": planned.checkpoint_bytes,
+        "checkpoint_bytes": checkpoint.stat().st_size if checkpoint.is_file() else None,
+    }
+    if found := outcome.cost:
+        costs |= {
+            "measured_memory_bytes": found.memory_bytes,
+            "device_memory_bytes": found.device_memory_bytes,
+            "xla_flops": cell.steps * found.flops,
+            "bytes_read": cell.steps * found.bytes_read,
+            "mfu": found.mfu,
+        }
+    return costs
 
 
 def prepare_jax() -> None:
