@@ -41,7 +41,7 @@ def serve(pipe: Connection, core: int, driver: int) -> None:
     while True:
         try:
             task, arguments = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # closed, or reset with a heartbeat unread
             return
         try:
             result = task(*arguments)
