@@ -39,7 +39,7 @@ FLOAT16 = {
     "unscaled": setting("mlp", {**HALF, "loss_scale": "none"}, width=32, depth=4),
     "scaled cnn": setting("cnn", HALF, width=8, depth=4, stages=2),
 }
-GENTLE = {"learning_rate": 0.2, "optimiser": "sgd"}
+GENTLE = {"learning_rate": 0.03, "optimiser": "sgd"}
 SGD = {
     "deep": setting("mlp", GENTLE, width=32, depth=16),
     "middling": setting("mlp", GENTLE, width=32, depth=10),

@@ -25,9 +25,9 @@ from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint
 from scaling.train.course import Course, Log, OnChunk, Reading
 from scaling.train.step import Program
-from scaling.train.trajectory import BEYOND
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.telemetry import Chunk
+from scaling.train.trajectory import BEYOND
 
 # How XLA says that memory ran out, on every backend.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
