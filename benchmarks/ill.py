@@ -52,7 +52,7 @@ VARIANTS = [  # healthy, and often taken for ill
     setting("mlp", {"learning_rate": 0.02, "warmup_steps": 0}, width=4, depth=1),
     FLOAT16["scaled"],
     FLOAT16["scaled cnn"],
-    *SGD.values(),
+    SGD["middling"],
 ]
 # A block of each model that a fault can sit in.
 MIDDLE = {
@@ -136,6 +136,9 @@ def _dead(seeds: tuple[int, ...]) -> Iterator[Run]:
         block = MIDDLE[name]
         silent = Fault("silent units", "dead", after, block=block, params=dead_units(block))
         yield Run(SETTINGS[name], seeds[n % len(seeds)], silent)
+    for seed in seeds:  # no fault but its depth: such a net does not begin to learn
+        natural = Fault("plain and deep", "dead", after | {"vanishing"})
+        yield Run(SGD["plain"], seed, natural)
     for n, name in enumerate(("transformer", "vit")):
         nothing = Fault("last norm without gain", "dead", after, params=no_gain)
         yield Run(SETTINGS[name], seeds[n % len(seeds)], nothing)

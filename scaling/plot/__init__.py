@@ -20,6 +20,7 @@ from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.slices import slices
 from scaling.plot.style import save, writable
+from scaling.plot.telemetry import telemetry
 
 __all__ = [
     "Fitted",
@@ -38,5 +39,6 @@ __all__ = [
     "rollout",
     "save",
     "slices",
+    "telemetry",
     "writable",
 ]

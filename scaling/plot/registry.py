@@ -1,4 +1,4 @@
-"""Every figure that can be drawn from a file alone, by name: of a run table, or of a fit."""
+"""Every figure that can be drawn from a file alone, by name: of a run table, a fit, or a run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.slices import slices
+from scaling.plot.telemetry import Findings, telemetry
 
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
@@ -47,12 +48,14 @@ OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "residuals": residuals,
     "slices": slices,
 }
+# Of one run: its curve, and what was found.
+OF_RUN: Mapping[str, Callable[[pd.DataFrame, Findings], Figure]] = {"telemetry": telemetry}
 PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FIT, FAMILIES, PROFILE])
+    return sorted([*OF_TABLE, *OF_FIT, *OF_RUN, FAMILIES, PROFILE])
 
 
 def check(name: str) -> None:
