@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.fit import Fit
+from scaling.fit import Fit, fit, squared
 from scaling.forecast.crossing import side_by_side
 from scaling.forecast.forecasters import default
 from scaling.forecast.rollout import rollout as roll
@@ -19,12 +19,15 @@ from scaling.plot.envelope import envelope
 from scaling.plot.families import families
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
+from scaling.plot.overfitting import overfitting
 from scaling.plot.pairs import pairs
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 from scaling.plot.telemetry import Findings, telemetry
+from scaling.table import GAP, with_gap, with_loss
 
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
@@ -38,8 +41,31 @@ def of_families(table: pd.DataFrame, law: str = "chinchilla", **settings: Any) -
     return families(side_by_side(law, table, **settings))
 
 
-FAMILIES = "families"  # of a run table, and of how its families are fitted
-OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
+def of_repetition(table: pd.DataFrame, law: str = "overfit", **settings: Any) -> Figure:
+    """Losses against epochs with the law fitted to them, and the gap of held-out over training loss
+    with its own; settings as of `fit`."""
+    fitted = fit(law, table, **settings)
+    gaps = with_gap(table)
+    if GAP not in gaps:
+        return overfitting(table, fitted)
+    # A gap may be negative where it is small: least squares of the gap itself.
+    same = {k: v for k, v in settings.items() if k in ("N", "where", "draws", "kind", "seed")}
+    return overfitting(
+        table, fitted, fit("gap", with_loss(gaps, GAP), objective=squared(), on="loss", **same)
+    )
+
+
+# Of a run table and of how it is fitted, each with its usual law.
+FAMILIES, OVERFITTING = "families", "overfitting"
+OF_FITTED_TABLE: Mapping[str, Callable[..., Figure]] = {
+    FAMILIES: of_families,
+    OVERFITTING: of_repetition,
+}
+OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {
+    "rates": rates,
+    "rollout": _rolled_out,
+    "sensitivity": sensitivity,
+}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
     "frontier": frontier,
@@ -55,7 +81,7 @@ PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FIT, *OF_RUN, FAMILIES, PROFILE])
+    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_FIT, *OF_RUN, PROFILE])
 
 
 def check(name: str) -> None:

@@ -23,7 +23,7 @@ from scaling.train.findings import Finding
 from scaling.train.step import Program, State
 from scaling.train.tasks import Feed, Measured
 from scaling.train.telemetry import Chunk
-from scaling.train.trajectory import BEYOND
+from scaling.train.trajectory import BEYOND, Trend
 
 OnChunk = Callable[[Chunk, list[Finding]], None]
 # Between two checkpoints of a trunk on its way: what a killed process loses.
@@ -93,7 +93,11 @@ class Log:
 
 
 class Course:
-    """One trunk or branch. `cooling`: the step from which a branch cools down, and for how long."""
+    """One trunk or branch.
+
+    cooling: the step from which a branch cools down, and for how long. trend: how the loss of runs
+    of this size falls, where that is known.
+    """
 
     def __init__(
         self,
@@ -105,12 +109,14 @@ class Course:
         log: Log,
         on_chunk: OnChunk,
         cooling: tuple[int, int] | None = None,
+        trend: Trend | None = None,
     ) -> None:
         self.cell, self.program, self.feed, self.on_chunk = cell, program, feed, on_chunk
         self.state, self.step, self.log, self.cooling = state, step, log, cooling
         self.failure = ""
         scaled = bool(state.scale)
-        self._watch = Watch(program.blocks.names, feed.uniform, scaled=scaled)
+        self.trend = trend
+        self._watch = Watch(program.blocks.names, feed.uniform, trend, scaled=scaled)
         for chunk in log.chunks:  # what it saw before it was interrupted, or branched off
             self._watch.see(chunk)
         self._good: tuple[int, State] | None = None
@@ -128,6 +134,7 @@ class Course:
             self.log.copy(),
             self.on_chunk,
             (self.step, cool_steps),
+            self.trend,
         )
 
     @property
