@@ -57,7 +57,8 @@ class NonFinite:
         elif loss[first]:
             told = f"the loss is {chunk.loss[first]:g}"
         else:
-            told = f"{max(1, int(chunk.nonfinite[first]))} entries of the gradient are not finite"
+            blocks = max(1, int(chunk.nonfinite[first]))
+            told = f"the gradient of {blocks} block{'s' * (blocks > 1)} is not finite"
         return [Finding("numerical", step, self._block(chunk), told)]
 
     def _block(self, chunk: Chunk) -> str:
