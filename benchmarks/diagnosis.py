@@ -30,7 +30,7 @@ from scaling.train.diagnosis import LABELS, Finding, Trend, Watch
 
 HALVES = {"development": (0, 1), "evaluation": (2, 3)}
 TREND_SEEDS = (10, 11)  # of the runs that `slow` is measured against, in neither half
-HANG_SECONDS = 6.0
+HANG_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
