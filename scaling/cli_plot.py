@@ -47,7 +47,7 @@ def plot_command(
         typer.Argument(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates (of a sweep's table), rollout (of a run table), families (of one of several) or "
+            "rates, sensitivity (of a sweep), rollout (of a run table), families (of several) or "
             "overfitting (of one that repeats its data).",
         ),
     ],

@@ -19,6 +19,7 @@ from scaling.plot.proof import proof
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 from scaling.plot.style import save, writable
 
@@ -39,6 +40,7 @@ __all__ = [
     "residuals",
     "rollout",
     "save",
+    "sensitivity",
     "slices",
     "writable",
 ]

@@ -24,6 +24,7 @@ from scaling.plot.pairs import pairs
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 from scaling.table import GAP, with_gap, with_loss
 
@@ -59,7 +60,11 @@ OF_FITTED_TABLE: Mapping[str, Callable[..., Figure]] = {
     FAMILIES: of_families,
     OVERFITTING: of_repetition,
 }
-OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
+OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {
+    "rates": rates,
+    "rollout": _rolled_out,
+    "sensitivity": sensitivity,
+}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
     "frontier": frontier,
