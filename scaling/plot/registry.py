@@ -1,4 +1,4 @@
-"""Every figure that can be drawn from a file alone, by name: of a run table, or of a fit."""
+"""Every figure that can be drawn from a file alone, by name: of a run table, a fit, or a run."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
+from scaling.plot.telemetry import Findings, telemetry
 from scaling.table import GAP, with_gap, with_loss
 
 
@@ -73,12 +74,14 @@ OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "residuals": residuals,
     "slices": slices,
 }
+# Of one run: its curve, and what was found.
+OF_RUN: Mapping[str, Callable[[pd.DataFrame, Findings], Figure]] = {"telemetry": telemetry}
 PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_FIT, PROFILE])
+    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_FIT, *OF_RUN, PROFILE])
 
 
 def check(name: str) -> None:

@@ -18,6 +18,7 @@ from scaling.errors import InputError
 from scaling.grid import Cell, Data, open_data
 from scaling.sweep import hosts, local
 from scaling.sweep.cohorts import cohorts
+from scaling.sweep.lost import give_up
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
 from scaling.train import distributed
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A progress event: `record` where a cell has just finished, else steps of a trunk."""
+    """A progress event: `record` where a cell has just finished or was given up, else `steps` more
+    of a trunk, which end at `step`."""
 
     trunk: str
     steps: int
     loss: float
     record: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
+    step: int = 0
 
 
 def train(
@@ -48,9 +51,10 @@ def train(
     timings: dict[str, dict[str, float]],
     on_event: Callable[[Trained], None] = lambda event: None,
 ) -> None:
-    """Train every cell of `cells` that the store lacks. Records are stored by the workers."""
+    """Train every cell of `cells` that the store lacks, or that failed. Records are stored by the
+    workers, and for those whose workers die or hang at every attempt, here."""
     known = costs(cells, timings)
-    done = store.finished(cells)
+    done = store.done(cells)
     groups, _ = by_length(cells, known)
     # Finished cells stay in their group only to be skipped: the trunk resumes behind them.
     left = [[c for c in group if c.id not in done] for group in groups]
@@ -64,11 +68,31 @@ def train(
         (groups, data, store.folder, {c.id: known[c.id] for group in groups for c in group})
         for groups in together
     ]
+    seen: dict[str, int] = {}
+
+    def on_message(event: Trained) -> None:
+        seen[event.trunk] = max(event.step, seen.get(event.trunk, 0))
+        on_event(event)
+
+    def on_lost(lost: local.Lost) -> None:
+        for group in together[lost.index]:
+            trunk = group[0].trunk
+            for record in give_up(store, group, lost, seen.get(trunk, 0), known):
+                on_event(Trained(trunk, 0, float("nan"), record))
+
     if distributed.joined():
-        hosts.execute(_train_groups, tasks, on_message=on_event)
+        hosts.execute(_train_groups, tasks, on_message=on_message)
     else:
-        crew = min(workers, len(tasks))
-        local.execute(_train_groups, tasks, workers=crew, on_message=on_event)
+        recovery = cells[0].recovery
+        local.execute(
+            _train_groups,
+            tasks,
+            workers=min(workers, len(tasks)),
+            on_message=on_message,
+            on_lost=on_lost,
+            retries=recovery.retries,
+            hang_seconds=recovery.hang_seconds,
+        )
     store.clean()
 
 
@@ -159,7 +183,13 @@ def _train_groups(
 
     def on_chunk(cell: Cell) -> OnChunk:
         return lambda chunk, findings: local.send(
-            Trained(cell.trunk, len(chunk.loss), float(chunk.loss[-1]), findings=tuple(findings))
+            Trained(
+                cell.trunk,
+                len(chunk.loss),
+                float(chunk.loss[-1]),
+                findings=tuple(findings),
+                step=chunk.last_step,
+            )
         )
 
     train_cohort(
