@@ -48,10 +48,11 @@ def plot_command(
         typer.Argument(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates (of a sweep's table), rollout (of a run table) or families (of one of several).",
+            "rates (of a sweep's table), rollout (of a run table), families (of one of several) or "
+            "depth (of a study's folder).",
         ),
     ],
-    source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],
+    source: Annotated[Path, typer.Argument(help="A run table, a fit saved as .json, or a study.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
     profile: ProfileOption = None,
     law: LawOption = "chinchilla",
@@ -70,7 +71,7 @@ def plot_command(
     kind: KindOption = "cluster",
     seed: SeedOption = 0,
 ) -> None:
-    """Draw a figure of a table, or of the fit of one (saved, or fitted here)."""
+    """Draw a figure of a table, of a study's folder, or of a table's fit."""
     from scaling.plot import registry, save
 
     registry.check(figure)
@@ -80,6 +81,11 @@ def plot_command(
     saved = source.suffix == ".json"
     if saved and (figure in registry.OF_TABLE or figure == registry.FAMILIES):
         raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
+    if figure in registry.OF_STUDY:
+        if not source.is_dir():
+            raise InputError(f"{source}: the figure {figure} needs a study's folder")
+        save(registry.of_study(figure, source), out)
+        return
     if figure in registry.OF_TABLE:
         save(registry.OF_TABLE[figure](read(source, columns)), out)
         return

@@ -1,9 +1,10 @@
-"""Every figure that can be drawn from a file alone, by name: of a run table, or of a fit."""
+"""Every figure that can be drawn from what is stored, by name: of a run table, a study, a fit."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from scaling.forecast.crossing import side_by_side
 from scaling.forecast.forecasters import default
 from scaling.forecast.rollout import rollout as roll
 from scaling.forecast.rows import rows_of
+from scaling.plot.depth import depth
 from scaling.plot.envelope import envelope
 from scaling.plot.families import families
 from scaling.plot.frontier import frontier
@@ -24,6 +26,7 @@ from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.slices import slices
+from scaling.table import read_table
 
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
@@ -37,8 +40,25 @@ def of_families(table: pd.DataFrame, law: str = "chinchilla", **settings: Any) -
     return families(side_by_side(law, table, **settings))
 
 
+def of_study(name: str, folder: Path) -> Figure:
+    """A figure of a study's table and its runs' curves. Raises InputError where the folder holds
+    none, and for a curve that cannot be read."""
+    table, curves = read_table(folder / "table.parquet"), {}
+    for run in table["run"].astype(str):
+        path = folder / "cells" / run / "curve.parquet"
+        if path.is_file():
+            try:
+                curves[run] = pd.read_parquet(path)
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path}: cannot be read: {error}") from None
+    return OF_STUDY[name](table, curves)
+
+
 FAMILIES = "families"  # of a run table, and of how its families are fitted
 OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
+OF_STUDY: Mapping[str, Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], Figure]] = {
+    "depth": depth,
+}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
     "frontier": frontier,
@@ -52,7 +72,7 @@ PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FIT, FAMILIES, PROFILE])
+    return sorted([*OF_TABLE, *OF_STUDY, *OF_FIT, FAMILIES, PROFILE])
 
 
 def check(name: str) -> None:
