@@ -23,7 +23,7 @@ from scaling.train.step import Program
 from scaling.train.tasks import Told, feed_of
 from scaling.train.telemetry import Chunk
 
-STEPS = 384
+STEPS = 256
 GARBAGE = 64  # items of noise that lie behind the training data
 POISON = np.uint32(0xBADBAD)  # the noise of a step whose gradient is to be NaN
 

@@ -39,6 +39,12 @@ FLOAT16 = {
     "unscaled": setting("mlp", {**HALF, "loss_scale": "none"}, width=32, depth=4),
     "scaled cnn": setting("cnn", HALF, width=8, depth=4, stages=2),
 }
+GENTLE = {"learning_rate": 0.2, "optimiser": "sgd"}
+SGD = {
+    "deep": setting("mlp", GENTLE, width=32, depth=16),
+    "middling": setting("mlp", GENTLE, width=32, depth=10),
+    "plain": setting("cnn", GENTLE, width=8, depth=8, stages=2, norm="none"),
+}
 VARIANTS = [  # healthy, and often taken for ill
     setting("mlp", {"learning_rate": 0.01, "label_smoothing": 0.1}, width=16, depth=2),
     setting("mlp", {"learning_rate": 0.01, "batch_images": 4}, width=16, depth=2),
@@ -46,6 +52,7 @@ VARIANTS = [  # healthy, and often taken for ill
     setting("mlp", {"learning_rate": 0.02, "warmup_steps": 0}, width=4, depth=1),
     FLOAT16["scaled"],
     FLOAT16["scaled cnn"],
+    *SGD.values(),
 ]
 # A block of each model that a fault can sit in.
 MIDDLE = {
@@ -61,7 +68,7 @@ def healthy(seeds: tuple[int, ...]) -> Iterator[Run]:
         yield Run(chosen, seed)
     for n, chosen in enumerate(SETTINGS.values()):
         seed = seeds[n % len(seeds)]
-        yield Run(chosen, seed, cooldown=96)
+        yield Run(chosen, seed, cooldown=64)
         yield Run(chosen, seed, Fault("well, half the rate", rate=0.5))
         yield Run(chosen, seed, Fault("well, twice the rate", rate=2.0))
     for chosen, seed in product(VARIANTS, seeds):
@@ -72,10 +79,10 @@ def ill(seeds: tuple[int, ...]) -> Iterator[Run]:
     """Faults of every kind; where and how strong differs by seed."""
     for n, (name, chosen) in enumerate(SETTINGS.items()):
         seed = seeds[n % len(seeds)]
-        at = 150 + 37 * seed  # somewhere in a chunk
+        at = 140 + 17 * seed  # somewhere in a chunk
         wild = Fault("rate x 100", "divergence", WILD, rate=100.0)
         yield Run(chosen, seed, wild)
-        late = 128 + 64 * (seed % 3)
+        late = 96 + 32 * (seed % 3)
         yield Run(chosen, seed, _nan_weight(late, MIDDLE[name]))
         yield Run(chosen, seed, Fault("NaN gradient", "numerical", step=at, poison=at))
         if name != "transformer":  # tokens are whole numbers
@@ -101,23 +108,22 @@ def _nan_weight(step: int, block: str) -> Fault:
 
 
 def _of_depth(seeds: tuple[int, ...]) -> Iterator[Run]:
-    """Plain nets whose first weights are too small or too large."""
-    small, large = (0.25, 0.35), (3.0, 5.0)
+    """Plain nets whose first weights are too small or too large.
+
+    Small ones under SGD: Adam's steps, as large for the smallest gradients, kill such units before
+    the gradients can be seen fading.
+    """
     after = frozenset(("dead", "slow"))
-    for name, (n, seed) in product(("deep", "plain"), enumerate(seeds)):
-        chosen = SETTINGS[name]
-        for factor in (small[n % 2], small[n % 2] / 1.2):
-            fades = Fault(
-                f"weights x {factor:.2g}", "vanishing", after, params=scaled_weights(factor)
-            )
+    wild = after | {"divergence", "numerical", "spike"}
+    for n, seed in enumerate(seeds):
+        more = 1 - 0.2 * n
+        for name, factor in (("deep", 0.4), ("deep", 0.3), ("middling", 0.3), ("plain", 0.2)):
+            chosen, small = SGD[name], scaled_weights(factor * more)
+            fades = Fault(f"weights x {factor * more:.2g}", "vanishing", after, params=small)
             yield Run(chosen, seed, fades)
-        for factor in (large[n % 2], large[n % 2] * 1.2):
-            grows = Fault(
-                f"weights x {factor:.2g}",
-                "exploding",
-                after | {"divergence", "numerical", "spike"},
-                params=scaled_weights(factor),
-            )
+        for name, factor in (("deep", 3.0), ("deep", 5.0), ("plain", 6.0), ("plain", 9.0)):
+            chosen, large = SETTINGS[name], scaled_weights(factor / more)
+            grows = Fault(f"weights x {factor / more:.2g}", "exploding", wild, params=large)
             yield Run(chosen, seed, grows)
 
 

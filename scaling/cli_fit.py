@@ -23,6 +23,7 @@ from scaling.cli_options import (
     ObjectiveOption,
     OnOption,
     ProfileOption,
+    RecoveredOption,
     SeedOption,
     TauOption,
     WeightOption,
@@ -59,6 +60,7 @@ def fit(
     where: WhereOption = None,
     weight: WeightOption = None,
     columns: ColumnsOption = None,
+    recovered: RecoveredOption = False,
     fix: FixedOption = None,
     bound: BoundOption = None,
     by: Annotated[str | None, typer.Option(help="Column of groups fitted together.")] = None,
@@ -85,7 +87,7 @@ def fit(
     settings = fit_settings(
         method, objective, delta, tau, on, engine, n, where, weight, fix, bound, draws, kind, seed
     )
-    df = read(table, columns)
+    df = read(table, columns, recovered)
     asked = [quantity_of(text) for text in profile or []]
     if by is not None or share is not None:
         if asked:

@@ -22,6 +22,7 @@ from scaling.cli_options import (
     NumberOption,
     ObjectiveOption,
     OnOption,
+    RecoveredOption,
     SeedOption,
     TauOption,
     WeightOption,
@@ -76,6 +77,7 @@ def forecast(
     where: WhereOption = None,
     weight: WeightOption = None,
     columns: ColumnsOption = None,
+    recovered: RecoveredOption = False,
     fix: FixedOption = None,
     bound: BoundOption = None,
     draws: DrawsOption = 4000,
@@ -102,7 +104,7 @@ def forecast(
     if path.suffix == ".json" or not (path.suffix or path.exists()):
         grounds = _without_table(path)
     else:
-        df = read(path, columns)
+        df = read(path, columns, recovered)
         nearest = _buildable(df, n, where)
         settings = fit_settings(
             method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed

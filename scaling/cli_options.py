@@ -87,6 +87,9 @@ ProfileOption = Annotated[
         help="Profile likelihood of alpha, a, N_opt@1e24, loss@N=70B,D=1.4T, ... (repeatable).",
     ),
 ]
+RecoveredOption = Annotated[
+    bool, typer.Option("--recovered", help="Fit runs that were rewound and recovered, too.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
 
@@ -154,11 +157,13 @@ def quantity_of(text: str) -> tuple[str, dict[str, float]]:
     return name, {key: number(value) for key, value in pairs(where, f"--profile {name}@").items()}
 
 
-def read(table: Path, columns: str | None) -> pd.DataFrame:
-    """The run table, its columns renamed as `--columns` says."""
-    from scaling.table import read_table
+def read(table: Path, columns: str | None, recovered: bool = False) -> pd.DataFrame:
+    """The run table, its columns renamed as `--columns` says; `recovered`: such runs count as
+    finished."""
+    from scaling.table import read_table, with_recovered
 
-    return read_table(table, pairs(columns, "--columns") if columns else None)
+    df = read_table(table, pairs(columns, "--columns") if columns else None)
+    return with_recovered(df) if recovered else df
 
 
 def forecasters_of(names: str) -> list[Forecaster]:

@@ -191,7 +191,9 @@ def select_rows(
 
     by: the column that splits the rows into fits of their own. Returns the rows (index kept, so
     that messages name the file's rows) and an account of the rest. Raises InputError where nothing
-    is left, and where rows of several model families would enter one fit.
+    is left, and where rows of several model families would enter one fit. Runs that were rewound
+    (status `recovered`) did not train as planned: they are left out, too, unless the table is taken
+    `with_recovered`.
     """
     account: list[LeftOut] = []
 
@@ -213,6 +215,13 @@ def select_rows(
         raise InputError(f"{source_of(df)}: no rows left to fit ({told})")
     _one_family(df, by)
     return df, tuple(account)
+
+
+def with_recovered(df: pd.DataFrame) -> pd.DataFrame:
+    """The table with recovered runs counted among the finished ones."""
+    if "status" not in df.columns:
+        return df
+    return df.assign(status=df["status"].replace({"recovered": "finished"}))
 
 
 def _one_family(df: pd.DataFrame, by: str | None) -> None:

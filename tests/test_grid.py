@@ -10,7 +10,7 @@ from batteries.sources import prose
 
 from scaling.data import Corpus, load
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, Grid, load_grid, parse_grid, plan
+from scaling.grid import CHUNK_STEPS, Cell, Grid, Recovery, load_grid, parse_grid, plan
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = """\
@@ -222,3 +222,49 @@ def test_shipped_grids_are_valid(path: Path) -> None:
     grid = load_grid(path)
     assert isinstance(grid, Grid)
     assert grid.name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        ("evaluate_every = 100", r"evaluate_every = 100: .*multiples of 16"),
+        ("early_stop = 2", r"early_stop needs train\.evaluate_every"),
+        ("\n[recovery]\nlower_rate = 0.5", r"recovery\.lower_rate acts at a rewind"),
+        (
+            'optimiser = "sgd"\n[recovery]\nrewinds = 1\nreset_moments = true',
+            r"sgd keeps no moments; valid with adamw and lion",
+        ),
+    ],
+)
+def test_what_could_never_act_is_refused(corpus: Corpus, added: str, told: str) -> None:
+    text = TEXT.replace("[train]\n", f"[train]\n{added}\n", 1)
+    if "[recovery]" in added:
+        head, recovery = added.split("[recovery]")
+        text = TEXT.replace("[train]\n", f"[train]\n{head}\n", 1) + f"\n[recovery]{recovery}\n"
+    with pytest.raises(InputError, match=told):
+        plan(parse_grid(text), corpus)
+
+
+def test_a_block_sets_keys_of_the_recipe_itself(corpus: Corpus) -> None:
+    text = TEXT.replace("[[pilots]]", "[[pilots]]\ntrain = { clip = 0, warmup_steps = 7 }", 1)
+    cells = plan(parse_grid(text), corpus)
+    assert (cells[0].recipe.clip, cells[0].recipe.warmup_steps) == (0, 7)
+    assert cells[-1].recipe.clip == 1.0
+    wrong = text.replace("clip = 0", "clipp = 0")
+    with pytest.raises(
+        InputError, match=r"pilots\.train\.clipp: unknown key; valid: learning_rate"
+    ):
+        parse_grid(wrong)
+
+
+def test_batches_are_an_axis(corpus: Corpus) -> None:
+    text = TEXT.replace("[[pilots]]", "[[pilots]]\nbatches = [128, 256]", 1)
+    cells = [c for c in plan(parse_grid(text), corpus) if c.role == "pilot"]
+    assert {c.batch for c in cells} == {128, 256}
+    assert len({c.id for c in cells}) == len(cells)
+
+
+def test_a_policy_is_part_of_a_cells_identity_only_where_it_could_act(cells: list[Cell]) -> None:
+    cell = cells[0]
+    assert replace(cell, recovery=Recovery(retries=5, hang_seconds=9)).id == cell.id
+    assert replace(cell, recovery=Recovery(rewinds=2)).id != cell.id

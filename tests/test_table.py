@@ -16,6 +16,7 @@ from scaling.table import (
     conventions,
     read_table,
     select_rows,
+    with_recovered,
     write_table,
     write_text,
 )
@@ -146,6 +147,15 @@ def test_the_stated_rule_and_its_account() -> None:
     check_table(rows)  # the diverged row's NaN is gone
     with pytest.raises(InputError, match=r"no rows left to fit \(.*not N < 0"):
         select_rows(frame(), "N < 0")
+
+
+def test_recovered_runs_enter_a_fit_only_when_asked() -> None:
+    df = pd.DataFrame({"status": ["finished", "recovered", "failed"], "N": [1.0, 2.0, 3.0]})
+    rows, account = select_rows(df)
+    assert rows["N"].tolist() == [1.0]
+    assert "1 row left out: status is recovered" in map(str, account)
+    assert select_rows(with_recovered(df))[0]["N"].tolist() == [1.0, 2.0]
+    assert with_recovered(df[["N"]]).equals(df[["N"]])
 
 
 def test_rows_are_named_as_in_the_file_after_a_selection() -> None:

@@ -235,7 +235,8 @@ def _verdict(
     records: Mapping[str, Mapping[str, Any]],
 ) -> Verdict:
     record = records.get(target["cell"])
-    truth = float(record["loss"]) if record and record["status"] == "finished" else None
+    counts = ["finished", *["recovered"] * (forecast["rule"].get("recovered") == "include")]
+    truth = float(record["loss"]) if record and record["status"] in counts else None
     return Verdict(
         cell=target["cell"],
         compute_ratio=target["compute_ratio"],

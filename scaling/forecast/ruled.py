@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.fit import Fit, Objective, fit
 from scaling.grid import Proof
-from scaling.table import FAMILY, select_rows
+from scaling.table import FAMILY, select_rows, with_recovered
 
 T = TypeVar("T")
 
@@ -24,6 +24,8 @@ def fits_by_family(table: pd.DataFrame, rule: Proof) -> dict[str, list[Fit]]:
 
 def families_of(table: pd.DataFrame, rule: Proof) -> dict[str, pd.DataFrame]:
     """The table's rows by family, of those families that have rows for the rule's fits."""
+    if rule.recovered == "include":
+        table = with_recovered(table)
     chosen, _ = select_rows(table, rule.where, by=FAMILY)
     names = sorted({str(name) for name in chosen[FAMILY].dropna()}) if FAMILY in chosen else []
     if len(names) <= 1:

@@ -239,6 +239,7 @@ def _of_batch(
         )
     if recipe.early_stop is not None and recipe.evaluate_every is None:
         raise InputError("train.early_stop needs train.evaluate_every: how often to read")
+    _check_recovery(grid.recovery, recipe)
     evaluate = _evaluated(grid, recipe, data, model)
     uniques = [_unique(grid, recipe, data, model, asked) for asked in block.unique or (None,)]
     for size, (unique, length), seed, rate, transfer in itertools.product(
@@ -267,6 +268,15 @@ def _of_batch(
             recovery=grid.recovery,
             devices=grid.devices,
         )
+
+
+def _check_recovery(recovery: Recovery, recipe: Recipe) -> None:
+    """Policies that would never act are no policies."""
+    for name in ("lower_rate", "reset_moments"):
+        if getattr(recovery, name) and not recovery.rewinds:
+            raise InputError(f"recovery.{name} acts at a rewind: give recovery.rewinds, too")
+    if recovery.reset_moments and recipe.optimiser == "sgd":
+        raise InputError("recovery.reset_moments: sgd keeps no moments; valid with adamw and lion")
 
 
 def _sizes(block: Axes) -> list[dict[str, Any]]:

@@ -180,6 +180,8 @@ class Proof(Section):
     delta: float = Field(1e-3, gt=0)
     fixed: dict[str, list[float]] = {}
     draws: int = Field(1000, gt=0)
+    # Runs that were rewound and recovered.
+    recovered: Literal["exclude", "include"] = "exclude"
     # Standard deviation of the law's relative error, for each e-fold of compute beyond the pilots.
     discrepancy: float = Field(0.0, ge=0)
 

@@ -23,6 +23,7 @@ from scaling.train.findings import Finding
 from scaling.train.step import Program, State
 from scaling.train.tasks import Feed, Measured
 from scaling.train.telemetry import Chunk
+from scaling.train.trajectory import BEYOND
 
 OnChunk = Callable[[Chunk, list[Finding]], None]
 # Between two checkpoints of a trunk on its way: what a killed process loses.
@@ -218,6 +219,12 @@ class Course:
             )
         if chunk.loss_scale < 1:
             return f"the scale of float16's losses fell below 1 at step {chunk.last_step}"
+        # Far above a uniform guess, and above where the run began: that does not come back.
+        limit = max(self.feed.uniform, self.log.chunks[0].loss[0]) + BEYOND
+        beyond = np.where(np.isfinite(chunk.loss), chunk.loss, -np.inf) > limit
+        if beyond.any():
+            at = int(np.argmax(beyond))
+            return f"loss {chunk.loss[at]:.3g} at step {chunk.first_step + at}"
         for finding in new:
             if finding.label == "divergence":
                 return f"{finding.told} at step {finding.step}"

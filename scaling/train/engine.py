@@ -25,7 +25,7 @@ from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint
 from scaling.train.course import Course, Log, OnChunk, Reading
 from scaling.train.step import Program
-from scaling.train.symptoms import BEYOND
+from scaling.train.trajectory import BEYOND
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.telemetry import Chunk
 

@@ -1,4 +1,5 @@
-"""Symptoms, one class each: it sees a run chunk by chunk and says when it finds one.
+"""Symptoms of numbers, of depth and of the input, one class each: it sees a run chunk by chunk and
+says when it finds one.
 
 Each is made for one pass, keeps little, and costs some tens of microseconds a chunk. The thresholds
 were set on the runs of seeds 0 and 1 of `benchmarks/diagnosis.py`; its figures are of other seeds
@@ -7,33 +8,17 @@ were set on the runs of seeds 0 and 1 of `benchmarks/diagnosis.py`; its figures 
 
 from __future__ import annotations
 
-import math
 import re
 from collections import deque
 from collections.abc import Sequence
-from statistics import median
 
 import numpy as np
 
 from scaling.train.findings import Finding, Label
 from scaling.train.telemetry import Chunk, Floats
 
-WINDOW = 64  # steps that make a level: four chunks
-SIGMAS, TAILS = 8.0, 2.0
-SHARE = 0.1  # of the loss of a uniform guess: a jump below that harms nothing
-LOST = 1 / 3  # of what was learned so far
-HARM = 0.5  # of what was learned so far: so much is no one hard example
-BACK = 4  # steps below the limit after which a loss is back
-STAYS = 64  # steps that a loss is up before it is said to stay there
-BEYOND = 3.0  # nats above the worse of a uniform guess and the run's own beginning
-WORSE = 0.01  # of a uniform guess above it: worse than knowing nothing
 CHUNKS = 4  # that a sign lasts before it is believed
-LEARNT = 0.02  # of a uniform guess: less is nothing learned
-PATIENCE = 256  # steps after the warm-up without anything learned
-LEAST_PATIENCE = 64  # the same, at the end of a short run
 FADES, GROWS = 1e-3, 1e3  # gradient at the first block over that at the last
-ZERO = 1e-12  # of the largest block's gradient
-LAGS = 4.0  # times as many steps as its like
 SECONDS = 1.0  # of training that a judgement of the input rests on
 _TOLD: dict[Label, str] = {
     "dead": "its gradient is zero, as is that of {:.0f} blocks in all",
@@ -52,6 +37,7 @@ class NonFinite:
 
     def __init__(self, blocks: Sequence[str], scaled: bool) -> None:
         self.blocks, self.scaled = blocks, scaled
+        self.tells = np.zeros(len(blocks), bool)  # blocks whose output was told, and finite, before
         self.overflows: deque[int] = deque(maxlen=CHUNKS)
 
     def see(self, chunk: Chunk) -> list[Finding]:
@@ -59,6 +45,7 @@ class NonFinite:
         bad = loss | (chunk.nonfinite > 0) | ~np.isfinite(chunk.grad_norm)
         self.overflows.append(int(bad.sum()))
         if not bad.any():
+            self.tells |= np.isfinite(chunk.activation_by_block)
             return []
         first = int(np.argmax(bad))
         step = chunk.first_step + first
@@ -73,137 +60,13 @@ class NonFinite:
         return [Finding("numerical", step, self._block(chunk), told)]
 
     def _block(self, chunk: Chunk) -> str:
-        # NaN is also what an untold activation says: then all of them are NaN, or it is a block's
-        # habit, which the gradients don't share.
-        outputs, gradients = chunk.activation_by_block, ~np.isfinite(chunk.grad_by_block)
-        wrong = np.isinf(outputs) | (np.isnan(outputs) & gradients)
-        if len(outputs) and wrong.any() and not wrong.all():
-            return self.blocks[int(np.argmax(wrong))]
+        outputs = ~np.isfinite(chunk.activation_by_block) & self.tells
+        gradients = ~np.isfinite(chunk.grad_by_block)
+        if outputs.any():
+            return self.blocks[int(np.argmax(outputs))]
         if gradients.any():
             return self.blocks[int(np.flatnonzero(gradients)[-1])]
         return ""
-
-
-class Loss:
-    """`spike`, `divergence`, and `dead` where nothing is learned.
-
-    The level is the median of the last `WINDOW` steps, its noise their median absolute deviation.
-    A rise is a step, at least a window after the warm-up, that is above the level by `SIGMAS` of
-    that noise, by `TAILS` times the worst of the window (losses of small batches have heavy tails)
-    and by `SHARE` of a uniform guess. It is a spike when the loss comes back within `STAYS` steps,
-    else a divergence. So is a level that has lost `LOST` of what was learned, however slowly; one
-    that after the warm-up is above a uniform guess by `WORSE` of it, though the run began at it;
-    and any step `BEYOND` what the run began with.
-    dead: after `PATIENCE` steps past the warm-up the level is within `LEARNT` of a uniform guess,
-    and falls no more than its noise explains.
-    """
-
-    def __init__(self, uniform: float) -> None:
-        self.uniform = uniform
-        self.begins: list[float] = []  # the first window
-        self.recent: deque[float] = deque(maxlen=WINDOW)
-        self.best, self.best_step = math.inf, 0
-        self.rise: _Rise | None = None
-        self.above: int | None = None  # the step since which it is above a uniform guess
-        self.trained = 0  # steps past the warm-up
-        self.dead = self.learned = False
-        self.top = max(uniform, 0.0)
-
-    def see(self, chunk: Chunk) -> list[Finding]:
-        losses = [float(x) for x in chunk.loss]
-        found: list[Finding] = []
-        if len(self.begins) < WINDOW:
-            if not self.begins:
-                self.top = max(self.uniform, losses[0])
-            self.begins += losses
-        level, noise = _level(self.recent)
-        tail = max(self.recent, default=math.inf) - level
-        limit = level + max(SIGMAS * noise, TAILS * tail, SHARE * self.uniform)
-        settled = self.trained >= WINDOW and len(self.recent) == WINDOW
-        for at, loss in enumerate(losses):
-            step = chunk.first_step + at
-            if loss > self.top + BEYOND:
-                began = self.rise.step if self.rise else step
-                told = f"the loss is {loss:.3g}, where a uniform guess has {self.uniform:.3g}"
-                return [*found, Finding("divergence", began, "", told)]
-            if self.rise is None and settled and loss > limit:
-                harm = level + HARM * max(0.0, self.uniform - level)
-                self.rise = _Rise(step, level, limit, harm)
-            if self.rise is None:
-                self.recent.append(loss)
-                continue
-            found += self.rise.see(step, loss)
-            if self.rise.over:
-                self.rise = None
-        return found + self._drift(chunk) + self._nothing(chunk, PATIENCE)
-
-    def end(self, chunk: Chunk) -> list[Finding]:
-        return self._nothing(chunk, LEAST_PATIENCE)
-
-    def _drift(self, chunk: Chunk) -> list[Finding]:
-        if chunk.loss.mean() <= self.uniform:
-            self.above = None
-        elif self.above is None:
-            self.above = chunk.first_step
-        if len(self.recent) < WINDOW:
-            return []
-        level, noise = _level(self.recent)
-        if level < self.best:
-            self.best, self.best_step = level, chunk.first_step
-        worse = (1 + WORSE) * self.uniform + 3 * noise / math.sqrt(WINDOW / 2)
-        if self.trained >= WINDOW and level > max(worse, self.begins[0]):
-            told = f"the loss is {level:.4g}, worse than a uniform guess's {self.uniform:.4g}"
-            return [Finding("divergence", self.above or 0, "", told)]
-        up = level - self.best
-        if up <= max(LOST * (self.uniform - self.best), SHARE * self.uniform, noise):
-            return []
-        told = f"the loss went from {self.best:.3g} to {level:.3g} and stays there"
-        return [Finding("divergence", self.best_step, "", told)]
-
-    def _nothing(self, chunk: Chunk, patience: int) -> list[Finding]:
-        rates = chunk.learning_rate
-        if not (rates[-1] > rates[0]):
-            self.trained += len(rates)
-        if self.dead or self.learned or len(self.recent) < WINDOW:
-            return []
-        level, noise = _level(self.recent)
-        self.learned = level < (1 - LEARNT) * self.uniform
-        if self.learned or self.trained < patience:
-            return []
-        begins, noise_then = _level(self.begins[:WINDOW])
-        error = math.hypot(noise, noise_then) / math.sqrt(WINDOW / 2)
-        if begins - level > 4 * error + 1e-6 * self.uniform:
-            return []  # it learns, if slowly
-        self.dead = True
-        told = f"the loss is {level:.4g} after {self.trained} steps; a uniform guess has "
-        return [Finding("dead", 0, "", told + f"{self.uniform:.4g}")]
-
-
-class _Rise:
-    """A loss that went up, until it is back or has stayed up.
-
-    One step alone is no spike unless it is above `harm`: one hard example in a small batch does it.
-    """
-
-    def __init__(self, step: int, level: float, limit: float, harm: float) -> None:
-        self.step, self.level, self.limit, self.harm = step, level, limit, harm
-        self.peak, self.high, self.over = -math.inf, 0, False
-        self.last: deque[float] = deque(maxlen=BACK)
-
-    def see(self, step: int, loss: float) -> list[Finding]:
-        self.peak = max(self.peak, loss)
-        self.high += loss > self.limit
-        self.last.append(loss)
-        up = f"the loss went from {self.level:.3g} to {self.peak:.3g}"
-        if len(self.last) == BACK and max(self.last) < self.limit:
-            self.over = True
-            told = f"{up} and was back after {step - self.step - BACK + 1} steps"
-            real = self.high > 1 or self.peak > self.harm
-            return [Finding("spike", self.step, "", told)] * real
-        if step - self.step >= STAYS:
-            self.over = True
-            return [Finding("divergence", self.step, "", f"{up} and stays there")]
-        return []
 
 
 class Depth:
@@ -213,8 +76,9 @@ class Depth:
     Blocks of one kind (attention_0, attention_1, ...) are compared among themselves, where there
     are at least three. The gradient at a block's output is its weights' gradient over the size of
     its input; with activations untold the weights' gradient stands for it. Vanishing is a first one
-    below `FADES` of the last, exploding above `GROWS`, in `CHUNKS` chunks running. The block
-    is the one, seen from the end, where half of that (in orders of magnitude) is gone.
+    below `FADES` of the last, exploding above `GROWS`: in `CHUNKS` chunks running, or beyond the
+    square of that in one. The block is the one, seen from the end, where half of that (in orders of
+    magnitude) is gone. Blocks are dead when their gradient is exactly zero in `CHUNKS` chunks.
     """
 
     def __init__(self, blocks: Sequence[str]) -> None:
@@ -225,12 +89,10 @@ class Depth:
         self.kinds = [np.array(own) for own in kinds.values() if len(own) >= 3]
         self.lasts: dict[Label, int] = {"vanishing": 0, "exploding": 0, "dead": 0}
         self.began: dict[Label, int] = dict.fromkeys(self.lasts, 0)
-        self.chunks = 0
+        self.latest: dict[Label, tuple[int, Finding]] = {}  # signs by depth, and when last seen
 
     def see(self, chunk: Chunk) -> list[Finding]:
-        self.chunks += 1
-        # Behind a head that begins at zero the first gradients are exactly zero.
-        if self.chunks == 1 or not np.isfinite(chunk.grad_by_block).all():
+        if not np.isfinite(chunk.grad_by_block).all():
             return []
         signs: dict[Label, tuple[int, float] | None] = {"dead": self._dead(chunk)}
         signs |= self._by_depth(chunk)
@@ -242,20 +104,33 @@ class Depth:
             if self.lasts[label] == 0:
                 self.began[label] = chunk.first_step
             self.lasts[label] += 1
-            if self.lasts[label] == CHUNKS:
-                block, ratio = sign
-                told = _TOLD[label].format(ratio)
-                found.append(Finding(label, self.began[label], self.blocks[block], told))
+            if self.lasts[label] > CHUNKS:
+                continue
+            block, ratio = sign
+            told = _TOLD[label].format(ratio)
+            finding = Finding(label, self.began[label], self.blocks[block], told)
+            plain = label != "dead" and ratio > GROWS**2
+            if plain or self.lasts[label] == CHUNKS:
+                found.append(finding)
+            if label != "dead":
+                self.latest[label] = chunk.last_step, finding
         return found
+
+    def before(self, step: int) -> list[Finding]:
+        """The signs by depth that were there when something else began at `step`."""
+        return [finding for seen, finding in self.latest.values() if seen >= step]
 
     def _dead(self, chunk: Chunk) -> tuple[int, float] | None:
         """The block, and how many blocks get no gradient."""
-        gradients, outputs = chunk.grad_by_block, chunk.activation_by_block
-        silent = gradients <= ZERO * gradients.max(initial=0.0)
-        if not silent.any():
+        silent = np.flatnonzero(chunk.grad_by_block == 0)
+        if not len(silent):
             return None
-        zeros = np.flatnonzero(outputs == 0)
-        return int(zeros[0] if len(zeros) else np.flatnonzero(silent)[-1]), float(silent.sum())
+        zeros = np.flatnonzero(chunk.activation_by_block == 0)
+        block = int(zeros[0]) if len(zeros) else int(silent[-1])
+        # An output of zeros from weights that are none: the block before gave nothing but zeros.
+        if len(zeros) and block and np.isfinite(chunk.update_by_block[block]):
+            block -= 1
+        return block, float(len(silent))
 
     def _by_depth(self, chunk: Chunk) -> dict[Label, tuple[int, float] | None]:
         """The block, and how many times larger one end's gradient is than the other's."""
@@ -313,11 +188,3 @@ class Input:
             return []
         told = f"{waited / seconds:.0%} of {seconds:.2g} s went by waiting for data"
         return [Finding("stalled", seen[0][0], "", told)]
-
-
-def _level(losses: Sequence[float] | deque[float]) -> tuple[float, float]:
-    """Median, and the standard deviation that the median absolute deviation stands for."""
-    if not losses:
-        return math.inf, 0.0
-    middle = median(losses)
-    return middle, 1.4826 * median([abs(x - middle) for x in losses])

@@ -36,6 +36,12 @@ class Chunk:
     waited: float = 0.0  # of which for data
 
     @property
+    def sound(self) -> NDArray[np.bool_]:
+        """[steps], those that were taken on numbers that are finite."""
+        finite = np.isfinite(self.loss) & np.isfinite(self.grad_norm) & (self.nonfinite == 0)
+        return finite & ~self.skipped
+
+    @property
     def last_step(self) -> int:
         """Steps that were done with the chunk's last one."""
         return self.first_step + len(self.loss)

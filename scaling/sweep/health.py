@@ -1,0 +1,70 @@
+"""How the cells of a study fared: what is finished, what failed, and what was found on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scaling.errors import InputError
+from scaling.sweep.store import Store, read_json
+
+STATUSES = ("finished", "recovered", "diverged", "failed")
+# Of a cell that is not well, beside its findings.
+_FACTS = ("run", "role", "family", "N", "D", "seed", "status", "reason")
+_DONE = ("skipped_steps", "rewinds")  # what a run did to survive
+
+
+@dataclass(frozen=True)
+class Health:
+    """counts: cells by status; the others, planned and without a record, are `missing`. ill: cells
+    that are not finished, or of which something was found: facts and `findings`."""
+
+    planned: int
+    counts: Mapping[str, int]
+    missing: int
+    ill: tuple[dict[str, Any], ...]
+
+    def __str__(self) -> str:
+        told = [f"{count} {status}" for status, count in self.counts.items() if count]
+        told += [f"{self.missing} missing"] * (self.missing > 0)
+        cells = f"{self.planned} cell{'s' * (self.planned != 1)}"
+        return f"{cells}: {', '.join(told)}" if told else cells
+
+    def to_dict(self) -> dict[str, Any]:
+        counts = {**self.counts, "missing": self.missing}
+        return {"planned": self.planned, "cells": counts, "ill": list(self.ill)}
+
+
+def of_records(records: Sequence[Mapping[str, Any]], planned: Iterable[str] = ()) -> Health:
+    """The health of cells that have a record, and the number of those that have none."""
+    counts = Counter(str(record["status"]) for record in records)
+    there = {record["run"] for record in records}
+    missing = len(set(planned) - there)
+    ill = [_told(r) for r in records if r["status"] != "finished" or r.get("findings")]
+    known = {status: counts.pop(status, 0) for status in STATUSES}
+    return Health(len(there) + missing, known | counts, missing, tuple(ill))
+
+
+def of_folder(folder: Path) -> Health:
+    """The health of a study's folder. Raises InputError where there is no study."""
+    if not (folder / "study.json").exists():
+        raise InputError(f"{folder}: no study here (study.json is missing)")
+    planned = [str(run) for run in read_json(folder / "study.json").get("cells", [])]
+    store = Store(folder)
+    records = [record for run in planned if (record := store.record(run)) is not None]
+    return of_records(records, planned)
+
+
+def line(finding: Mapping[str, Any]) -> str:
+    """A stored finding as a line: `spike at step 301, attention_2: ...`."""
+    block = f", {finding['block']}" if finding.get("block") else ""
+    return f"{finding['label']} at step {finding['step']:,}{block}: {finding['told']}"
+
+
+def _told(record: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {name: record[name] for name in _FACTS if name in record}
+    facts |= {name: record[name] for name in _DONE if record.get(name)}
+    return {**facts, "findings": list(record.get("findings") or [])}
