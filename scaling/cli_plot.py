@@ -84,7 +84,7 @@ def plot_command(
     if figure in registry.OF_STUDY:
         if not source.is_dir():
             raise InputError(f"{source}: the figure {figure} needs a study's folder")
-        save(registry.of_study(figure, source), out)
+        save(registry.OF_STUDY[figure](*registry.study_of(source)), out)
         return
     if figure in registry.OF_TABLE:
         save(registry.OF_TABLE[figure](read(source, columns)), out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from math import log
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,12 +59,15 @@ def depth(
     _losses(axes[0], runs)
     _training(axes[1], runs, curves)
     _cost(axes[2], runs)
-    for panel, kind in zip(axes[3:5], KINDS, strict=True):
-        _gradients(panel, runs[runs["kind"] == kind], curves)
-        panel.set_title(f"{kind.capitalize()}: gradient by layer")
-    limits = [panel.get_ylim() for panel in axes[3:5]]
-    for panel in axes[3:5]:
-        panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    named = [
+        (panel, _gradients(panel, runs, curves, kind))
+        for panel, kind in zip(axes[3:5], KINDS, strict=True)
+    ]
+    limits = [panel.get_ylim() for panel, _ in named]
+    for panel, ends in named:  # last: names stand by the height that both panels share
+        # room below: the names of lines that end together spread there
+        panel.set_ylim(min(low for low, _ in limits) / 10, max(high for _, high in limits))
+        end_labels(panel, ends, title="layers")
     _fields(axes[5], [resnet.from_dials(**json.loads(text)) for text in runs["config"].unique()])
     return figure
 
@@ -84,7 +88,7 @@ def nets(table: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> pd.DataFram
     rows = rows.assign(
         kind=["plain" if c["shortcut"] == "none" else "residual" for c in config],
         depth=[int(c["depth"]) for c in config],
-        train_loss=[_last(curves[run]) for run in rows["run"]],
+        train_loss=[last_loss(curves[run]) for run in rows["run"]],
         flops=rows["C"] / rows["D"],
     )
     if "learning_rate" in rows:
@@ -95,7 +99,7 @@ def nets(table: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> pd.DataFram
     return rows.sort_values(["kind", "depth", "seed"], ignore_index=True)
 
 
-def _last(curve: pd.DataFrame) -> float:
+def last_loss(curve: pd.DataFrame) -> float:
     """The mean training loss of the last steps."""
     return float(curve.loc[curve["step"] > curve["step"].max() - LAST_STEPS, "loss"].mean())
 
@@ -120,7 +124,7 @@ def _losses(axes: Axes, runs: pd.DataFrame) -> None:
     axes.set_ylim(bottom=0, top=1.1 * max(axes.get_ylim()[1], *map(log, classes)))
     _by_depth(axes, runs["depth"])
     axes.set_ylabel(table_loss_label(runs, "Training loss"))
-    axes.set_title("Plain nets degrade with depth")
+    axes.set_title("Training loss by depth")
     end_labels(axes, ends)
 
 
@@ -156,16 +160,20 @@ def _cost(axes: Axes, runs: pd.DataFrame) -> None:
     log_ticks(axes.yaxis, "power")
     _by_depth(axes, runs["depth"])
     axes.set_ylabel("Training FLOPs an image (counted)")
-    axes.set_title("Cost, the same for both")
+    axes.set_title("Cost of either")
 
 
-def _gradients(axes: Axes, runs: pd.DataFrame, curves: Mapping[str, pd.DataFrame]) -> None:
+def _gradients(
+    axes: Axes, runs: pd.DataFrame, curves: Mapping[str, pd.DataFrame], kind: str
+) -> list[tuple[float, str, Any]]:
     """Each block's gradient at the first reading over that of the last block, seeds' geometric
-    mean; a line a depth."""
+    mean; a line a depth, and its end."""
+    runs = runs[runs["kind"] == kind]
     depths = sorted(runs["depth"].unique())
-    ends, step = [], 0
+    ends: list[tuple[float, str, Any]] = []
+    step = 0
     for number, colour in zip(depths, ramp(len(depths)), strict=True):
-        norms = [_by_block(curves[run]) for run in runs.loc[runs["depth"] == number, "run"]]
+        norms = [by_block(curves[run]) for run in runs.loc[runs["depth"] == number, "run"]]
         if not norms[0].size:
             continue
         step = int(curves[runs["run"].iloc[0]]["step"].iloc[0])
@@ -178,15 +186,14 @@ def _gradients(axes: Axes, runs: pd.DataFrame, curves: Mapping[str, pd.DataFrame
     axes.set_xticks([1, 0.5, 0], ["output", "middle", "input"])
     axes.set_xlabel("Place of the block in the net")
     axes.set_ylabel("Gradient norm / last block's")
-    if not ends:
-        note(axes, "no gradients by block are kept with these runs")
-        return
-    note(axes, f"step {step}")
-    log_ticks(axes.yaxis, "plain")
-    end_labels(axes, ends, title="layers")
+    axes.set_title(f"{kind.capitalize()}: gradients")
+    log_ticks(axes.yaxis, "power")
+    untold = "no gradients by block are kept with these runs"
+    note(axes, f"at step {step}" if ends else untold, y=0.96)
+    return ends
 
 
-def _by_block(curve: pd.DataFrame) -> Array:
+def by_block(curve: pd.DataFrame) -> Array:
     """Norms of the gradient by each block behind the stem and before the head, at the first
     reading."""
     blocks = [str(c) for c in curve if str(c).startswith(f"{_GRADIENT}stage_")]

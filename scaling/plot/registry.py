@@ -40,9 +40,11 @@ def of_families(table: pd.DataFrame, law: str = "chinchilla", **settings: Any) -
     return families(side_by_side(law, table, **settings))
 
 
-def of_study(name: str, folder: Path) -> Figure:
-    """A figure of a study's table and its runs' curves. Raises InputError where the folder holds
-    none, and for a curve that cannot be read."""
+def study_of(folder: Path) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """A study's run table, and the curves of its runs as far as they were kept.
+
+    Raises InputError where the folder holds no table, and for a curve that cannot be read.
+    """
     table, curves = read_table(folder / "table.parquet"), {}
     for run in table["run"].astype(str):
         path = folder / "cells" / run / "curve.parquet"
@@ -51,7 +53,7 @@ def of_study(name: str, folder: Path) -> Figure:
                 curves[run] = pd.read_parquet(path)
             except (OSError, ValueError) as error:
                 raise InputError(f"{path}: cannot be read: {error}") from None
-    return OF_STUDY[name](table, curves)
+    return table, curves
 
 
 FAMILIES = "families"  # of a run table, and of how its families are fitted

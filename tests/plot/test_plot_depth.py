@@ -111,13 +111,13 @@ def test_a_study_is_read_from_its_folder(study: Study, tmp_path: Path) -> None:
         folder = tmp_path / "cells" / run
         folder.mkdir(parents=True)
         frame.to_parquet(folder / "curve.parquet")
-    drawn = registry.of_study("depth", tmp_path)
+    drawn = registry.OF_STUDY["depth"](*registry.study_of(tmp_path))
     whole, part = drawn.axes[0].lines, depth(table, curves).axes[0].lines
     assert [list(a.get_ydata()) for a in whole] == [list(b.get_ydata()) for b in part]
     broken = tmp_path / "cells" / "plain-8-0-0.01" / "curve.parquet"
     broken.write_bytes(b"no curve")
     with pytest.raises(InputError, match=r"plain-8-0-0\.01/curve\.parquet: cannot be read"):
-        registry.of_study("depth", tmp_path)
+        registry.study_of(tmp_path)
 
 
 def test_what_is_no_study_of_resnets_is_refused(study: Study) -> None:
