@@ -123,9 +123,10 @@ def told(one: tuple[str, int], other: tuple[str, int]) -> str:
 risen = told(("plain", beyond[0]), ("plain", lowest))
 apart = told(("plain", 56), ("residual", 56))
 kept = told(("residual", deepest), ("residual", lowest))
+guesses = " and ".join(map(str, guessing))
 print(
     f"\nClaim: plain nets of {beyond[0]} layers and more train to a higher loss than those of "
-    f"{lowest}: with {beyond[0]} layers {risen} times theirs, and with 56 {apart} times the residual "
-    f"net's; with {' and '.join(map(str, guessing))} they do no better than a guess. Residual nets of "
-    f"{deepest} layers reach {kept} times the loss of {lowest}."
+    f"{lowest}: with {beyond[0]} layers {risen} times theirs, and with 56 {apart} times the "
+    f"residual net's; with {guesses} they do no better than a guess. Residual nets of {deepest} "
+    f"layers reach {kept} times the loss of {lowest}."
 )

@@ -14,6 +14,7 @@ from scaling import (
     cli_compare,
     cli_coverage,
     cli_crossing,
+    cli_epochs,
     cli_extrapolate,
     cli_fit,
     cli_forecast,
@@ -44,6 +45,7 @@ app.add_typer(cli_methods.app)  # methods
 app.add_typer(cli_compare.app)  # compare
 app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_crossing.app)  # crossing
+app.add_typer(cli_epochs.app)  # epochs
 app.add_typer(cli_plot.app)  # plot
 app.add_typer(cli_rates.app)  # rates
 app.add_typer(cli_rollout.app)  # rollout

@@ -14,7 +14,6 @@ from scaling.cli_options import (
     DrawsOption,
     FixedOption,
     KindOption,
-    LawOption,
     MethodOption,
     NOption,
     ObjectiveOption,
@@ -48,14 +47,17 @@ def plot_command(
         typer.Argument(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates (of a sweep's table), rollout (of a run table), families (of one of several) or "
-            "depth (of a study's folder).",
+            "rates, sensitivity (of a sweep), rollout (of a run table), families (of several), "
+            "overfitting (of one that repeats its data) or depth (of a study's folder).",
         ),
     ],
     source: Annotated[Path, typer.Argument(help="A run table, a fit saved as .json, or a study.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
     profile: ProfileOption = None,
-    law: LawOption = "chinchilla",
+    law: Annotated[
+        str | None,
+        typer.Option(help="A law by name, or a formula; chinchilla, or overfit for overfitting."),
+    ] = None,
     method: MethodOption = None,
     objective: ObjectiveOption = None,
     delta: DeltaOption = 1e-3,
@@ -79,7 +81,7 @@ def plot_command(
     if asked and figure != registry.PROFILE:
         raise InputError(f"--profile: only the figure {registry.PROFILE} takes quantities")
     saved = source.suffix == ".json"
-    if saved and (figure in registry.OF_TABLE or figure == registry.FAMILIES):
+    if saved and figure in (*registry.OF_TABLE, *registry.OF_FITTED_TABLE):
         raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
     if figure in registry.OF_STUDY:
         if not source.is_dir():
@@ -92,15 +94,17 @@ def plot_command(
     settings = fit_settings(
         method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
     )
-    if figure == registry.FAMILIES:
-        save(registry.of_families(read(source, columns), law, **settings), out)
+    chosen = {} if law is None else {"law": law}
+    if figure in registry.OF_FITTED_TABLE:
+        draw = registry.OF_FITTED_TABLE[figure]
+        save(draw(read(source, columns), **chosen, **settings), out)
         return
     if saved:
         fitted = saved_fit(source)
     else:
         from scaling.fit import fit
 
-        fitted = fit(law, read(source, columns), **settings)
+        fitted = fit(law or "chinchilla", read(source, columns), **settings)
     save(_of_fit(figure, fitted, asked), out)
 
 

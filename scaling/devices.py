@@ -1,13 +1,19 @@
-"""The machine's kind of device, found without JAX: a plan must know it before anything starts."""
+"""The kinds of device: which one is here, found without JAX, and what the usual ones can do."""
 
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from scaling.errors import InputError
+
 Platform = Literal["cpu", "gpu", "tpu"]
+Precision = Literal["float32", "bfloat16", "float16"]
 _NAMES: dict[str, Platform] = {
     "cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu", "tpu": "tpu",
 }  # fmt: skip
@@ -25,3 +31,95 @@ def platform() -> Platform:
     if find_spec("libtpu") and (Path("/dev/accel0").exists() or Path("/dev/vfio/0").exists()):
         return "tpu"
     return "cpu"
+
+
+def usual_precision(on: Platform) -> Precision:
+    """What products are computed in where a recipe leaves it open."""
+    return "float32" if on == "cpu" else "bfloat16"
+
+
+@dataclass(frozen=True)
+class Device:
+    """One accelerator, as its maker states it: dense FLOP/s of matrix products by precision (None:
+    it has none), bytes of memory (1 GB is 10^9) and bytes a second to and from it.
+
+    float32 is what XLA makes of float32 products by default: TensorFloat-32 on NVIDIA's devices
+    since Ampere, single bfloat16 passes on a TPU. kinds: what JAX calls it (`device_kind`).
+    """
+
+    name: str
+    platform: Platform
+    bfloat16: float | None
+    float16: float | None
+    float32: float
+    memory_bytes: float
+    bandwidth: float
+    kinds: tuple[str, ...]
+    source: str
+
+    def peak(self, precision: Precision) -> float:
+        """FLOP/s of products in this precision. Raises InputError where the device has none."""
+        rates = {"float32": self.float32, "bfloat16": self.bfloat16, "float16": self.float16}
+        found = rates[precision]
+        if found is None:
+            valid = ", ".join(name for name, rate in rates.items() if rate)
+            raise InputError(f"{self.name} has no {precision}; valid: {valid}")
+        return found
+
+
+_T, _GB = 1e12, 1e9
+_TPU = "Google Cloud TPU documentation, system architecture"
+CATALOGUE = (
+    Device("H100-SXM", "gpu", 989.4 * _T, 989.4 * _T, 494.7 * _T, 80 * _GB, 3.35 * _T,
+           ("NVIDIA H100 80GB HBM3",), "NVIDIA H100 datasheet; half of its rates with sparsity"),
+    Device("H100-PCIe", "gpu", 756 * _T, 756 * _T, 378 * _T, 80 * _GB, 2 * _T,
+           ("NVIDIA H100 PCIe",), "NVIDIA H100 PCIe datasheet; half of its rates with sparsity"),
+    Device("H200", "gpu", 989.4 * _T, 989.4 * _T, 494.7 * _T, 141 * _GB, 4.8 * _T,
+           ("NVIDIA H200",), "NVIDIA H200 datasheet; half of its rates with sparsity"),
+    Device("B200", "gpu", 2250 * _T, 2250 * _T, 1100 * _T, 180 * _GB, 8 * _T,
+           ("NVIDIA B200",), "NVIDIA Blackwell architecture brief, HGX B200; without sparsity"),
+    Device("A100-40GB", "gpu", 312 * _T, 312 * _T, 156 * _T, 40 * _GB, 1.555 * _T,
+           ("NVIDIA A100-SXM4-40GB", "NVIDIA A100-PCIE-40GB"), "NVIDIA A100 datasheet"),
+    Device("A100-80GB", "gpu", 312 * _T, 312 * _T, 156 * _T, 80 * _GB, 2.039 * _T,
+           ("NVIDIA A100-SXM4-80GB",), "NVIDIA A100 datasheet, SXM"),
+    Device("L4", "gpu", 121 * _T, 121 * _T, 60 * _T, 24 * _GB, 0.3 * _T,
+           ("NVIDIA L4",), "NVIDIA L4 datasheet; half of its rates with sparsity"),
+    Device("T4", "gpu", None, 65 * _T, 8.1 * _T, 16 * _GB, 0.32 * _T,
+           ("Tesla T4",), "NVIDIA T4 datasheet"),
+    Device("V100", "gpu", None, 125 * _T, 15.7 * _T, 32 * _GB, 0.9 * _T,
+           ("Tesla V100-SXM2-32GB", "Tesla V100-SXM2-16GB"), "NVIDIA V100 datasheet, SXM2 32 GB"),
+    Device("RTX-4090", "gpu", 165.2 * _T, 165.2 * _T, 82.6 * _T, 24 * _GB, 1.008 * _T,
+           ("NVIDIA GeForce RTX 4090",),
+           "NVIDIA Ada architecture whitepaper; products accumulated in float32"),
+    Device("MI300X", "gpu", 1307.4 * _T, 1307.4 * _T, 163.4 * _T, 192 * _GB, 5.3 * _T,
+           ("AMD Instinct MI300X",), "AMD Instinct MI300X datasheet, matrix products"),
+    Device("TPU-v4", "tpu", 275 * _T, None, 275 * _T, 32 * _GB, 1.2 * _T, ("TPU v4",), _TPU),
+    Device("TPU-v5e", "tpu", 197 * _T, None, 197 * _T, 16 * _GB, 0.819 * _T,
+           ("TPU v5 lite", "TPU v5e"), _TPU),
+    Device("TPU-v5p", "tpu", 459 * _T, None, 459 * _T, 95 * _GB, 2.765 * _T,
+           ("TPU v5", "TPU v5p"), _TPU),
+    Device("TPU-v6e", "tpu", 918 * _T, None, 918 * _T, 32 * _GB, 1.64 * _T,
+           ("TPU v6 lite", "TPU v6e"), _TPU),
+)  # fmt: skip
+
+
+def device(name: str) -> Device:
+    """A device of the catalogue. Raises InputError naming the nearest, and all there are."""
+    known = {_plain(d.name): d for d in CATALOGUE}
+    if found := known.get(_plain(name)):
+        return found
+    begun = [n for n in known if n.startswith(_plain(name))]
+    near = begun or get_close_matches(_plain(name), known, 3, 0.4)
+    hint = f"nearest: {', '.join(known[n].name for n in near)}; " if near else ""
+    raise InputError(
+        f"unknown device {name!r}; {hint}valid: {', '.join(d.name for d in CATALOGUE)}"
+    )
+
+
+def of_kind(kind: str) -> Device | None:
+    """The device that JAX calls by this `device_kind`; None where the catalogue has none."""
+    return next((d for d in CATALOGUE if kind in d.kinds), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -21,6 +21,7 @@ from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
 
 CONVENTIONS = ("N_kind", "C_kind", "L_kind", "D_kind")
+GAP = "gap"  # of the held-out over the training loss
 FAMILY = "family"  # the column that says which model family a row is of
 ALIASES = {"L": "loss"}
 _SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -44,7 +45,8 @@ def read_table(
 
     `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`). A
     known metric as L (`{"L": "top1_error"}`) gives its name to `L_kind`; one of which more is
-    better stands as one less it. The file's name goes along in `df.attrs["source"]`, so that later
+    better stands as one less it; `gap` is that of the held-out over the training loss, where the
+    file has both. The file's name goes along in `df.attrs["source"]`, so that later
     errors can name it.
     Raises InputError for a missing, empty or unreadable file, or an unknown column.
     """
@@ -67,11 +69,20 @@ def read_table(
     if df.empty:
         raise InputError(f"{path}: the table has no rows")
     for ours, theirs in (columns or {}).items():
+        if theirs == GAP:
+            df = with_gap(df)
         if theirs not in df.columns:
             raise InputError(f"{path}: {_missing(theirs, df.columns)}")
         name = ALIASES.get(ours, ours)
         df = with_loss(df, theirs) if name == "loss" else df.assign(**{name: df[theirs]})
     return df
+
+
+def with_gap(df: pd.DataFrame) -> pd.DataFrame:
+    """The table with the column `gap`, where it has none and both losses."""
+    if GAP in df.columns or not {"loss", "train_loss"} <= set(df.columns):
+        return df
+    return df.assign(**{GAP: df["loss"] - df["train_loss"]})
 
 
 def with_loss(df: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -33,6 +33,7 @@ _LOSSES = {
 }
 METRICS: Mapping[str, Measure] = {
     "train_loss": Measure("Training loss", "nats"),
+    "gap": Measure("Gap of held-out over training loss", "nats"),
     "contrastive_loss": Measure("Contrastive loss", "nats"),
     "caption_loss": Measure("Caption loss", "nats"),
     "top1_error": Measure("Top-1 error"),

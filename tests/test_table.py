@@ -265,3 +265,15 @@ def test_a_foreign_loss_keeps_what_stands_beside_it(tmp_path: Path) -> None:
     df = read_table(path, {"L": "val"})
     assert (df["loss_se"] == 0.01).all()
     assert conventions(df)["L_kind"] == "unstated"
+
+
+def test_the_gap_of_held_out_over_training_loss_can_be_the_L(tmp_path: Path) -> None:
+    df = pd.DataFrame({"N": [1.0, 2.0], "D": [3.0, 4.0], "loss": [1.5, 1.2], "L_kind": "nats"})
+    write_table(df.assign(train_loss=[1.0, 1.3], loss_se=0.1), tmp_path / "t.csv")
+    read = read_table(tmp_path / "t.csv", {"L": "gap"})
+    assert read["loss"].tolist() == pytest.approx([0.5, -0.1])
+    assert set(read["L_kind"]) == {"gap"}
+    assert "loss_se" not in read
+    write_table(df, tmp_path / "bare.csv")
+    with pytest.raises(InputError, match="no column gap"):
+        read_table(tmp_path / "bare.csv", {"L": "gap"})

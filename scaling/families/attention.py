@@ -6,6 +6,8 @@ FLOPs); numbers kept for the backward pass are those of its compiled buffers on 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaling.families.layers import Layer
 
 # XLA's FLOPs of elementwise work on each number.
@@ -44,7 +46,7 @@ def matrix(
 
 def self_attention(
     name: str, tokens: int, width: int, heads: int,
-    *, bias: bool = True, qk_norm: bool = False, masked: bool = False,
+    *, bias: bool = True, qk_norm: bool = False,
 ) -> tuple[Layer, ...]:  # fmt: skip
     """Queries, keys, values and the output's matrix; scores and values over the whole sequence.
 
@@ -52,10 +54,10 @@ def self_attention(
     """
     projections = matrix(
         name, "attention_projections", "attention", tokens, width, 4 * width,
-        bias=bias, saved=(5 + bias) * tokens * width,
+        bias=bias, saved=6 * tokens * width,
     )  # fmt: skip
     norms = (qk_norms(name, tokens, width, heads),) if qk_norm else ()
-    return (projections, *norms, scores(name, tokens, tokens, width, heads, masked=masked))
+    return (projections, *norms, scores(name, tokens, tokens, width, heads))
 
 
 def cross_attention(
@@ -80,34 +82,33 @@ def qk_norms(name: str, tokens: int, width: int, heads: int) -> Layer:
     )  # fmt: skip
 
 
-def scores(
-    name: str, tokens: int, seen: int, width: int, heads: int, *, masked: bool = False
-) -> Layer:
+def scores(name: str, tokens: int, seen: int, width: int, heads: int) -> Layer:
     """Each head's scores over the whole sequence, their softmax, and the mixture of values."""
     flops, size = 2 * 2 * tokens * seen * width, heads * tokens * seen
     return Layer(
         f"{name}_scores", "attention_scores", (heads, tokens, seen), flops=flops,
-        backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=(3 - masked) * size,
+        backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=3 * size, working=size,
     )  # fmt: skip
 
 
 def mlp(
     name: str, tokens: int, width: int, hidden: int, *, kind: str = "gelu", bias: bool = True
 ) -> Layer:
-    """Two matrices with GELU between them, or SwiGLU's three."""
+    """Two matrices with GELU between them, or SwiGLU's three. A block that is computed again needs
+    no second outcome of the last."""
     matrices = 3 if kind == "swiglu" else 2
     flops, inner = 2 * matrices * tokens * width * hidden, tokens * hidden
     biases = width + (matrices - 1) * hidden if bias else 0
     return Layer(
         name, "mlp", (tokens, width), "mlp", matrices * width * hidden + biases, flops,
         backward_flops=2 * flops, other_flops=ACTIVATION_FLOPS[kind] * inner + tokens * biases,
-        saved=(2 * matrices - 1) * inner,
+        saved=(2 * matrices - 1) * inner, once_flops=2 * tokens * width * hidden,
     )  # fmt: skip
 
 
 def block(
     path: str, number: int, tokens: int, width: int, heads: int, hidden: int,
-    *, masked: bool = False, seen: int = 0,
+    *, seen: int = 0,
 ) -> tuple[Layer, ...]:  # fmt: skip
     """A pre-norm block with LayerNorms, biases and GELU, in the Flax module at `path`.
 
@@ -122,14 +123,20 @@ def block(
         *cross_attention(at("cross"), "cross", tokens, seen, width, heads),
     )
     sums = (3 if seen else 2) * tokens * width
-    return (
+    return in_block(
+        f"{path}_{number}",
         norm(at("attention_norm"), tokens, width),
-        *self_attention(at("attention"), tokens, width, heads, masked=masked),
+        *self_attention(at("attention"), tokens, width, heads),
         *(cross if seen else ()),
         norm(at("mlp_norm"), tokens, width),
         mlp(at("mlp"), tokens, width, hidden),
         Layer(at("sum"), "sum", (tokens, width), other_flops=sums),
     )
+
+
+def in_block(name: str, *layers: Layer) -> tuple[Layer, ...]:
+    """Layers that are rematerialised together."""
+    return tuple(replace(layer, block=name) for layer in layers)
 
 
 def position(name: str, tokens: int, width: int) -> Layer:

@@ -67,12 +67,14 @@ class CNN(Layered):
                 path.max_pool(f"max_pool_{stage}", 2, 2)
             for _ in range(convolutions):
                 n += 1
+                path.block = f"convolution_{n}"
                 path.convolution(
                     f"convolution_{n}", 2**stage * self.width, 3, bias=self.norm == "none"
                 )
                 if self.norm == "batch":
                     path.batch_norm(f"norm_{n}")
                 path.relu(f"relu_{n}")
+                path.block = ""
         path.mean("mean_pool")
         path.dense("head", self.classes, group="head")
         return tuple(path.layers)

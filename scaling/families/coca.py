@@ -79,7 +79,7 @@ class CoCa(Layered):
 
         def blocks(path: str, tokens: int, seen: int = 0) -> tuple[Layer, ...]:
             each = (
-                block(path, i, tokens, w, self.heads, self.mlp_width, masked=True, seen=seen)
+                block(path, i, tokens, w, self.heads, self.mlp_width, seen=seen)
                 for i in range(self.text_depth)
             )
             return tuple(layer for layers in each for layer in layers)

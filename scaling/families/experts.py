@@ -19,7 +19,8 @@ def mixture(
     number: int, active: int,
 ) -> tuple[Layer, ...]:  # fmt: skip
     """The router and the experts. Parameters of all of them, FLOPs of the active ones, as is the
-    convention in print; what padding costs on top depends on the batch (`rows`)."""
+    convention in print; what padding costs on top depends on the batch (`rows`). What experts give
+    out is needed for the gradient of their weights: all of it is computed again."""
     one = mlp(name, active * tokens, width, hidden, kind=kind, bias=bias)
     router = matrix(
         f"{name}/router", "router", "router", tokens, width, number, bias=False,
@@ -31,7 +32,7 @@ def mixture(
         router,
         replace(
             one, out=(tokens, width), parameters=number * one.parameters,
-            other_flops=one.other_flops + moved, saved=one.saved + 2 * moved,
+            other_flops=one.other_flops + moved, saved=one.saved + 2 * moved, once_flops=0,
         ),
     )  # fmt: skip
 

@@ -8,14 +8,16 @@ one place: the functions `dense`, `convolution`, ... below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import prod
 
-# Of a convolution's output: gradients and copies that XLA holds while it goes backward through it.
-# Fitted to compiled steps (tests/families/test_memory.py).
-WORKING = 2.5
+from scaling.families.memory import USUAL, Memory, Use, peak
+
+# Gradients by a layer's output and input, both of about its output's size, that are held while the
+# backward pass goes through it.
+WORKING = 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Layer:
     with the zeros of padding are in it, and `padding_flops` says how many those are.
     backward_flops: those of the backward pass. other_flops: elementwise work forward, an estimate.
     saved: numbers that the forward pass keeps for the backward pass. working: those that its own
-    backward pass holds beside them.
+    backward pass holds beside them. turned: those held for it whatever the batch, until its
+    backward pass is done. block: of the layers that rematerialisation computes again
+    together; what of their `flops` is not needed a second time is in `once_flops`.
     """
 
     name: str
@@ -69,7 +73,10 @@ class Layer:
     other_flops: int = 0
     saved: int = 0
     working: int = 0
+    turned: int = 0
     receptive: Receptive | None = None
+    block: str = ""
+    once_flops: int = 0
 
     @property
     def size(self) -> int:
@@ -87,7 +94,10 @@ def dense(
     group: str = "dense",
     first: bool = False,
 ) -> Layer:
-    """A matrix applied to each of `rows` vectors. first: nothing before it has a gradient."""
+    """A matrix applied to each of `rows` vectors; its outcome is kept for what follows it.
+
+    first: nothing before it has a gradient; the data that it reads are kept as floats.
+    """
     flops = 2 * rows * inputs * outputs
     return Layer(
         name,
@@ -98,6 +108,8 @@ def dense(
         flops=flops,
         backward_flops=flops if first else 2 * flops,
         other_flops=bias * rows * outputs,
+        saved=rows * (outputs + first * inputs),
+        working=WORKING * rows * outputs,
     )
 
 
@@ -118,23 +130,28 @@ def convolution(
     """A square convolution of a square image of `side` pixels; `padding` zeros on each edge.
 
     receptive: the field of its output. Backward, each multiply-add of the forward pass has one in
-    the gradient by the kernel and one in the gradient by the input.
+    the gradient by the kernel and one in the gradient by the input. Kept are its outcome and, in
+    the order that the gradient by the kernel wants, its input; a CPU turns kernels larger than one
+    pixel ahead of time.
     """
     out = windows(side, kernel, stride, padding)
     inside = _taps_inside(side, kernel, stride, padding)
     a_tap = 2 * inputs // groups * outputs
     flops = a_tap * (out * kernel) ** 2
+    weights = kernel**2 * inputs // groups * outputs
     return Layer(
         name,
         "convolution",
         (out, out, outputs),
         "convolution",
-        parameters=kernel**2 * inputs // groups * outputs + bias * outputs,
+        parameters=weights + bias * outputs,
         flops=flops,
         backward_flops=flops if first else 2 * flops,
         padding_flops=flops - a_tap * inside**2,
         other_flops=bias * out**2 * outputs,
-        working=round(WORKING * out**2 * outputs),
+        saved=side**2 * inputs + out**2 * outputs,
+        working=WORKING * out**2 * outputs,
+        turned=0 if first or kernel == 1 else weights,
         receptive=receptive,
     )
 
@@ -225,15 +242,31 @@ class Layered(ABC):
         """Matmul and convolution FLOPs of one unit of D, forward and backward."""
         return sum(layer.flops + layer.backward_flops for layer in self._listed) // self.units
 
-    def memory_bytes(self, batch: int) -> int:
-        """Predicted peak memory of a step over `batch` units, in bytes; float32, data not counted.
+    def computed_flops(self, batch: int, *, remat: bool = False) -> int:
+        """Matmul and convolution FLOPs that a step over `batch` units computes: beside those that
+        are counted, what blocks compute a second time."""
+        again = sum(layer.flops - layer.once_flops for layer in self._listed if layer.block)
+        return batch * self.training_flops() + remat * batch * again // self.units
 
-        Four copies of the parameters (themselves, gradients, two Adam moments), what each layer
-        keeps for the backward pass, and what the largest one works with there.
-        """
-        saved = sum(layer.saved for layer in self._listed)
-        working = max(layer.working for layer in self._listed)
-        return 4 * (4 * self.N_total + batch * (saved + working) // self.units)
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there are blocks that could be rematerialised."""
+        return any(layer.block for layer in self._listed)
+
+    def memory(self, batch: int, use: Use = USUAL, data: int = 0) -> Memory:
+        """Predicted bytes on one device at the peak of a step over `batch` units of D, with `data`
+        bytes of training items there."""
+        return peak(
+            self._met(batch // use.pieces(batch // self.units)), batch / self.units, use, data
+        )
+
+    def memory_bytes(self, batch: int, use: Use = USUAL) -> int:
+        """The sum of `memory`; training items not counted."""
+        return self.memory(batch, use).total
+
+    def _met(self, units: int) -> Sequence[Layer]:
+        """The layers as `units` that are computed together meet them."""
+        return self._listed
 
     @property
     def receptive_field(self) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaling.errors import InputError
 from scaling.families import layers as kinds
 from scaling.families.layers import Layer, Receptive
@@ -20,6 +22,7 @@ class Path:
         self.layers: list[Layer] = []
         self.side, self.channels = image, channels
         self.receptive = Receptive()
+        self.block = ""  # of the layers that are added next
 
     def convolution(
         self,
@@ -36,7 +39,7 @@ class Path:
         padding = kernel // 2 if padding is None else padding
         inputs, side = self.channels, self.side
         self._move(name, outputs, kernel, stride, padding)
-        self.layers.append(
+        self._add(
             kinds.convolution(
                 name,
                 side,
@@ -53,12 +56,12 @@ class Path:
         )
 
     def batch_norm(self, name: str) -> None:
-        """Scale and bias are parameters; running statistics are none. Keeps its input."""
+        """Scale and bias are parameters; running statistics are none. Keeps the centred input."""
         self._here(name, "norm", 4, saved=1, group="norm", parameters=2 * self.channels)
 
     def relu(self, name: str) -> None:
-        """Keeps its output: the next layer's input."""
-        self._here(name, "relu", 1, saved=1)
+        """Keeps nothing: it is made again of what the layers around it keep."""
+        self._here(name, "relu", 1)
 
     def response_norm(self, name: str, window: int) -> None:
         """Over `window` neighbouring channels; keeps its output and its denominator."""
@@ -71,37 +74,37 @@ class Path:
     def shortcut(self, name: str, outputs: int, stride: int) -> None:
         """The identity, with channels of zeros added and every `stride`th position kept."""
         self._move(name, outputs, 1, stride, 0)
-        self._here(name, "shortcut", 0)
+        self._here(name, "shortcut", 0, saved=1)
 
     def mean(self, name: str) -> None:
         """The mean over all positions."""
         summed = self.side**2
         self.side = 1
-        self.layers.append(kinds.elementwise(name, "mean_pool", (self.channels,), summed))
+        self._add(kinds.elementwise(name, "mean_pool", (self.channels,), summed))
 
     def dense(self, name: str, outputs: int, *, group: str = "dense") -> None:
         """All positions flattened into one vector first."""
         inputs, self.side, self.channels = self.side**2 * self.channels, 1, outputs
         first = not self.layers
-        self.layers.append(kinds.dense(name, inputs, outputs, group=group, first=first))
+        self._add(kinds.dense(name, inputs, outputs, group=group, first=first))
 
     def dense_relu(self, name: str) -> None:
-        self.layers.append(kinds.elementwise(name, "relu", (self.channels,), 1, saved=1))
+        self._add(kinds.elementwise(name, "relu", (self.channels,), 1, saved=1))
 
     def dropout(self, name: str) -> None:
-        """Idle but in training; keeps what it let through."""
-        self.layers.append(kinds.elementwise(name, "dropout", (self.channels,), 0, saved=1))
+        """Idle but in training; keeps the random bits."""
+        self._add(kinds.elementwise(name, "dropout", (self.channels,), 0, saved=1))
 
     def branch(self) -> Path:
         """A second path from here; `join` brings it back."""
         other = Path(self.family, self.side, self.channels)
-        other.receptive, other.layers = self.receptive, self.layers
+        other.receptive, other.layers, other.block = self.receptive, self.layers, self.block
         return other
 
     def join(self, name: str, other: Path) -> None:
-        """The sum of this path and a branch of it; compiled steps keep two numbers for each."""
+        """The sum of this path and a branch of it."""
         self.receptive = self.receptive.joined(other.receptive)
-        self._here(name, "add", 1, saved=2)
+        self._here(name, "add", 1)
 
     def _move(self, name: str, outputs: int, window: int, stride: int, padding: int) -> None:
         side = kinds.windows(self.side, window, stride, padding)
@@ -125,7 +128,7 @@ class Path:
         parameters: int = 0,
     ) -> None:
         out = (self.side, self.side, self.channels)
-        self.layers.append(
+        self._add(
             kinds.elementwise(
                 name,
                 kind,
@@ -137,3 +140,6 @@ class Path:
                 receptive=self.receptive,
             )
         )
+
+    def _add(self, layer: Layer) -> None:
+        self.layers.append(replace(layer, block=self.block))

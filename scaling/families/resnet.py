@@ -135,6 +135,7 @@ class ResNet(Layered):
     def _block(self, path: Path, name: str, width: int, stride: int) -> None:
         """The stride is in the 3x3 convolution, in a bottleneck too (as is usual since 2016)."""
         outputs = EXPANSION[self.block] * width
+        path.block = name
         around = path.branch()
         windows: tuple[tuple[int, int, int], ...]
         if self.block == "basic":
@@ -153,6 +154,7 @@ class ResNet(Layered):
                     around.shortcut(f"{name}/shortcut", outputs, stride)
             path.join(f"{name}/add", around)
         path.relu(f"{name}/relu")
+        path.block = ""
 
     def _convolution(
         self, path: Path, which: str, outputs: int, kernel: int, stride: int, *, name: str = ""

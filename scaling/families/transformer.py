@@ -7,7 +7,8 @@ same shape is `scaling.models.transformer`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from scaling.errors import InputError
@@ -129,11 +130,12 @@ class Transformer(Layered):
         inner: dict[str, Any] = {"kind": self.mlp, "bias": self.bias}
         name = f"mlp_{number}"
         turned = 3 * 2 * tokens * w if self.positions == "rotary" else 0
-        return (
+        return attention.in_block(
+            f"block_{number}",
             attention.norm(f"attention_norm_{number}", tokens, w, self.norm),
             *attention.self_attention(
                 f"attention_{number}", tokens, w, self.heads,
-                bias=self.bias, qk_norm=self.qk_norm, masked=True,
+                bias=self.bias, qk_norm=self.qk_norm,
             ),
             attention.norm(f"mlp_norm_{number}", tokens, w, self.norm),
             *(
@@ -157,26 +159,29 @@ class Transformer(Layered):
         idle = self.experts - self.experts_per_token
         return self.N - self.depth * idle * self._expert().parameters
 
-    def computed_flops(self, batch_tokens: int) -> int:
-        """Training FLOPs of a step over `batch_tokens`, with the padding of experts' blocks."""
-        counted = batch_tokens * self.training_flops()
+    def computed_flops(self, batch: int, *, remat: bool = False) -> int:
+        """As of every family; experts' blocks of rows are computed with their padding."""
+        computed = super().computed_flops(batch, remat=remat)
         if self.experts == 1:
-            return counted
-        rows = batch_tokens * self.experts_per_token
-        one, padding = self._expert(), computed_rows(rows, self.experts) - rows
-        return counted + self.depth * padding * (one.flops + one.backward_flops)
-
-    def memory_bytes(self, batch: int) -> int:
-        """As of every family; experts' blocks keep their padding and a copy of their matrices."""
-        plain = super().memory_bytes(batch)
-        if self.experts == 1:
-            return plain
+            return computed
         rows = batch * self.experts_per_token
+        one, padding = self._expert(), computed_rows(rows, self.experts) - rows
+        each = one.flops + one.backward_flops + remat * one.flops
+        return computed + self.depth * padding * each
+
+    def _met(self, units: int) -> Sequence[Layer]:
+        """Experts keep the padding of their blocks of rows, and a copy of its matrices for each."""
+        if self.experts == 1:
+            return super()._met(units)
+        rows = units * self.experts_per_token
         count, block = blocks(rows, self.experts)
         one = self._expert()
-        return plain + 4 * self.depth * (
-            (count * block - rows) * one.saved + count * one.parameters
-        )
+        added = (count * block - rows) * one.saved + count * one.parameters
+        each = added * self.context // units  # an example's part
+        return [
+            replace(layer, saved=layer.saved + each) if layer.kind == "mlp" else layer
+            for layer in self._listed
+        ]
 
     def _expert(self) -> Layer:
         """One expert at one token."""

@@ -78,11 +78,13 @@ class VGG(Layered):
         for stage, convolutions in enumerate(STAGES[self.depth]):
             for _ in range(convolutions):
                 n += 1
+                path.block = f"convolution_{n}"
                 width = CHANNELS[stage] * self.width
                 path.convolution(f"convolution_{n}", width, 3, bias=True)
                 if self.norm == "batch":
                     path.batch_norm(f"norm_{n}")
                 path.relu(f"relu_{n}")
+                path.block = ""
             if path.side > 1 or self.layout == "imagenet":
                 path.max_pool(f"max_pool_{stage + 1}", 2, 2)
         for dense in (1, 2):

@@ -3,7 +3,8 @@
 Reference: Muennighoff et al. 2023 (arXiv:2305.16264), and the released notebook. Of D tokens seen,
 U = min(D, D_unique) are distinct; repeated R = D/U - 1 times they are worth
 D' = U (1 + RD (1 - e^(-R/RD))) fresh ones. Parameters beyond the optimum of Hoffmann's law for U
-tokens fade in the same way with RN: that is N'.
+tokens fade in the same way with RN: that is N'. No term ever grows with D: a repeated token may be
+worth nothing, but does no harm. Laws in which it does are in `overfitting.py`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,7 @@ from scaling.laws.law import (
     log,
     positive,
 )
-
-
-def _least(a: Any, b: Any) -> Any:
-    """The smaller, by real parts: complex steps pass through."""
-    return np.where(np.real(a) < np.real(b), a, b)
+from scaling.laws.terms import least
 
 
 def _faded(unique: Any, seen: Any, fade: Any) -> Any:
@@ -39,9 +36,9 @@ def _effective(
     N: Any, D: Any, D_unique: Any, ratio: Any, alpha: Any, beta: Any, RD: Any, RN: Any
 ) -> tuple[Any, Any]:
     """N' and D'; ratio is A/B."""
-    U = _least(D, D_unique)
+    U = least(D, D_unique)
     optimal = (alpha / beta * ratio) ** (1 / alpha) * U ** (beta / alpha)
-    return _faded(_least(optimal, N), N, RN), _faded(U, D, RD)
+    return _faded(least(optimal, N), N, RN), _faded(U, D, RD)
 
 
 def _predict(

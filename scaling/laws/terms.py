@@ -1,4 +1,4 @@
-"""Pieces that laws share: sums of power laws with exact second derivatives, and a safe softplus.
+"""Pieces that laws share: sums of power laws with exact second derivatives, and safe functions.
 
 Most laws are ln(E + sum of terms), each term the exponential of something smooth.
 """
@@ -47,6 +47,11 @@ def above(offset: Array, inner: Jet) -> Jet:
             both = s * (1 - s) * inner.gradient[j] * inner.gradient[k]
             hessian[j + 1, k + 1] = own + both
     return Jet(np.log(loss), (e, *(s * g for g in inner.gradient)), hessian)
+
+
+def least(a: Any, b: Any) -> Any:
+    """The smaller, by real parts: complex steps pass through."""
+    return np.where(np.real(a) < np.real(b), a, b)
 
 
 def softplus(v: Any) -> Any:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from scaling.families.cnn import CNN
 from scaling.models.layers import BatchNorm, Convolution, Head, max_pool
 from scaling.models.rates import of_images
+from scaling.models.remat import blockwise
 
 Array = jax.Array
 
@@ -21,6 +22,7 @@ class CNNClassifier(nn.Module):
     shape: CNN
     dtype: Any = jnp.float32
     transfer: bool = True
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
@@ -33,20 +35,27 @@ class CNNClassifier(nn.Module):
                 x = max_pool(x, 2, 2)
             for _ in range(convolutions):
                 n += 1
-                features = 2**stage * s.width
-                x = Convolution(
-                    features, 3, bias=not batch_norm, dtype=self.dtype, name=f"convolution_{n}"
-                )(x)
-                if batch_norm:
-                    x = BatchNorm(not train, dtype=self.dtype, name=f"norm_{n}")(x)
-                x = nn.relu(x)
+
+                def block(
+                    self: CNNClassifier, x: Array, n: int = n, features: int = 2**stage * s.width
+                ) -> Array:
+                    x = Convolution(
+                        features, 3, bias=not batch_norm, dtype=self.dtype, name=f"convolution_{n}"
+                    )(x)
+                    if batch_norm:
+                        x = BatchNorm(not train, dtype=self.dtype, name=f"norm_{n}")(x)
+                    return nn.relu(x)
+
+                x = blockwise(block, self.remat)(self, x)
         self.sow("intermediates", "features", x)
         x = x.mean((1, 2))
         return Head(s.classes, self.dtype, self.transfer, name="head")(x)
 
 
-def build(shape: CNN, *, dtype: Any = jnp.float32, transfer: bool = True) -> CNNClassifier:
-    return CNNClassifier(shape, dtype, transfer)
+def build(
+    shape: CNN, *, dtype: Any = jnp.float32, transfer: bool = True, remat: bool = False
+) -> CNNClassifier:
+    return CNNClassifier(shape, dtype, transfer, remat)
 
 
 rate_multipliers = of_images(build)

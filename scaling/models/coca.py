@@ -18,6 +18,7 @@ from scaling.families.coca import CoCa
 from scaling.models import rates
 from scaling.models.attention import FAN_IN, MLP, CrossAttention, LayerNorm, SelfAttention
 from scaling.models.product import product
+from scaling.models.remat import blockwise
 from scaling.models.vit import SMALL, Encoder, Patches
 
 Array = jax.Array
@@ -48,21 +49,26 @@ class Decoder(nn.Module):
     heads: int
     hidden: int
     dtype: Any
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Array, mask: Array, seen_BSW: Array | None = None) -> Array:
         for layer in range(self.depth):
-            attention = SelfAttention(
-                self.dtype, bias=True, heads=self.heads, name=f"attention_{layer}"
-            )
-            x = x + attention(LayerNorm(name=f"attention_norm_{layer}")(x), mask)
-            if seen_BSW is not None:
-                cross = CrossAttention(
-                    self.dtype, bias=True, heads=self.heads, name=f"cross_{layer}"
+
+            def block(self: Decoder, x: Array, seen: Array | None, layer: int = layer) -> Array:
+                attention = SelfAttention(
+                    self.dtype, bias=True, heads=self.heads, name=f"attention_{layer}"
                 )
-                x = x + cross(LayerNorm(name=f"cross_norm_{layer}")(x), seen_BSW)
-            mlp = MLP(self.dtype, bias=True, hidden=self.hidden, name=f"mlp_{layer}")
-            x = x + mlp(LayerNorm(name=f"mlp_norm_{layer}")(x))
+                x = x + attention(LayerNorm(name=f"attention_norm_{layer}")(x), mask)
+                if seen is not None:
+                    cross = CrossAttention(
+                        self.dtype, bias=True, heads=self.heads, name=f"cross_{layer}"
+                    )
+                    x = x + cross(LayerNorm(name=f"cross_norm_{layer}")(x), seen)
+                mlp = MLP(self.dtype, bias=True, hidden=self.hidden, name=f"mlp_{layer}")
+                return x + mlp(LayerNorm(name=f"mlp_norm_{layer}")(x))
+
+            x = blockwise(block, self.remat)(self, x, seen_BSW)
         return x
 
 
@@ -72,10 +78,11 @@ class ContrastiveCaptioner(nn.Module):
     shape: CoCa
     dtype: Any = jnp.float32
     transfer: bool = True
+    remat: bool = False
 
     def setup(self) -> None:
         s = self.shape
-        blocks = (s.heads, s.mlp_width, self.dtype)
+        blocks = (s.heads, s.mlp_width, self.dtype, self.remat)
         self.patch = Patches(s.patch, s.width, self.dtype)
         self.position = self.param("position", SMALL, (s.patches, s.width))
         self.encoder = Encoder(s.depth, *blocks)
@@ -148,8 +155,10 @@ def _unit(x: Array) -> Array:
     return x * jax.lax.rsqrt(jnp.sum(x * x, -1, keepdims=True) + 1e-12)
 
 
-def build(shape: CoCa, *, dtype: Any = jnp.float32, transfer: bool = True) -> ContrastiveCaptioner:
-    return ContrastiveCaptioner(shape, dtype, transfer)
+def build(
+    shape: CoCa, *, dtype: Any = jnp.float32, transfer: bool = True, remat: bool = False
+) -> ContrastiveCaptioner:
+    return ContrastiveCaptioner(shape, dtype, transfer, remat)
 
 
 def rate_multipliers(

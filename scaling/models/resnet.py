@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from scaling.families.resnet import EXPANSION, ResNet
 from scaling.models.layers import BatchNorm, Convolution, Head, max_pool
 from scaling.models.rates import of_images
+from scaling.models.remat import blockwise
 
 Array = jax.Array
 # Blocks of a stage beyond which the CIFAR layout makes them a loop. With 56 layers of width 16, 32
@@ -84,11 +85,15 @@ class Stack(nn.Module):
     width: int
     blocks: int
     dtype: Any
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
+        def once(block: Block, x: Array) -> Array:
+            return block(x, train)
+
         def body(block: Block, x: Array, _: None) -> tuple[Array, None]:
-            return block(x, train), None
+            return blockwise(once, self.remat)(block, x), None
 
         loop = nn.scan(
             body,
@@ -106,6 +111,7 @@ class ResNetClassifier(nn.Module):
     shape: ResNet
     dtype: Any = jnp.float32
     transfer: bool = True
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
@@ -119,20 +125,33 @@ class ResNetClassifier(nn.Module):
         for stage, blocks in enumerate(s.blocks(), 1):
             width = 2 ** (stage - 1) * s.width
             name = f"stage_{stage}_block_"
-            x = Block(s, width, 1 if stage == 1 else 2, self.dtype, name=f"{name}1")(x, train)
+            x = self._block(width, 1 if stage == 1 else 2, f"{name}1", train)(self, x)
             if blocks > STACKED_FROM and not imagenet:
                 # All blocks but the first have one shape.
-                x = Stack(s, width, blocks - 1, self.dtype, name=f"stage_{stage}_stack")(x, train)
+                stack = Stack(
+                    s, width, blocks - 1, self.dtype, self.remat, name=f"stage_{stage}_stack"
+                )
+                x = stack(x, train)
                 continue
             for block in range(2, blocks + 1):
-                x = Block(s, width, 1, self.dtype, name=f"{name}{block}")(x, train)
+                x = self._block(width, 1, f"{name}{block}", train)(self, x)
         self.sow("intermediates", "features", x)
         x = x.mean((1, 2))
         return Head(s.classes, self.dtype, self.transfer, name="head")(x)
 
+    def _block(self, width: int, stride: int, name: str, train: bool) -> Callable[..., Array]:
+        """A block as a function of this module and its input."""
 
-def build(shape: ResNet, *, dtype: Any = jnp.float32, transfer: bool = True) -> ResNetClassifier:
-    return ResNetClassifier(shape, dtype, transfer)
+        def block(self: ResNetClassifier, x: Array) -> Array:
+            return Block(self.shape, width, stride, self.dtype, name=name)(x, train)
+
+        return blockwise(block, self.remat)
+
+
+def build(
+    shape: ResNet, *, dtype: Any = jnp.float32, transfer: bool = True, remat: bool = False
+) -> ResNetClassifier:
+    return ResNetClassifier(shape, dtype, transfer, remat)
 
 
 rate_multipliers = of_images(build)

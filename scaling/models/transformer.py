@@ -15,6 +15,7 @@ from scaling.families.transformer import Transformer
 from scaling.models.attention import FAN_IN, MLP, NORMS, Product, SelfAttention
 from scaling.models.experts import Experts
 from scaling.models.product import product as fast_product
+from scaling.models.remat import blockwise
 
 Array = jax.Array
 # Learned positions begin at half of the token table's scale, as GPT-2's.
@@ -27,6 +28,7 @@ class TransformerLM(nn.Module):
     shape: Transformer
     dtype: Any = jnp.float32
     transfer: bool = True
+    remat: bool = False
     product: Product = fast_product
 
     @nn.compact
@@ -41,11 +43,17 @@ class TransformerLM(nn.Module):
         causal = jnp.tril(jnp.ones((T, T), bool))
         how = {"dtype": self.dtype, "bias": s.bias, "product": self.product}
         for layer in range(s.depth):
-            attention = SelfAttention(
-                **how, heads=s.heads, qk_norm=s.qk_norm, rotary=rotary, name=f"attention_{layer}"
-            )
-            x = x + attention(norm(name=f"attention_norm_{layer}")(x), causal)
-            x = x + self._mlp(how, f"mlp_{layer}")(norm(name=f"mlp_norm_{layer}")(x))
+
+            def block(self: TransformerLM, x: Array, layer: int = layer) -> Array:
+                attention = SelfAttention(
+                    **how, heads=s.heads, qk_norm=s.qk_norm, rotary=rotary,
+                    name=f"attention_{layer}",
+                )  # fmt: skip
+                x = x + attention(norm(name=f"attention_norm_{layer}")(x), causal)
+                mixed: Array = self._mlp(how, f"mlp_{layer}")(norm(name=f"mlp_norm_{layer}")(x))
+                return x + mixed
+
+            x = blockwise(block, self.remat)(self, x)
         x = norm(name="final_norm")(x)
         if s.tied:
             # The table has unit entries: 1/W keeps tied logits of order one at every width.
@@ -71,8 +79,10 @@ class TransformerLM(nn.Module):
         )
 
 
-def build(shape: Transformer, *, dtype: Any = jnp.float32, transfer: bool = True) -> TransformerLM:
-    return TransformerLM(shape, dtype, transfer)
+def build(
+    shape: Transformer, *, dtype: Any = jnp.float32, transfer: bool = True, remat: bool = False
+) -> TransformerLM:
+    return TransformerLM(shape, dtype, transfer, remat)
 
 
 def rate_multipliers(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from scaling.families.vgg import CHANNELS, STAGES, VGG
 from scaling.models.layers import BatchNorm, Convolution, Dense, Head, max_pool
 from scaling.models.rates import of_images
+from scaling.models.remat import blockwise
 
 Array = jax.Array
 
@@ -21,6 +22,7 @@ class VGGClassifier(nn.Module):
     shape: VGG
     dtype: Any = jnp.float32
     transfer: bool = True
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
@@ -30,13 +32,21 @@ class VGGClassifier(nn.Module):
         for stage, convolutions in enumerate(STAGES[s.depth]):
             for _ in range(convolutions):
                 n += 1
-                features = CHANNELS[stage] * s.width
-                x = Convolution(features, 3, bias=True, dtype=self.dtype, name=f"convolution_{n}")(
-                    x
-                )
-                if s.norm == "batch":
-                    x = BatchNorm(not train, dtype=self.dtype, name=f"norm_{n}")(x)
-                x = nn.relu(x)
+
+                def block(
+                    self: VGGClassifier,
+                    x: Array,
+                    n: int = n,
+                    features: int = CHANNELS[stage] * s.width,
+                ) -> Array:
+                    x = Convolution(
+                        features, 3, bias=True, dtype=self.dtype, name=f"convolution_{n}"
+                    )(x)
+                    if s.norm == "batch":
+                        x = BatchNorm(not train, dtype=self.dtype, name=f"norm_{n}")(x)
+                    return nn.relu(x)
+
+                x = blockwise(block, self.remat)(self, x)
             if x.shape[1] > 1 or s.layout == "imagenet":
                 x = max_pool(x, 2, 2)
         self.sow("intermediates", "features", x)
@@ -47,8 +57,10 @@ class VGGClassifier(nn.Module):
         return Head(s.classes, self.dtype, self.transfer, name="head")(x)
 
 
-def build(shape: VGG, *, dtype: Any = jnp.float32, transfer: bool = True) -> VGGClassifier:
-    return VGGClassifier(shape, dtype, transfer)
+def build(
+    shape: VGG, *, dtype: Any = jnp.float32, transfer: bool = True, remat: bool = False
+) -> VGGClassifier:
+    return VGGClassifier(shape, dtype, transfer, remat)
 
 
 rate_multipliers = of_images(build)

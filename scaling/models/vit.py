@@ -16,6 +16,7 @@ from scaling.families.vit import ViT
 from scaling.models import rates
 from scaling.models.attention import FAN_IN, MLP, LayerNorm, SelfAttention
 from scaling.models.product import product
+from scaling.models.remat import blockwise
 
 Array = jax.Array
 # Positions and learned tokens begin small beside the patches, which are of order one.
@@ -47,16 +48,21 @@ class Encoder(nn.Module):
     heads: int
     hidden: int
     dtype: Any
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for layer in range(self.depth):
-            attention = SelfAttention(
-                self.dtype, bias=True, heads=self.heads, name=f"attention_{layer}"
-            )
-            mlp = MLP(self.dtype, bias=True, hidden=self.hidden, name=f"mlp_{layer}")
-            x = x + attention(LayerNorm(name=f"attention_norm_{layer}")(x))
-            x = x + mlp(LayerNorm(name=f"mlp_norm_{layer}")(x))
+
+            def block(self: Encoder, x: Array, layer: int = layer) -> Array:
+                attention = SelfAttention(
+                    self.dtype, bias=True, heads=self.heads, name=f"attention_{layer}"
+                )
+                mlp = MLP(self.dtype, bias=True, hidden=self.hidden, name=f"mlp_{layer}")
+                x = x + attention(LayerNorm(name=f"attention_norm_{layer}")(x))
+                return x + mlp(LayerNorm(name=f"mlp_norm_{layer}")(x))
+
+            x = blockwise(block, self.remat)(self, x)
         return LayerNorm(name="final_norm")(x)
 
 
@@ -64,6 +70,7 @@ class VisionTransformer(nn.Module):
     shape: ViT
     dtype: Any = jnp.float32
     transfer: bool = True
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
@@ -73,7 +80,7 @@ class VisionTransformer(nn.Module):
             token = self.param("token", nn.initializers.zeros, (s.width,)).astype(self.dtype)
             x = jnp.concatenate([jnp.broadcast_to(token, (len(x), 1, s.width)), x], 1)
         x = x + self.param("position", SMALL, (s.tokens, s.width)).astype(self.dtype)
-        x = Encoder(s.depth, s.heads, s.mlp_width, self.dtype, name="encoder")(x)
+        x = Encoder(s.depth, s.heads, s.mlp_width, self.dtype, self.remat, name="encoder")(x)
         pooled = x[:, 0] if s.pool == "token" else x.mean(1)
         first = nn.initializers.zeros if self.transfer else FAN_IN
         head = self.param("head", first, (s.width, s.classes)).astype(self.dtype)
@@ -81,8 +88,10 @@ class VisionTransformer(nn.Module):
         return product(pooled, head).astype(jnp.float32) + bias
 
 
-def build(shape: ViT, *, dtype: Any = jnp.float32, transfer: bool = True) -> VisionTransformer:
-    return VisionTransformer(shape, dtype, transfer)
+def build(
+    shape: ViT, *, dtype: Any = jnp.float32, transfer: bool = True, remat: bool = False
+) -> VisionTransformer:
+    return VisionTransformer(shape, dtype, transfer, remat)
 
 
 def rate_multipliers(

@@ -13,12 +13,14 @@ from scaling.plot.fitted import Fitted
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
 from scaling.plot.loss_curves import loss_curves
+from scaling.plot.overfitting import overfitting
 from scaling.plot.pairs import pairs
 from scaling.plot.profile import profile
 from scaling.plot.proof import proof
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 from scaling.plot.style import save, writable
 
@@ -32,6 +34,7 @@ __all__ = [
     "frontier",
     "isoflop",
     "loss_curves",
+    "overfitting",
     "pairs",
     "profile",
     "proof",
@@ -39,6 +42,7 @@ __all__ = [
     "residuals",
     "rollout",
     "save",
+    "sensitivity",
     "slices",
     "writable",
 ]

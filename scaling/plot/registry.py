@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.fit import Fit
+from scaling.fit import Fit, fit, squared
 from scaling.forecast.crossing import side_by_side
 from scaling.forecast.forecasters import default
 from scaling.forecast.rollout import rollout as roll
@@ -21,12 +21,14 @@ from scaling.plot.envelope import envelope
 from scaling.plot.families import families
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
+from scaling.plot.overfitting import overfitting
 from scaling.plot.pairs import pairs
 from scaling.plot.rates import rates
 from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
-from scaling.table import read_table
+from scaling.table import GAP, read_table, with_gap, with_loss
 
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
@@ -56,8 +58,31 @@ def study_of(folder: Path) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     return table, curves
 
 
-FAMILIES = "families"  # of a run table, and of how its families are fitted
-OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {"rates": rates, "rollout": _rolled_out}
+def of_repetition(table: pd.DataFrame, law: str = "overfit", **settings: Any) -> Figure:
+    """Losses against epochs with the law fitted to them, and the gap of held-out over training loss
+    with its own; settings as of `fit`."""
+    fitted = fit(law, table, **settings)
+    gaps = with_gap(table)
+    if GAP not in gaps:
+        return overfitting(table, fitted)
+    # A gap may be negative where it is small: least squares of the gap itself.
+    same = {k: v for k, v in settings.items() if k in ("N", "where", "draws", "kind", "seed")}
+    return overfitting(
+        table, fitted, fit("gap", with_loss(gaps, GAP), objective=squared(), on="loss", **same)
+    )
+
+
+# Of a run table and of how it is fitted, each with its usual law.
+FAMILIES, OVERFITTING = "families", "overfitting"
+OF_FITTED_TABLE: Mapping[str, Callable[..., Figure]] = {
+    FAMILIES: of_families,
+    OVERFITTING: of_repetition,
+}
+OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {
+    "rates": rates,
+    "rollout": _rolled_out,
+    "sensitivity": sensitivity,
+}
 OF_STUDY: Mapping[str, Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], Figure]] = {
     "depth": depth,
 }
@@ -74,7 +99,7 @@ PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_STUDY, *OF_FIT, FAMILIES, PROFILE])
+    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_STUDY, *OF_FIT, PROFILE])
 
 
 def check(name: str) -> None:

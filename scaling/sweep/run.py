@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, open_data
@@ -127,6 +129,8 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "data": cell.data,
             "machine": machine(),
         }
+        if np.isfinite(logits := [c.attention_logit for c in outcome.chunks]).any():
+            record["attention_logit"] = float(np.fmax.reduce(logits))  # the largest of the run
         if outcome.steps < cell.steps:  # stopped early: what the weights have seen
             record |= cell.at(outcome.steps).counts()
         curve = frame(

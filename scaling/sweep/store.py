@@ -26,12 +26,13 @@ METRICS = [
     "top1_error", "top5_error", "calibration_error", "contrastive_loss", "caption_loss",
     "recall_at_1", "recall_at_5", "zero_shot_top1_error", "zero_shot_top5_error",
 ]  # fmt: skip
-HEALTH = ["best_loss", "best_step", "skipped_steps", "rewinds"]
-OPTIONAL = ["N_active", "D_kind", "recipe", *METRICS, *HEALTH]
+HEALTH = ["best_loss", "best_step", "skipped_steps", "rewinds", "attention_logit"]
+BATCHES = ["batch_tokens", "batch_images", "batch_pairs"]
+OPTIONAL = ["N_active", "D_kind", "recipe", *BATCHES, *METRICS, *HEALTH]
 TABLE_COLUMNS = [
     "run", "family", "N", "N_total", "N_active", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
     "train_loss", *METRICS, *HEALTH, "seed", "status", "reason", "trunk", "role", "learning_rate",
-    "transfer", "recipe", "config", "N_kind", "D_kind", "C_kind", "L_kind",
+    *BATCHES, "transfer", "recipe", "config", "N_kind", "D_kind", "C_kind", "L_kind",
 ]  # fmt: skip
 
 

@@ -25,9 +25,9 @@ from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint
 from scaling.train.course import Course, Log, OnChunk, Reading
 from scaling.train.step import Program
-from scaling.train.trajectory import BEYOND
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.telemetry import Chunk
+from scaling.train.trajectory import BEYOND, Trend
 
 # How XLA says that memory ran out, on every backend.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
@@ -74,16 +74,18 @@ def train_trunk(
     checkpoint_path: Path,
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: OnChunk = lambda chunk, findings: None,
+    trend: Trend | None = None,
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
 
+    trend: how the loss of other runs of their size falls; one that is far behind is told.
     Where the device's memory doesn't suffice, the batch is taken in more and smaller pieces.
     Raises InputError where no smaller ones are left.
     """
     left = sorted(cells, key=lambda cell: cell.steps)
     feed, pieces = feed_of(left[0], data), None
     while left:
-        trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, pieces)
+        trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, pieces, trend)
         try:
             while left:
                 on_cell(left[0], trunk.finish(left[0]))
@@ -101,7 +103,13 @@ class _Trunk:
     """The stable part of a run, resumed from its checkpoint where there is one."""
 
     def __init__(
-        self, cell: Cell, feed: Feed, path: Path, on_chunk: OnChunk, pieces: int | None
+        self,
+        cell: Cell,
+        feed: Feed,
+        path: Path,
+        on_chunk: OnChunk,
+        pieces: int | None,
+        trend: Trend | None,
     ) -> None:
         self.clock = time.perf_counter()
         self.started_at = _now()
@@ -121,7 +129,7 @@ class _Trunk:
             state, step, log = stored.state, stored.step, stored.log
             if stored.pays == cell.steps:
                 self.carried_seconds, self.carried_steps = stored.seconds, stored.steps_trained
-        self.course = Course(cell, self.program, feed, state, step, log, on_chunk)
+        self.course = Course(cell, self.program, feed, state, step, log, on_chunk, trend=trend)
 
     def finish(self, cell: Cell) -> Outcome:
         before = len(self.course.log.chunks)

@@ -21,6 +21,7 @@ from scaling import families, models
 from scaling.families import Shape
 from scaling.grid import Recipe, batch_of, resolved
 from scaling.models.rates import is_matrix
+from scaling.models.remat import compiler_options
 from scaling.train import tasks
 from scaling.train.probe import Blocks
 
@@ -81,7 +82,9 @@ class Program:
         recipe = resolved(recipe)
         module, transfer = models.get(family), recipe.transfer == "mup"
         unit = families.get(family).UNIT
-        self.model = module.build(shape, dtype=DTYPES[recipe.precision], transfer=transfer)
+        how = {"remat": True} if recipe.remat else {}  # a family without blocks has no such option
+        dtype = DTYPES[recipe.precision]
+        self.model = module.build(shape, dtype=dtype, transfer=transfer, **how)
         self.task = tasks.make(unit, self.model, shape, recipe)
         examples = batch_of(recipe, unit) // shape.units
         self.pieces = pieces or examples // (recipe.microbatch or examples)
@@ -100,6 +103,7 @@ class Program:
             head_rate=recipe.head_rate,
             transfer=transfer,
         )
+        options = compiler_options() if recipe.remat else None
         self.init = jax.jit(self._init, compiler_options=_once())
         self.reference = jax.jit(self._reference)
         # A chunk is one scan wherever its data are sent ahead. Convolutions, too: since their
@@ -107,13 +111,13 @@ class Program:
         # steps in a scan as one by one for ResNet and VGG, up to 1.2 times as many for CNN, and 1.6
         # times for small MLPs.
         if streamed:
-            self.step = jax.jit(self._step, donate_argnums=1)
+            self.step = jax.jit(self._step, donate_argnums=1, compiler_options=options)
             self.batch = jax.jit(self._measure)
             self._finish = jax.jit(self._told)
             self.chunk: Callable[..., Any] = self._stepwise
             self.measure: Callable[..., Any] = self._batchwise
         else:
-            self.chunk = jax.jit(self._scanned, donate_argnums=0)
+            self.chunk = jax.jit(self._scanned, donate_argnums=0, compiler_options=options)
             self.measure = jax.jit(self._mapped)
 
     @cached_property
@@ -146,20 +150,22 @@ class Program:
         )
         norm = optax.tree.norm(grads)
         sound = jnp.isfinite(norm) & jnp.isfinite(loss)
-        updates, optimiser = self._direction.update(grads, state.optimiser, state.params)
-        params = jax.tree.map(
-            lambda p, u, m: p - rate * m * u,
-            state.params,
-            updates,
-            self._multipliers(state.params),
+
+        def taken(stats: Any = stats) -> tuple[Any, Any, Any]:
+            updates, optimiser = self._direction.update(grads, state.optimiser, state.params)
+            params = jax.tree.map(
+                lambda p, u, m: p - rate * m * u,
+                state.params,
+                updates,
+                self._multipliers(state.params),
+            )
+            return params, optimiser, stats
+
+        # Not `where` leaf by leaf: XLA would first copy the whole state in every step.
+        params, optimiser, stats = jax.lax.cond(
+            sound, taken, lambda: (state.params, state.optimiser, state.stats)
         )
-        kept = partial(jax.tree.map, lambda new, old: jnp.where(sound, new, old))
-        after = State(
-            kept(params, state.params),
-            kept(optimiser, state.optimiser),
-            kept(stats, state.stats),
-            _rescaled(state.scale, sound),
-        )
+        after = State(params, optimiser, stats, _rescaled(state.scale, sound))
         by_block = self.blocks.norms(grads)
         wrong = ~jnp.isfinite(by_block)
         return after, Told(

@@ -39,7 +39,8 @@ class Chunk:
     def sound(self) -> NDArray[np.bool_]:
         """[steps], those that were taken on numbers that are finite."""
         finite = np.isfinite(self.loss) & np.isfinite(self.grad_norm) & (self.nonfinite == 0)
-        return finite & ~self.skipped
+        sound: NDArray[np.bool_] = finite & ~self.skipped
+        return sound
 
     @property
     def last_step(self) -> int:

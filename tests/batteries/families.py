@@ -209,18 +209,6 @@ def run(function: Callable[..., Any], *arguments: Any) -> Any:
     return lowered.compile(compiler_options={"xla_backend_optimization_level": 0})(*arguments)
 
 
-def compiled_bytes(function: Callable[..., Any], *arguments: Any, donate: int) -> int:
-    """What the compiled program holds at its peak; the argument `donate` gives its place away."""
-    compiled = jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
-    memory = compiled.memory_analysis()
-    return int(
-        memory.temp_size_in_bytes
-        + memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes
-    )
-
-
 def _count(jaxpr: Any) -> Flops:
     total = Flops()
     for equation in jaxpr.eqns:

@@ -13,7 +13,7 @@ import pytest
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep.store import HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS, Store
+from scaling.sweep.store import BATCHES, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS, Store
 from scaling.table import read_table, select_rows
 
 CURVE = pd.DataFrame({"step": [16], "tokens": [2048], "loss": [2.0]})
@@ -221,7 +221,9 @@ def test_the_table_is_the_plans_order_whatever_was_stored_first(
     for name in ("table.parquet", "table.csv"):
         assert (store.folder / name).read_bytes() == (other.folder / name).read_bytes()
     assert table["run"].tolist() == [c.id for c in cells]
-    assert table.columns.tolist() == [c for c in TABLE_COLUMNS if c not in (*METRICS, *HEALTH)]
+    assert table.columns.tolist() == [
+        c for c in TABLE_COLUMNS if c not in (*METRICS, *HEALTH, *BATCHES)
+    ]
     for name in ("table.parquet", "table.csv"):
         found = read_table(store.folder / name)
         assert found["loss"].tolist() == table["loss"].tolist()

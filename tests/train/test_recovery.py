@@ -18,6 +18,7 @@ from scaling.grid import CHUNK_STEPS, Cell, Recovery
 from scaling.train import course, schedule
 from scaling.train.engine import Outcome, train_trunk
 from scaling.train.step import Program
+from scaling.train.trajectory import Trend
 
 STEPS = 24 * CHUNK_STEPS
 
@@ -281,3 +282,18 @@ def test_a_run_that_overfits_is_stopped_at_its_best(
     assert stopped.log.stopped_at == stopped.best_step + 3 * 32
     assert "stopped early at step" in stopped.reason
     assert behind.steps_trained == 0
+
+
+def test_a_run_far_behind_its_like_is_told(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
+    longer = replace(cell, steps=STEPS)
+    curve = train(longer, corpus, tmp_path / "a.npz").curve[:, 0]
+    steps = np.arange(CHUNK_STEPS, STEPS + 1, CHUNK_STEPS)
+    trend = Trend.of([(steps.tolist(), curve.reshape(-1, CHUNK_STEPS).mean(1).tolist())])
+    slow = cell.recipe.model_copy(update={"learning_rate": cell.recipe.learning_rate / 30})
+    for run, told in ((longer, set()), (replace(longer, recipe=slow), {"slow"})):
+        outcomes: list[Outcome] = []
+        train_trunk(
+            [run], corpus, checkpoint_path=tmp_path / "b.npz", trend=trend,
+            on_cell=lambda _, o, kept=outcomes: kept.append(o),
+        )  # fmt: skip
+        assert {finding.label for finding in outcomes[0].log.findings} == told
