@@ -71,7 +71,7 @@ def test_a_table_is_rolled_out(
     [
         (
             ["paris", "fit.json"],
-            "known: depth, envelope, families, frontier, isoflop, pairs, profile, rates",
+            "known: depth, envelope, families, frontier, isoflop, overfitting, pairs, profile",
         ),
         (["paris", "fit.json"], "did you mean pairs?"),
         (["rates", "fit.json"], "needs a run table, not a fit"),
