@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ from scaling.cli_options import (
 from scaling.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from scaling.fit import Fit
@@ -48,10 +49,16 @@ def plot_command(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
             "rates, sensitivity (of a sweep), rollout (of a run table), families (of several), "
-            "overfitting (of one that repeats its data) or depth (of a study's folder).",
+            "overfitting (of one that repeats its data), depth (of a study's folder) or telemetry "
+            "(of one run).",
         ),
     ],
-    source: Annotated[Path, typer.Argument(help="A run table, a fit saved as .json, or a study.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A run table, a fit saved as .json, a study's folder, or a run's, DIR/cells/ID."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
     profile: ProfileOption = None,
     law: Annotated[
@@ -80,6 +87,9 @@ def plot_command(
     asked = [quantity_of(text) for text in profile or []]
     if asked and figure != registry.PROFILE:
         raise InputError(f"--profile: only the figure {registry.PROFILE} takes quantities")
+    if figure in registry.OF_RUN:
+        save(registry.OF_RUN[figure](*_run(source)), out)
+        return
     saved = source.suffix == ".json"
     if saved and figure in (*registry.OF_TABLE, *registry.OF_FITTED_TABLE):
         raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
@@ -106,6 +116,18 @@ def plot_command(
 
         fitted = fit(law or "chinchilla", read(source, columns), **settings)
     save(_of_fit(figure, fitted, asked), out)
+
+
+def _run(folder: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The curve of a run's folder, and what was found in it."""
+    import pandas as pd
+
+    from scaling.sweep.store import read_json
+
+    if not (folder / "curve.parquet").is_file():
+        raise InputError(f"{folder}: no run's folder (no curve.parquet); give DIR/cells/ID")
+    record = read_json(folder / "record.json")
+    return pd.read_parquet(folder / "curve.parquet"), list(record.get("findings") or [])
 
 
 def _of_fit(figure: str, fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> Figure:

@@ -23,6 +23,7 @@ from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 from scaling.plot.style import save, writable
+from scaling.plot.telemetry import telemetry
 
 __all__ = [
     "Fitted",
@@ -44,5 +45,6 @@ __all__ = [
     "save",
     "sensitivity",
     "slices",
+    "telemetry",
     "writable",
 ]

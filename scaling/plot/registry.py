@@ -1,4 +1,4 @@
-"""Every figure that can be drawn from what is stored, by name: of a run table, a study, a fit."""
+"""Every figure that can be drawn from what is stored: of a table, a study, a fit, a run."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
+from scaling.plot.telemetry import Findings, telemetry
 from scaling.table import GAP, read_table, with_gap, with_loss
 
 
@@ -94,12 +95,14 @@ OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "residuals": residuals,
     "slices": slices,
 }
+# Of one run: its curve, and what was found.
+OF_RUN: Mapping[str, Callable[[pd.DataFrame, Findings], Figure]] = {"telemetry": telemetry}
 PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_STUDY, *OF_FIT, PROFILE])
+    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_STUDY, *OF_FIT, *OF_RUN, PROFILE])
 
 
 def check(name: str) -> None:
