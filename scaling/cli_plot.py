@@ -49,12 +49,15 @@ def plot_command(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
             "rates, sensitivity (of a sweep), rollout (of a run table), families (of several), "
-            "overfitting (of one that repeats its data) or telemetry (of one run).",
+            "overfitting (of one that repeats its data), depth (of a study's folder) or telemetry "
+            "(of one run).",
         ),
     ],
     source: Annotated[
         Path,
-        typer.Argument(help="A run table, a fit saved as .json, or a run's folder, DIR/cells/ID."),
+        typer.Argument(
+            help="A run table, a fit saved as .json, a study's folder, or a run's, DIR/cells/ID."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
     profile: ProfileOption = None,
@@ -77,7 +80,7 @@ def plot_command(
     kind: KindOption = "cluster",
     seed: SeedOption = 0,
 ) -> None:
-    """Draw a figure of a table, or of the fit of one (saved, or fitted here)."""
+    """Draw a figure of a table, of a study's folder, or of a table's fit."""
     from scaling.plot import registry, save
 
     registry.check(figure)
@@ -90,6 +93,11 @@ def plot_command(
     saved = source.suffix == ".json"
     if saved and figure in (*registry.OF_TABLE, *registry.OF_FITTED_TABLE):
         raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
+    if figure in registry.OF_STUDY:
+        if not source.is_dir():
+            raise InputError(f"{source}: the figure {figure} needs a study's folder")
+        save(registry.OF_STUDY[figure](*registry.study_of(source)), out)
+        return
     if figure in registry.OF_TABLE:
         save(registry.OF_TABLE[figure](read(source, columns)), out)
         return

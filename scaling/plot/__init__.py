@@ -5,6 +5,7 @@ None for a new figure. Nothing touches pyplot; `style.save` writes the same byte
 """
 
 from scaling.plot.cost import cost
+from scaling.plot.depth import depth
 from scaling.plot.envelope import envelope
 from scaling.plot.extrapolation import extrapolation
 from scaling.plot.families import families
@@ -27,6 +28,7 @@ from scaling.plot.telemetry import telemetry
 __all__ = [
     "Fitted",
     "cost",
+    "depth",
     "envelope",
     "extrapolation",
     "families",
