@@ -94,9 +94,14 @@ class Optima:
 
     def best(self, response: str) -> tuple[pd.DataFrame, list[Best]]:
         """What is known of the best "learning_rate" or "batch_tokens" (in units of D): the optima
-        that are estimates, one row each with N, D, C and its standard error."""
-        named = [(o, o.rate if response == "learning_rate" else o.batch) for o in self.found]
-        return self._rows([(o.sweep.at, b) for o, b in named if b is not None], response)
+        that are estimates, one row each with N, D, C and its standard error. A rate at a batch that
+        is only a bound is none: the best batch, and its rate, lie beyond."""
+        pairs = [
+            (o.sweep.at, o.rate if response == "learning_rate" else o.batch)
+            for o in self.found
+            if not (o.batch is not None and o.batch.bound)
+        ]
+        return self._rows([(at, best) for at, best in pairs if best is not None], response)
 
     def at_batches(self) -> tuple[pd.DataFrame, list[Best]]:
         """The same of the best rate at each batch B that was tried."""

@@ -35,11 +35,8 @@ LAWS = (
 
 @dataclass(frozen=True, eq=False)
 class RateLaws:
-    """The laws that the optima allow, in order of use, and why not the others.
-
-    First the rate at a given batch, since a rate that is best at the best batch is too low for a
-    larger one; then the others of a response by how little optima scatter about them.
-    """
+    """The laws that the optima allow, and why not the others: first those of the rate, then those
+    of the batch, by how little optima scatter about them. A grid uses the first."""
 
     fits: tuple[Fit, ...]
     refused: tuple[str, ...]
@@ -74,14 +71,7 @@ def rate_laws(found: Optima, *, N: str = "N", names: Sequence[str] = LAWS) -> Ra
             refused.append(f"{told}; of {law.response} {len(rows)} are known")
             continue
         fits.append(_fit(law, rows, best, N))
-    order = sorted(
-        fits,
-        key=lambda item: (
-            item.law.response != "learning_rate",
-            "B" not in item.law.variables,
-            _scatter(item),
-        ),
-    )
+    order = sorted(fits, key=lambda item: (item.law.response != "learning_rate", _scatter(item)))
     return RateLaws(tuple(order), tuple(refused))
 
 
@@ -105,9 +95,9 @@ def _column(variable: str, N: str) -> str:
 
 
 def _scatter(item: Fit) -> float:
-    """Residual variance for each degree of freedom; none left says nothing."""
+    """Residual variance for each degree of freedom, but for rounding; none left says nothing."""
     spare = item.n_rows - len(item.params)
-    return 2 * item.value / spare if spare > 0 else float("inf")
+    return round(2 * item.value / spare, 12) if spare > 0 else float("inf")
 
 
 def _fit(law: Law, rows: pd.DataFrame, best: Sequence[Best], N: str) -> Fit:
