@@ -13,6 +13,7 @@ from scaling.terminal import console, show_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scaling.devices import Device
     from scaling.forecast.proof import Verdict
     from scaling.study import Planned
 
@@ -42,12 +43,20 @@ def plan_command(
             help="Time each shape on this machine first (seconds, cached); by default with JAX.",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Plan for a device of the catalogue, by its data sheet."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print every cell of a grid with its cost, before anything is trained."""
+    from scaling import devices
+    from scaling.sweep.plan import ASSUMED_MFU, OnDevice, trunks
+
+    other = None if device is None else devices.device(device)
     if calibrate is None:
         calibrate = find_spec("jax") is not None
-    planned, workers = _planned(grid, seed, workers, measure=calibrate)
+    planned, workers = _planned(grid, seed, workers, measure=calibrate and not other, other=other)
     columns = ("run", "trunk", "role", "family", "N", "N_total", "D", "C", "seed")
     cells = []
     for cell in planned.cells:
@@ -56,9 +65,8 @@ def plan_command(
             {
                 **{name: facts[name] for name in columns},
                 "tokens_per_param": cell.D / cell.shape.N,
-                "flops_spent": cost.flops,
-                "memory_bytes": cost.memory_bytes,
-                "seconds": cost.seconds,
+                **cost.to_dict(),
+                **(OnDevice(cost, other).to_dict() if other else {}),
                 "learning_rate": facts["learning_rate"],
                 "batch": cell.batch,
                 "told": list(cell.told),
@@ -67,9 +75,15 @@ def plan_command(
     totals = {
         "flops_spent": sum(c["flops_spent"] for c in cells),
         "flops_if_trained_apart": sum(c["C"] for c in cells),
+        "bytes_read": sum(planned.known[cell.id].own_bytes_read for cell in planned.cells),
+        "checkpoint_bytes": sum(
+            planned.known[group[0].id].checkpoint_bytes for group in trunks(planned.cells).values()
+        ),
         "workers": workers,
         "wall_seconds": planned.wall_seconds(workers),
     }
+    if other:
+        totals |= {"device": other.name, "source": other.source, "assumed_mfu": ASSUMED_MFU}
     if as_json:
         show_json({"cells": cells, **totals})
     else:
@@ -122,12 +136,18 @@ def report_command(folder: Folder) -> None:
     console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
-def _planned(grid: Path, seed: int, workers: int | None, *, measure: bool) -> tuple[Planned, int]:
+def _planned(
+    grid: Path, seed: int, workers: int | None, *, measure: bool, other: Device | None = None
+) -> tuple[Planned, int]:
     from scaling.study import plan_study
     from scaling.sweep.local import cores
+    from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
-    return plan_study(grid, seed=seed, workers=workers, measure=measure), workers
+    on = other.platform if other else None
+    if measure and (note := calibration_note()):
+        typer.echo(note, err=True)
+    return plan_study(grid, seed=seed, workers=workers, measure=measure, on=on), workers
 
 
 def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
@@ -197,6 +217,27 @@ def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str)
         f"workers: {'not timed here' if wall is None else clock(wall)}",
         soft_wrap=True,
     )
+    out.print(
+        f"reading {totals['bytes_read'] / 1e6:,.1f} MB of training items; checkpoints of all "
+        f"trunks {totals['checkpoint_bytes'] / 1e6:,.1f} MB",
+        soft_wrap=True,
+    )
+    if "device" in totals:
+        _print_device(out, cells, totals)
+
+
+def _print_device(out: Console, cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
+    """What the plan for another device assumes, and what it has no memory for."""
+    seconds = sum(cell["seconds"] for cell in cells)
+    out.print(
+        f"on one {totals['device']} ({totals['source']}): seconds of steps, assuming "
+        f"{totals['assumed_mfu']:.0%} of its peak FLOP/s or its stated bandwidth, whichever takes "
+        f"longer; {seconds:.4g} in all; nothing of it was measured",
+        soft_wrap=True,
+    )
+    large = [cell["run"] for cell in cells if not cell["fits"]]
+    if large:
+        out.print(f"too large for its memory: {', '.join(large)}", soft_wrap=True)
 
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:

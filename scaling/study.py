@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import AnyData, Cell, Grid, canonical_json, load_grid, open_data, plan, unit_of
@@ -48,12 +49,22 @@ class Planned:
         )
 
 
-def plan_study(grid_path: Path, *, seed: int = 0, workers: int, measure: bool = True) -> Planned:
-    """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known."""
+def plan_study(
+    grid_path: Path,
+    *,
+    seed: int = 0,
+    workers: int,
+    measure: bool = True,
+    on: Platform | None = None,
+) -> Planned:
+    """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known.
+
+    on: the kind of device that it is planned for, by default this machine's.
+    """
     grid = load_grid(grid_path).with_seed(seed)
     try:
         data = open_data(grid.data, unit_of(grid.families))
-        cells = plan(grid, data)
+        cells = plan(grid, data, on)
         proof.check(grid.proof, cells, grid.rivals)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None

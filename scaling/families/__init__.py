@@ -1,8 +1,9 @@
 """Model families: from one size dial to a shape, its exact counts and costs. No JAX.
 
 The folder is the registry: a family is one module here that declares `NAME`, `UNIT`, `DATA`,
-`DIALS`, `SIZED`, `from_size` and `from_dials`, and one of the same name in `scaling.models` with
-its Flax module. Other packages add theirs through the entry-point group `scaling.families`.
+`DIALS`, `SIZED`, `BLOCKS`, `from_size` and `from_dials`, and one of the same name in
+`scaling.models` with its Flax module. Other packages add theirs through the entry-point group
+`scaling.families`.
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ class Shape(Protocol):
     def N_active(self) -> int: ...
     @property
     def units(self) -> int: ...
-    @property
-    def has_blocks(self) -> bool: ...
     def parameters(self) -> dict[str, int]: ...
     def forward_flops(self) -> dict[str, int]: ...
     def training_flops(self) -> int: ...
@@ -54,8 +53,8 @@ class Family(Protocol):
     """What a family's module declares.
 
     DATA: the keywords that the data sets (vocab, context; image, channels, classes). DIALS: those
-    that people set. SIZED: the dials among them that the size sets. `from_dials` fills what is not
-    given with what is usual.
+    that people set. SIZED: the dials among them that the size sets. BLOCKS: whether its layers form
+    blocks that can be rematerialised. `from_dials` fills what is not given with what is usual.
     """
 
     NAME: str
@@ -63,6 +62,7 @@ class Family(Protocol):
     DATA: tuple[str, ...]
     DIALS: tuple[str, ...]
     SIZED: tuple[str, ...]
+    BLOCKS: bool
 
     def from_size(self, size: float, *, count: str = "N", **fixed: Any) -> Shape: ...
     def from_dials(self, **fixed: Any) -> Shape: ...
@@ -90,6 +90,27 @@ def get(name: str) -> Family:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"unknown model family {name!r}, known: {', '.join(names())}{hint}")
     return _registry()[name]
+
+
+def wrong_use(family: str, examples: int, use: Use) -> tuple[str, str] | None:
+    """The key of a recipe that a batch of `examples` can't be trained with, and why; or None."""
+    module = get(family)
+    if use.precision == "float16" and use.on == "tpu":
+        return "precision", "float16: a TPU has none; valid: float32, bfloat16"
+    if use.remat and not module.BLOCKS:
+        valid = ", ".join(name for name in names() if get(name).BLOCKS)
+        return "remat", f"blocks: {family} has no blocks to compute again; those that do: {valid}"
+    if use.microbatch is None:
+        return None
+    if module.UNIT == "pair":
+        return "microbatch", f"{use.microbatch}: pairs are told apart within a whole batch"
+    if examples % use.microbatch:
+        valid = ", ".join(str(n) for n in range(1, examples + 1) if examples % n == 0)
+        return (
+            "microbatch",
+            f"{use.microbatch} does not divide a batch of {examples} examples; valid: {valid}",
+        )
+    return None
 
 
 def nearest_like(

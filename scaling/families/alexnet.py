@@ -32,6 +32,7 @@ UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
 DIALS = ("width", "groups", "layout", "response_norm", "dropout")
 SIZED = ("width",)
+BLOCKS = False
 PUBLISHED_WIDTH = 96
 PUBLISHED_CHANNELS = (256, 384, 384, 256)
 PUBLISHED_UNITS = 4096

@@ -26,6 +26,7 @@ UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
 DIALS = ("width", "depth", "stages", "norm")
 SIZED = ("width",)
+BLOCKS = True
 # Convolutions a stage, and the side that the last stage is left with at most.
 USUAL_CONVOLUTIONS = 2
 LAST_SIDE = 8

@@ -24,6 +24,7 @@ DIALS = (
     "caption_weight", "contrastive_weight",
 )  # fmt: skip
 SIZED = ("width", "depth", "heads", "mlp_width", "text_depth", "embed")
+BLOCKS = True
 # As published: as many queries as the encoder has patches there, captions weigh twice.
 MOST_QUERIES = 256
 CAPTION_WEIGHT = 2.0

@@ -248,11 +248,6 @@ class Layered(ABC):
         again = sum(layer.flops - layer.once_flops for layer in self._listed if layer.block)
         return batch * self.training_flops() + remat * batch * again // self.units
 
-    @property
-    def has_blocks(self) -> bool:
-        """Whether there are blocks that could be rematerialised."""
-        return any(layer.block for layer in self._listed)
-
     def memory(self, batch: int, use: Use = USUAL, data: int = 0) -> Memory:
         """Predicted bytes on one device at the peak of a step over `batch` units of D, with `data`
         bytes of training items there."""

@@ -18,6 +18,7 @@ UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
 DIALS = ("width", "depth")
 SIZED = ("width",)
+BLOCKS = False
 USUAL_DEPTH = 3
 MAX_WIDTH = 1_000_000
 

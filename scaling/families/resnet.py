@@ -31,6 +31,7 @@ UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
 DIALS = ("width", "depth", "block", "layout", "shortcut", "zero_init", "norm")
 SIZED = ("width",)
+BLOCKS = True
 # Blocks of the four stages: He et al. 2015, Table 1; 200: He et al. 2016 (arXiv:1603.05027); 10, 14
 # and 26 are the usual smaller ones.
 STAGES = {

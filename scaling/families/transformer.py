@@ -32,6 +32,7 @@ DIALS = (
     "experts", "experts_per_token", "balance_weight", "router_z_weight",
 )  # fmt: skip
 SIZED = ("width", "heads")
+BLOCKS = True
 WIDTH_STEP = 8
 MAX_WIDTH = 65_536
 # The fields that every cell's identity states; it states the others where they aren't usual.

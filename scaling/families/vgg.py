@@ -29,6 +29,7 @@ UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
 DIALS = ("width", "depth", "layout", "norm", "dropout")
 SIZED = ("width",)
+BLOCKS = True
 # Convolutions of the five stages: Table 1.
 STAGES = {
     11: (1, 1, 2, 2, 2),

@@ -28,6 +28,7 @@ UNIT: Unit = "image"
 DATA = ("image", "channels", "classes")
 DIALS = ("width", "depth", "heads", "mlp_width", "patch", "pool", "preset")
 SIZED = ("width", "depth", "heads", "mlp_width")
+BLOCKS = True
 WIDTH_STEP = 8
 MAX_WIDTH = 16_384
 # Width, depth, heads of the published shapes; their MLPs are four times as wide, patches of 16.

@@ -14,9 +14,10 @@ from pydantic import BaseModel
 
 from scaling import families
 from scaling.data import Corpus, Pairs
-from scaling.devices import platform
+from scaling.devices import Platform, platform, usual_precision
 from scaling.errors import InputError
 from scaling.families import Unit
+from scaling.families.memory import Use
 from scaling.grid.data import AnyData
 from scaling.grid.rate_laws import load
 from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
@@ -27,6 +28,10 @@ CHUNK_STEPS = 16
 # Part of every cell's identity: raise it when the same cell would train to another result.
 RECIPE_VERSION = 2
 USUAL_BATCH_IMAGES = 128
+# Of a recipe, what a step's duration hangs on.
+COST_KEYS = (
+    "precision", "optimiser", "microbatch", "remat", "clip", "z_loss", "augment", "label_smoothing",
+)  # fmt: skip
 USUAL_RECOVERY, ONE_DEVICE = Recovery(), Devices()
 
 Role = Literal["pilot", "target"]
@@ -91,14 +96,18 @@ class Cell:
         """Cells that share everything but their length share a trunk."""
         return _digest(self.trunk_facts())
 
+    def use(self, on: Platform | None = None) -> Use:
+        """How it is trained, as far as its memory hangs on it; on this machine's kind of device."""
+        return use_of(self.recipe, self.devices, on)
+
     @property
     def timing_key(self) -> str:
-        """What a step's duration depends on, besides the machine."""
+        """What a step's duration depends on, besides the machine and the program."""
         sizes = " ".join(f"{k}={v}" for k, v in sorted(self.shape.to_dict().items()))
-        return (
-            f"{self.family} {sizes} batch={self.batch} "
-            f"precision={self.recipe.precision} eval={self.evaluate}"
-        )
+        recipe = _given(self.recipe)
+        dials = " ".join(f"{key}={recipe[key]}" for key in COST_KEYS if key in recipe)
+        mesh = f"mesh={self.devices.data}x{self.devices.fsdp}"
+        return f"{self.family} {sizes} batch={self.batch} {dials} {mesh} eval={self.evaluate}"
 
     def facts(self) -> dict[str, Any]:
         """The planned columns of the run table and of the record."""
@@ -153,6 +162,21 @@ class Cell:
         return facts | (reads if self.unit == "token" else {"evaluate": self.evaluate})
 
 
+def use_of(recipe: Recipe, devices: Devices, on: Platform | None = None) -> Use:
+    """What of a recipe decides on memory."""
+    here = on or platform()
+    return Use(
+        precision=usual_precision(here) if recipe.precision == "auto" else recipe.precision,
+        microbatch=recipe.microbatch,
+        remat=recipe.remat is not None,
+        optimiser=recipe.optimiser or "adamw",
+        clip=recipe.clip > 0,
+        data=devices.data,
+        fsdp=devices.fsdp,
+        on=here,
+    )
+
+
 def batch_of(recipe: Recipe, unit: Unit) -> int:
     """Units of D in a step."""
     if unit == "token":
@@ -160,20 +184,27 @@ def batch_of(recipe: Recipe, unit: Unit) -> int:
     return recipe.batch_images or USUAL_BATCH_IMAGES
 
 
-def plan(grid: Grid, data: AnyData) -> list[Cell]:
-    """Every cell of the grid, targets last. Budgets are rounded to whole chunks of steps."""
+def plan(grid: Grid, data: AnyData, on: Platform | None = None) -> list[Cell]:
+    """Every cell of the grid, targets last. Budgets are rounded to whole chunks of steps.
+
+    on: the kind of device, where it is another than this machine's.
+    """
     parts: list[tuple[Role, list[Axes]]] = [("pilot", grid.pilots), ("target", grid.targets)]
-    cells = [cell for role, blocks in parts for b in blocks for cell in _cells(grid, data, role, b)]
+    cells = [
+        cell for role, blocks in parts for b in blocks for cell in _cells(grid, data, role, b, on)
+    ]
     return list({cell.id: cell for cell in cells}.values())
 
 
-def _cells(grid: Grid, data: AnyData, role: Role, block: Axes) -> Iterator[Cell]:
+def _cells(
+    grid: Grid, data: AnyData, role: Role, block: Axes, on: Platform | None
+) -> Iterator[Cell]:
     """The product of one block's axes."""
     model, common = block.model or grid.model, block.recipe(grid.train)
     family = families.get(model.family)
     own_batch = "batch_tokens" if family.UNIT == "token" else "batch_images"
     for batch in block.batches or [batch_of(common, family.UNIT)]:
-        recipe = resolved(common)
+        recipe = resolved(common, on)
         if recipe.batch and not block.batches:
             cells = _of_batch_law(grid, data, role, block, model, recipe, own_batch)
         else:
@@ -219,12 +250,11 @@ def _with_rate(cell: Cell) -> Cell:
     return replace(cell, recipe=recipe, told=(*cell.told, told))
 
 
-def resolved(recipe: Recipe) -> Recipe:
+def resolved(recipe: Recipe, on: Platform | None = None) -> Recipe:
     """The recipe with the precision of this machine where it leaves it open."""
     if recipe.precision != "auto":
         return recipe
-    precision = "float32" if platform() == "cpu" else "bfloat16"
-    return recipe.model_copy(update={"precision": precision})
+    return recipe.model_copy(update={"precision": usual_precision(on or platform())})
 
 
 def _of_batch(
@@ -255,6 +285,9 @@ def _of_batch(
             dims["context"] = model.context
         make = family.from_size if "size" in size else family.from_dials
         shape = make(**size, **dims, **model.dials)
+        use = use_of(recipe, grid.devices)
+        if wrong := families.wrong_use(model.family, batch // shape.units, use):
+            raise InputError(f"train.{wrong[0]} = {wrong[1]}")
         yield Cell(
             role=role,
             family=model.family,

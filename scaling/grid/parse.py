@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from scaling import families
 from scaling.errors import InputError
+from scaling.grid.cells import batch_of, use_of
 from scaling.grid.data import unit_of
 from scaling.grid.spec import Axes, Data, Devices, Grid, Model, Proof, Recipe, Recovery, Rival
 
@@ -107,16 +108,23 @@ def _check_recipe(block: Axes, grid: Grid, part: str, number: int, text: str, wh
         hint = f"; valid: {', '.join(Recipe.model_fields)}"
         told = f"unknown key{hint}" if first["type"] == "extra_forbidden" else first["msg"]
         raise InputError(f"{where}:{line}: {part}.train.{key}: {told}") from None
-    family = (block.model or grid.model).family
-    if recipe.z_loss is not None and families.get(family).UNIT == "pair":
-        own = "z_loss" in block.train
-        line = (
-            _line_of([part, "train"], text, number) if own else _line_of(["train", "z_loss"], text)
-        )
+
+    def place(key: str) -> str:
+        own = key in block.train
+        line = _line_of([part, "train"], text, number) if own else _line_of(["train", key], text)
+        return f"{where}:{line}: {f'{part}.' * own}train.{key}"
+
+    model = block.model or grid.model
+    unit = families.get(model.family).UNIT
+    if recipe.z_loss is not None and unit == "pair":
         raise InputError(
-            f"{where}:{line}: {f'{part}.' * own}train.z_loss: of {family}, which trains "
-            "on pairs of images and texts, there is no one softmax to keep small; leave it out"
+            f"{place('z_loss')}: of {model.family}, which trains on pairs of images and texts, "
+            "there is no one softmax to keep small; leave it out"
         )
+    for batch in block.batches or [batch_of(recipe, unit)]:
+        examples = batch // model.context if unit == "token" else batch
+        if wrong := families.wrong_use(model.family, examples, use_of(recipe, grid.devices)):
+            raise InputError(f"{place(wrong[0])} = {wrong[1]}")
 
 
 def _valid_keys(path: list[str]) -> list[str]:

@@ -1,11 +1,18 @@
-"""What a study will cost before a second of it is spent: FLOPs, memory, seconds. No JAX."""
+"""What a study will cost before any of it is spent: FLOPs, memory, reading, seconds. No JAX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from scaling.devices import Device
+from scaling.families.memory import FLOAT32, MOMENTS, Memory, Use
 from scaling.grid import Cell
+
+# Of a device's peak, where nothing was measured: what large models reach on accelerators is 0.3 to
+# 0.6 (Chowdhery et al. 2022, arXiv:2204.02311, table 3); small ones reach less.
+ASSUMED_MFU = 0.4
 
 
 @dataclass(frozen=True)
@@ -15,8 +22,100 @@ class CellCost:
     cell: Cell
     own_steps: int
     flops: int
-    memory_bytes: int
+    memory: Memory
     seconds: float | None  # None where this machine was not calibrated
+
+    @property
+    def memory_bytes(self) -> int:
+        """At the peak of a step, on one device; training items not counted."""
+        return self.memory.total
+
+    @property
+    def computed_flops(self) -> int:
+        """Of one full run of this length: with what is computed twice, or for padding."""
+        recipe = self.cell.recipe
+        step = self.cell.shape.computed_flops(self.cell.batch, remat=recipe.remat is not None)
+        return self.cell.steps * step
+
+    @property
+    def bytes_read(self) -> int:
+        """Of training items, by one full run of this length."""
+        return self.cell.D * item_bytes(self.cell)
+
+    @property
+    def own_bytes_read(self) -> int:
+        """Of training items, by the steps that no other cell pays."""
+        return self.own_steps * self.cell.batch * item_bytes(self.cell)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, by name; bytes of memory at the peak of a step."""
+        memory = {f"{part}_bytes": value for part, value in asdict(self.memory).items()}
+        return {
+            "flops_spent": self.flops,
+            "computed_flops": self.computed_flops,
+            "memory_bytes": self.memory_bytes,
+            **memory,
+            "data_bytes": self.data_bytes,
+            "bytes_read": self.bytes_read,
+            "checkpoint_bytes": self.checkpoint_bytes,
+            "seconds": self.seconds,
+        }
+
+    @property
+    def data_bytes(self) -> int:
+        """Of the training items that lie on the device where they are not streamed."""
+        return self.cell.D_unique * item_bytes(self.cell)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Parameters and optimiser, as float32."""
+        moments = MOMENTS[self.cell.use().optimiser]
+        return FLOAT32 * (1 + moments) * self.cell.shape.N_total
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """A cell on a device of the catalogue, one of each mesh: by its data sheet, nothing measured.
+
+    A step takes the longer of its FLOPs at `ASSUMED_MFU` of the device's peak, and of what it moves
+    at least to and from memory at the stated bandwidth: weights twice, gradients, moments, and what
+    is kept for the backward pass, each written and read.
+    """
+
+    cost: CellCost
+    device: Device
+
+    @property
+    def memory(self) -> Memory:
+        cell = self.cost.cell
+        return cell.shape.memory(cell.batch, self._use, self.cost.data_bytes)
+
+    @property
+    def fits(self) -> bool:
+        return self.memory.total <= self.device.memory_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Of the cell's own steps; evaluations and compilation are left out."""
+        cell, use = self.cost.cell, self._use
+        count = use.data * use.fsdp
+        flops = cell.shape.computed_flops(cell.batch, remat=use.remat) / count
+        weights = FLOAT32 * cell.shape.N_total * (6 + 2 * MOMENTS[use.optimiser]) / use.fsdp
+        kept = sum(layer.saved for layer in cell.shape.layers()) * cell.batch / cell.shape.units
+        moved = weights + 2 * use.activation_bytes * kept / count
+        computing = flops / (ASSUMED_MFU * self.device.peak(use.precision))
+        return self.cost.own_steps * max(computing, moved / self.device.bandwidth)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is other than here."""
+        memory = self.memory
+        parts = {f"{part}_bytes": value for part, value in asdict(memory).items()}
+        whole = {"memory_bytes": memory.total, "fits": self.fits, "seconds": self.seconds}
+        return parts | whole
+
+    @property
+    def _use(self) -> Use:
+        return self.cost.cell.use(self.device.platform)
 
 
 def trunks(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -42,9 +141,18 @@ def costs(cells: Iterable[Cell], timings: dict[str, dict[str, float]]) -> dict[s
                 start = timing["start"] if i == 0 else 0.0
                 seconds = own * timing["step"] + timing["evaluation"] + start
             per_step = cell.batch * cell.shape.training_flops()
-            memory = cell.shape.memory_bytes(cell.batch)
+            memory = cell.shape.memory(cell.batch, cell.use())
             out[cell.id] = CellCost(cell, own, own * per_step, memory, seconds)
     return out
+
+
+def item_bytes(cell: Cell) -> int:
+    """Of one unit of D where it lies: a token, an image with its label, one with its caption."""
+    dims = cell.shape.to_dict()
+    if cell.unit == "token":
+        return 1 if dims["vocab"] <= 256 else 2
+    image = dims["image"] ** 2 * dims["channels"]
+    return int(image + 4 if cell.unit == "image" else image + 4 * (2 + dims["context"]))
 
 
 def by_length(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from scaling.sweep import local
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
 from scaling.train.findings import Finding
+
+if TYPE_CHECKING:
+    from scaling.train.engine import Outcome
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
 
 def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]) -> None:
     prepare_jax()
-    from scaling.train.engine import Outcome, train_trunk
+    from scaling.train.engine import train_trunk
     from scaling.train.telemetry import frame
 
     store, trunk = Store(folder), cells[0].trunk
@@ -122,8 +125,8 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             f"batch_{cell.unit}s": cell.batch,
             "flops_spent": outcome.steps_trained * cell.batch * cell.shape.training_flops(),
             "seconds": outcome.seconds,
-            "predicted_seconds": known[cell.id].seconds,
-            "predicted_memory_bytes": known[cell.id].memory_bytes,
+            "cpu_seconds": outcome.cpu_seconds,
+            **_costs(cell, outcome, known[cell.id], store.checkpoint(trunk)),
             "started_at": outcome.started_at,
             "trained_at": outcome.trained_at,
             "data": cell.data,
@@ -152,6 +155,27 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             Trained(trunk, len(chunk.loss), float(chunk.loss[-1]), findings=tuple(findings))
         ),
     )
+
+
+def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:
+    """What was planned and what was measured; FLOPs and bytes read of one full run."""
+    costs = {
+        "predicted_seconds": planned.seconds,
+        "predicted_memory_bytes": planned.memory_bytes,
+        "predicted_flops": planned.computed_flops,
+        "predicted_bytes_read": planned.bytes_read,
+        "predicted_checkpoint_bytes": planned.checkpoint_bytes,
+        "checkpoint_bytes": checkpoint.stat().st_size if checkpoint.is_file() else None,
+    }
+    if found := outcome.cost:
+        costs |= {
+            "measured_memory_bytes": found.memory_bytes,
+            "device_memory_bytes": found.device_memory_bytes,
+            "xla_flops": cell.steps * found.flops,
+            "bytes_read": cell.steps * found.bytes_read,
+            "mfu": found.mfu,
+        }
+    return costs
 
 
 def prepare_jax() -> None:

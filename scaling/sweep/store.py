@@ -28,11 +28,17 @@ METRICS = [
 ]  # fmt: skip
 HEALTH = ["best_loss", "best_step", "skipped_steps", "rewinds", "attention_logit"]
 BATCHES = ["batch_tokens", "batch_images", "batch_pairs"]
-OPTIONAL = ["N_active", "D_kind", "recipe", *BATCHES, *METRICS, *HEALTH]
+# What is the same whenever a run is repeated on its machine; times are in the records only.
+COST = [
+    "predicted_memory_bytes", "measured_memory_bytes", "predicted_flops", "xla_flops",
+    "predicted_bytes_read", "bytes_read",
+]  # fmt: skip
+OPTIONAL = ["N_active", "D_kind", "recipe", *BATCHES, *METRICS, *HEALTH, *COST]
 TABLE_COLUMNS = [
     "run", "family", "N", "N_total", "N_active", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
-    "train_loss", *METRICS, *HEALTH, "seed", "status", "reason", "trunk", "role", "learning_rate",
-    *BATCHES, "transfer", "recipe", "config", "N_kind", "D_kind", "C_kind", "L_kind",
+    "train_loss", *METRICS, *HEALTH, *COST, "seed", "status", "reason", "trunk", "role",
+    "learning_rate", *BATCHES, "transfer", "recipe", "config", "N_kind", "D_kind", "C_kind",
+    "L_kind",
 ]  # fmt: skip
 
 

@@ -1,12 +1,18 @@
-"""How long a step and an evaluation take here: measured briefly, cached by machine and shape."""
+"""How long a step and an evaluation take here: measured briefly, kept by machine, program, shape.
+
+A worker that has one core to itself, and shares it with whatever else runs there, is timed by its
+own time on it: a plan then says what a machine at rest would take.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,8 @@ from scaling.data.corpus import cache_folder
 from scaling.grid import CHUNK_STEPS, AnyData, Cell
 
 MEASURE_SECONDS = 1.5
+# Of the package, what a compiled step is made of.
+PROGRAM = ("models", "train")
 
 
 def measure(cell: Cell, data: AnyData) -> dict[str, float]:
@@ -65,35 +73,96 @@ def measure(cell: Cell, data: AnyData) -> dict[str, float]:
     }
 
 
+def clock() -> Callable[[], float]:
+    """This process's own time where it has one core of a CPU, else the time that passes."""
+    import jax
+
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    alone = len(cores) == 1 and jax.default_backend() == "cpu"
+    return time.process_time if alone else time.perf_counter
+
+
 def _seconds(work: Callable[[], Any]) -> float:
-    began = time.perf_counter()
+    now = clock()
+    began = now()
     work()
-    return time.perf_counter() - began
+    return now() - began
 
 
 def known(cells: list[Cell]) -> dict[str, dict[str, float]]:
-    """Measurements of this machine for the shapes of `cells`, by `Cell.timing_key`."""
-    try:
-        stored = json.loads(_path().read_text())
-    except (OSError, ValueError):
-        return {}
+    """Measurements of this machine and program for the shapes of `cells`, by `Cell.timing_key`."""
+    stored = read()
     return {k: stored[k] for k in {c.timing_key for c in cells} if k in stored}
 
 
-def remember(measured: dict[str, dict[str, float]]) -> None:
+def read() -> dict[str, dict[str, float]]:
+    """All measurements of this machine and program."""
     try:
-        stored = json.loads(_path().read_text())
-    except (OSError, ValueError):
-        stored = {}
+        stored: dict[str, dict[str, float]] = json.loads(_path().read_text())["measured"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return stored
+
+
+def remember(measured: dict[str, dict[str, float]]) -> None:
     path = _path()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps({**stored, **measured}, indent=1))
+    facts = {"machine": machine(), "measured": {**read(), **measured}}
+    partial.write_text(json.dumps(facts, indent=1))
     partial.replace(path)
 
 
-def _path() -> Path:
+def elsewhere() -> list[str]:
+    """Other machines that this cache holds calibrations of; they say nothing here."""
+    found = set()
+    for path in _path().parent.glob("*.json"):
+        try:
+            found.add(str(json.loads(path.read_text())["machine"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found - {machine()})
+
+
+def note() -> str:
+    """What to say where only other machines' calibrations, or other programs', are in the cache."""
+    if read():
+        return ""
+    if others := elsewhere():
+        return f"calibrated on another machine ({'; '.join(others)}): timed anew on {machine()}"
+    if any(_path().parent.glob("*.json")):
+        return "calibrated with another version of the program: timed anew"
+    return ""
+
+
+@cache
+def machine() -> str:
+    """Name, kind of processor and number of cores."""
+    return f"{platform.node()}, {_processor()}, {os.cpu_count()} cores"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+@cache
+def program_version() -> str:
+    """What compiled steps are made of: JAX's version, and our own sources."""
     from importlib.metadata import version
 
-    machine = f"{platform.node()}-{platform.machine()}-{os.cpu_count()}-jax{version('jax')}"
-    return cache_folder() / "calibration" / f"{machine}.json"
+    digest = hashlib.sha256(version("jax").encode())
+    root = Path(__file__).parents[1]
+    for part in PROGRAM:
+        for path in sorted((root / part).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _path() -> Path:
+    here = hashlib.sha256(machine().encode()).hexdigest()[:12]
+    return cache_folder() / "calibration" / f"{here}-{program_version()}.json"

@@ -87,9 +87,9 @@ class Log:
     def skipped(self) -> int:
         return int(sum(chunk.skipped.sum() for chunk in self.chunks))
 
-    def beyond_scaling(self) -> int:
+    def faults(self) -> int:
         """Skipped steps that no overflow of scaled losses explains."""
-        return int(sum(c.skipped.sum() for c in self.chunks if c.loss_scale <= 1))
+        return sum(_faults(chunk) for chunk in self.chunks)
 
 
 class Course:
@@ -119,6 +119,7 @@ class Course:
         self._watch = Watch(program.blocks.names, feed.uniform, trend, scaled=scaled)
         for chunk in log.chunks:  # what it saw before it was interrupted, or branched off
             self._watch.see(chunk)
+        self._faults = log.faults()
         self._good: tuple[int, State] | None = None
         self._candidate: tuple[int, State] | None = None
         self._read_at = time.perf_counter()
@@ -206,6 +207,7 @@ class Course:
         self._read_at = now
         new = self._watch.see(chunk)
         self.log.chunks.append(chunk)
+        self._faults += _faults(chunk)
         self.log.findings += new
         self.on_chunk(chunk, new)
         why = self._lost(chunk, new)
@@ -221,7 +223,7 @@ class Course:
         if self._over_budget():
             bad = chunk.first_step + int(np.argmax(chunk.skipped))
             return (
-                f"{self.log.beyond_scaling()} steps were not finite, the last at step {bad}; "
+                f"{self._faults} steps were not finite, the last at step {bad}; "
                 f"{self.cell.recovery.skip_steps} may be skipped"
             )
         if chunk.loss_scale < 1:
@@ -243,7 +245,7 @@ class Course:
         return len(self.log.rewinds) < self.cell.recovery.rewinds and self._good is not None
 
     def _over_budget(self) -> bool:
-        return self.log.beyond_scaling() > self.cell.recovery.skip_steps
+        return self._faults > self.cell.recovery.skip_steps
 
     def _keep_snapshot(self, *, settled: bool) -> None:
         """A copy of the state where one is due; it is good once all before it was read as such."""
@@ -266,6 +268,7 @@ class Course:
         recovery, log = self.cell.recovery, self.log
         log.rewinds.append(Rewind(chunk.last_step, to, why))
         log.chunks = [c for c in log.chunks if c.last_step <= to]
+        self._faults = log.faults()
         log.held_out = {step: loss for step, loss in log.held_out.items() if step <= to}
         log.passed += self.step - to
         log.factor *= recovery.lower_rate or 1.0
@@ -290,3 +293,7 @@ class Course:
         since = [step for step in log.held_out if step > log.best.step]
         if patience is not None and len(since) >= patience:
             log.stopped_at = self.step
+
+
+def _faults(chunk: Chunk) -> int:
+    return int(chunk.skipped.sum()) if chunk.loss_scale <= 1 else 0

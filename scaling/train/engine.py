@@ -24,6 +24,7 @@ from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint
 from scaling.train.course import Course, Log, OnChunk, Reading
+from scaling.train.measure import Cost, cost
 from scaling.train.step import Program
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.telemetry import Chunk
@@ -49,7 +50,9 @@ class Outcome:
     best_loss: float  # the lowest held-out loss that was read
     best_step: int
     microbatch: int  # examples whose gradients were taken together, in the end
+    cost: Cost | None
     seconds: float
+    cpu_seconds: float | None  # of this process, on all its cores; None where another began it
     steps_trained: int  # own steps: the trunk segment first needed by this cell, and the cooldown
     started_at: str
     trained_at: str
@@ -111,7 +114,7 @@ class _Trunk:
         pieces: int | None,
         trend: Trend | None,
     ) -> None:
-        self.clock = time.perf_counter()
+        self.clock, self.cpu_clock = time.perf_counter(), time.process_time()
         self.started_at = _now()
         self.feed = feed
         self.program = Program(
@@ -174,8 +177,10 @@ class _Trunk:
         losses = last.measured["loss"].astype(np.float64)
         best = min((log.best or last, last), key=lambda r: np.inf if np.isnan(r.loss) else r.loss)
         log.findings += course.at_end()
-        now = time.perf_counter()
+        now, cpu_now = time.perf_counter(), time.process_time()
+        cpu_seconds = None if self.carried_seconds else cpu_now - self.cpu_clock
         seconds, self.clock = now - self.clock + self.carried_seconds, now
+        self.cpu_clock = cpu_now
         self.carried_seconds, self.carried_steps = 0.0, 0
         started_at, self.started_at = self.started_at, _now()
         stopped_before = log.stopped_at is not None and already == len(log.chunks)
@@ -192,7 +197,9 @@ class _Trunk:
             best_loss=best.loss,
             best_step=best.step,
             microbatch=self.examples // self.program.pieces,
+            cost=cost(self.program, course.state, self.feed, cell, log.chunks),
             seconds=seconds,
+            cpu_seconds=cpu_seconds,
             steps_trained=steps_trained,
             started_at=started_at,
             trained_at=_now(),

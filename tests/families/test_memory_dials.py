@@ -38,7 +38,7 @@ def test_blocks_compute_again_what_is_predicted(family: str) -> None:
     """Every product of the backward pass, counted in its trace."""
     for dials in battery.SHAPES[family][:2]:
         shape = get(family).from_dials(**dials)
-        assert shape.has_blocks
+        assert get(family).BLOCKS
         counted = []
         for remat in (False, True):
             built = battery.build(family, shape, remat=remat)
@@ -53,7 +53,7 @@ def test_blocks_compute_again_what_is_predicted(family: str) -> None:
 def test_where_nothing_is_a_block_nothing_is_saved() -> None:
     for family in ("mlp", "alexnet"):
         shape = shape_of(family, width=12)
-        assert not shape.has_blocks
+        assert not get(family).BLOCKS
         assert shape.memory(64, Use(remat=True)) == shape.memory(64)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep.store import BATCHES, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS, Store
+from scaling.sweep.store import BATCHES, COST, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS, Store
 from scaling.table import read_table, select_rows
 
 CURVE = pd.DataFrame({"step": [16], "tokens": [2048], "loss": [2.0]})
@@ -222,7 +222,7 @@ def test_the_table_is_the_plans_order_whatever_was_stored_first(
         assert (store.folder / name).read_bytes() == (other.folder / name).read_bytes()
     assert table["run"].tolist() == [c.id for c in cells]
     assert table.columns.tolist() == [
-        c for c in TABLE_COLUMNS if c not in (*METRICS, *HEALTH, *BATCHES)
+        c for c in TABLE_COLUMNS if c not in (*METRICS, *HEALTH, *BATCHES, *COST)
     ]
     for name in ("table.parquet", "table.csv"):
         found = read_table(store.folder / name)

@@ -11,6 +11,7 @@ from scaling.data import Corpus
 from scaling.grid import Cell
 from scaling.train import calibrate
 
+REAL = calibrate.machine()
 TIMING = {"step": 0.001, "evaluation": 0.1, "start": 1.0}
 
 
@@ -45,4 +46,27 @@ def test_timings_are_kept_by_shape_and_added_to(cell: Cell, cache: Path) -> None
     path.write_text('{"half')
     assert calibrate.known([cell]) == {}
     calibrate.remember({cell.timing_key: TIMING})
+    assert calibrate.known([cell]) == {cell.timing_key: TIMING}
+
+
+def test_what_a_step_costs_is_what_its_time_is_kept_by(cell: Cell) -> None:
+    for dial in ({"optimiser": "sgd"}, {"microbatch": 2}, {"remat": "blocks"}, {"clip": 0.0}):
+        other = replace(cell, recipe=cell.recipe.model_copy(update=dial))
+        assert other.timing_key != cell.timing_key
+
+
+def test_a_calibration_of_another_machine_or_program_is_not_used_and_said(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert calibrate.note() == ""
+    calibrate.remember({cell.timing_key: TIMING})
+    assert calibrate.note() == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(calibrate, "machine", lambda: "elsewhere, 4 cores")
+        assert calibrate.known([cell]) == {}
+        assert calibrate.note().startswith(f"calibrated on another machine ({REAL}): timed anew")
+    with monkeypatch.context() as patch:
+        patch.setattr(calibrate, "program_version", lambda: "0123")
+        assert calibrate.known([cell]) == {}
+        assert "another version of the program" in calibrate.note()
     assert calibrate.known([cell]) == {cell.timing_key: TIMING}
