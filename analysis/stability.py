@@ -102,6 +102,6 @@ print(
     f"Claim: without transfer of rates sensitivity grows as N^{apart}, with it as N^{usual}, with "
     f"QK-norm as N^{normed}; attention logits at a rate of {RATE} grow as width^{plain}, with "
     f"QK-norm as width^{calm}; widths up to {largest // 2} forecast the sensitivity of width "
-    f"{largest} within a factor of {worst:.2f} for all {len(names)} interventions, {sum(inside)} of "
-    "them inside the 90 % interval"
+    f"{largest} within a factor of {worst:.2f} for all {len(names)} interventions, {sum(inside)} "
+    "of them inside the 90 % interval"
 )
