@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import pytest
 from batteries import families as battery
+from batteries.programs import compiled
 from test_memory import check
 
 from scaling.families import get
@@ -48,6 +49,15 @@ def test_blocks_compute_again_what_is_predicted(family: str) -> None:
             )
         units = battery.BATCH * shape.units
         assert counted == [shape.computed_flops(units, remat=remat) for remat in (False, True)]
+
+
+@pytest.mark.parametrize("recipe", [{}, {"remat": "blocks"}, {"optimiser": "sgd"}], ids=str)
+def test_all_flops_of_a_step_are_within_a_tenth_of_xla(recipe: dict[str, Any]) -> None:
+    shape = shape_of("transformer", width=64, depth=4)
+    executable, _ = compiled("transformer", shape, 1024, **recipe)
+    use = Use(remat="remat" in recipe, optimiser=recipe.get("optimiser", "adamw"))
+    found = executable.cost_analysis()["flops"]
+    assert shape.total_flops(1024, use) == pytest.approx(found, rel=0.1)
 
 
 def test_where_nothing_is_a_block_nothing_is_saved() -> None:
