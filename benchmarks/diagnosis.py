@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from faults import Run, Setting, workshop
+from faults import Run, Setting, Workshop, workshop
 from ill import SETTINGS, healthy, ill, in_a_process
 from rich.console import Console
 from rich.table import Table
@@ -27,11 +27,10 @@ from rich.table import Table
 from scaling.sweep import local
 from scaling.sweep.run import machine, prepare_jax
 from scaling.train.diagnosis import LABELS, Finding, Trend, Watch
-from scaling.train.telemetry import Chunk
 
 HALVES = {"development": (0, 1), "evaluation": (2, 3)}
 TREND_SEEDS = (10, 11)  # of the runs that `slow` is measured against, in neither half
-HANG_SECONDS = 6.0
+HANG_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,19 @@ class Judged:
 
 def main(
     half: Annotated[str, typer.Option(help="evaluation or development.")] = "evaluation",
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each pinned to a core.")] = 1,
     processes: Annotated[bool, typer.Option(help="Also runs that are killed or hang.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train and judge one half of the set."""
     if half not in HALVES:
         raise typer.BadParameter(f"{half!r}; valid: {', '.join(HALVES)}", param_hint="half")
-    prepare_jax()
     began, seeds = time.perf_counter(), HALVES[half]
-    trends = {chosen: _trend(chosen) for chosen in SETTINGS.values()}
-    judged = [_judge(run, trends.get(run.setting)) for run in (*healthy(seeds), *ill(seeds))]
+    chosen = dict.fromkeys(run.setting for run in _runs(seeds))
+    judged: list[Judged] = []
+    local.execute(
+        _judge, [(one, seeds) for one in chosen], workers=workers, on_result=judged.extend
+    )
     if processes:
         judged += _ended(seeds)
     report = {
@@ -94,21 +96,21 @@ def _trend(chosen: Setting) -> Trend | None:
     return Trend.of(curves)
 
 
-def _judge(run: Run, trend: Trend | None) -> Judged:
-    shop = workshop(run.setting)
-    return judge(run, list(shop.chunks(run)), shop.blocks, shop.uniform, trend, scaled=shop.scaled)
+def _runs(seeds: tuple[int, ...]) -> list[Run]:
+    return [*healthy(seeds), *ill(seeds)]
 
 
-def judge(
-    run: Run,
-    chunks: Sequence[Chunk],
-    blocks: Sequence[str],
-    uniform: float,
-    trend: Trend | None,
-    *,
-    scaled: bool,
-) -> Judged:
-    watch = Watch(blocks, uniform, trend, scaled=scaled)
+def _judge(chosen: Setting, seeds: tuple[int, ...]) -> list[Judged]:
+    """Train the runs of one setting, and judge each."""
+    prepare_jax()
+    trend = _trend(chosen) if chosen in SETTINGS.values() else None
+    runs = [run for run in _runs(seeds) if run.setting == chosen]
+    return [_judged(run, workshop(chosen), trend) for run in runs]
+
+
+def _judged(run: Run, shop: Workshop, trend: Trend | None) -> Judged:
+    watch = Watch(shop.blocks, shop.uniform, trend, scaled=shop.scaled)
+    chunks = list(shop.chunks(run))
     began = time.process_time()
     for chunk in chunks:
         watch.see(chunk)

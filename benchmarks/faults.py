@@ -25,6 +25,7 @@ from scaling.train.telemetry import Chunk
 
 STEPS = 256
 GARBAGE = 64  # items of noise that lie behind the training data
+LEAST_SLEEP = 0.2
 POISON = np.uint32(0xBADBAD)  # the noise of a step whose gradient is to be NaN
 
 
@@ -50,7 +51,8 @@ class Fault:
 
     params: changes the first parameters. before: changes the state before the chunk of a step.
     picks: changes what a chunk's steps read. rate: multiplies the learning rate. poison: the step
-    whose gradient is NaN. sleep: seconds that the feed takes longer for a chunk.
+    whose gradient is NaN. sleep: how many times as long as the chunk before the feed takes for one,
+    `LEAST_SLEEP` seconds at least.
     """
 
     name: str
@@ -126,13 +128,14 @@ class Workshop:
         if fault.params:
             params = fault.params(state.params, np.random.default_rng(run.seed))
             state = state._replace(params=params)
-        then = time.perf_counter()
+        then, took = time.perf_counter(), 0.0
         for step in range(0, run.steps, CHUNK_STEPS):
             if fault.before:
                 state = fault.before(state, step)
             waits = time.perf_counter()
             picks = feed.picks(step, CHUNK_STEPS)
-            time.sleep(fault.sleep)
+            if fault.sleep:
+                time.sleep(max(LEAST_SLEEP, fault.sleep * took))
             waited = time.perf_counter() - waits
             if fault.picks:
                 picks = fault.picks(picks, step, self.unique)
@@ -152,6 +155,7 @@ class Workshop:
             host["attention_logit"] = float(host["attention_logit"])
             host["loss_scale"] = float(host["loss_scale"])
             now = time.perf_counter()
+            took = now - then - waited
             yield Chunk(
                 first_step=step,
                 learning_rate=rates.astype(np.float32),

@@ -24,6 +24,7 @@ from scaling import (
     cli_plot,
     cli_rates,
     cli_rollout,
+    cli_status,
     cli_study,
 )
 from scaling.errors import InputError
@@ -49,6 +50,7 @@ app.add_typer(cli_epochs.app)  # epochs
 app.add_typer(cli_plot.app)  # plot
 app.add_typer(cli_rates.app)  # rates
 app.add_typer(cli_rollout.app)  # rollout
+app.add_typer(cli_status.app)  # status
 app.add_typer(cli_study.app)  # plan, run, study, proof, report
 
 

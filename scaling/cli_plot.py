@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ from scaling.cli_options import (
 from scaling.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from scaling.fit import Fit
@@ -47,11 +48,17 @@ def plot_command(
         typer.Argument(
             metavar="FIGURE",
             help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates, sensitivity (of a sweep), rollout (of a run table), families (of several) or "
-            "overfitting (of one that repeats its data).",
+            "rates, sensitivity (of a sweep), rollout (of a run table), families (of several), "
+            "overfitting (of one that repeats its data), depth (of a study's folder) or telemetry "
+            "(of one run).",
         ),
     ],
-    source: Annotated[Path, typer.Argument(help="A run table, or a fit saved as .json.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A run table, a fit saved as .json, a study's folder, or a run's, DIR/cells/ID."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
     profile: ProfileOption = None,
     law: Annotated[
@@ -73,16 +80,24 @@ def plot_command(
     kind: KindOption = "cluster",
     seed: SeedOption = 0,
 ) -> None:
-    """Draw a figure of a table, or of the fit of one (saved, or fitted here)."""
+    """Draw a figure of a table, of a study's folder, or of a table's fit."""
     from scaling.plot import registry, save
 
     registry.check(figure)
     asked = [quantity_of(text) for text in profile or []]
     if asked and figure != registry.PROFILE:
         raise InputError(f"--profile: only the figure {registry.PROFILE} takes quantities")
+    if figure in registry.OF_RUN:
+        save(registry.OF_RUN[figure](*_run(source)), out)
+        return
     saved = source.suffix == ".json"
     if saved and figure in (*registry.OF_TABLE, *registry.OF_FITTED_TABLE):
         raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
+    if figure in registry.OF_STUDY:
+        if not source.is_dir():
+            raise InputError(f"{source}: the figure {figure} needs a study's folder")
+        save(registry.OF_STUDY[figure](*registry.study_of(source)), out)
+        return
     if figure in registry.OF_TABLE:
         save(registry.OF_TABLE[figure](read(source, columns)), out)
         return
@@ -101,6 +116,18 @@ def plot_command(
 
         fitted = fit(law or "chinchilla", read(source, columns), **settings)
     save(_of_fit(figure, fitted, asked), out)
+
+
+def _run(folder: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The curve of a run's folder, and what was found in it."""
+    import pandas as pd
+
+    from scaling.sweep.store import read_json
+
+    if not (folder / "curve.parquet").is_file():
+        raise InputError(f"{folder}: no run's folder (no curve.parquet); give DIR/cells/ID")
+    record = read_json(folder / "record.json")
+    return pd.read_parquet(folder / "curve.parquet"), list(record.get("findings") or [])
 
 
 def _of_fit(figure: str, fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> Figure:

@@ -124,7 +124,7 @@ def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFra
 def _train(
     planned: Planned, cells: list[Cell], title: str, store: Store, workers: int, show: Show
 ) -> None:
-    done = store.finished(cells)
+    done = store.done(cells)
     left = [cell for cell in cells if cell.id not in done]
     if not left:
         return

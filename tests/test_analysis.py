@@ -6,6 +6,7 @@ its interval), and saves its figures beside the runs, or in the folder that FIGU
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,10 @@ def test_a_study_runs_headless(study: Path, tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-W", "error", str(study)],
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "FIGURES": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "FIGURES": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

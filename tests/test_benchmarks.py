@@ -11,6 +11,27 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
+def test_the_labelled_set_of_the_diagnosis_is_large_enough() -> None:
+    """What docs/benchmarks.md says of it: runs, healthy ones, and some of each label."""
+    pytest.importorskip("jax", reason="needs scaling-laws[train]")
+    count = (
+        "from collections import Counter; from ill import healthy, ill; seeds = (2, 3); "
+        "told = Counter(run.fault.expected for run in ill(seeds)); well = list(healthy(seeds)); "
+        "families = {run.setting.family for run in ill(seeds)}; "
+        "assert not any(run.fault.expected for run in well); "
+        "print(len(well), sum(told.values()), len(told), min(told.values()), len(families))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", count], cwd=BENCHMARKS, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    well, sick, labels, fewest, families = map(int, done.stdout.split())
+    assert well >= 20
+    assert well + sick >= 60
+    assert (labels, families) == (8, 5)  # killed and hung are told of processes
+    assert fewest >= 4
+
+
 @pytest.mark.parametrize(
     "setting",
     [

@@ -71,10 +71,12 @@ def test_a_table_is_rolled_out(
     [
         (
             ["paris", "fit.json"],
-            "known: envelope, families, frontier, isoflop, pairs, profile, rates",
+            "known: depth, envelope, families, frontier, isoflop, overfitting, pairs, profile",
         ),
         (["paris", "fit.json"], "did you mean pairs?"),
         (["rates", "fit.json"], "needs a run table, not a fit"),
+        (["depth", "fit.json"], "fit.json: the figure depth needs a study's folder"),
+        (["depth", "."], "table.parquet: no such file"),
         (["rollout", "fit.json"], "needs a run table, not a fit"),
         (["families", "fit.json"], "needs a run table, not a fit"),
         (["pairs", "gone.json"], "gone.json: no such file"),

@@ -5,6 +5,7 @@ None for a new figure. Nothing touches pyplot; `style.save` writes the same byte
 """
 
 from scaling.plot.cost import cost
+from scaling.plot.depth import depth
 from scaling.plot.envelope import envelope
 from scaling.plot.extrapolation import extrapolation
 from scaling.plot.families import families
@@ -22,10 +23,12 @@ from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
 from scaling.plot.style import save, writable
+from scaling.plot.telemetry import telemetry
 
 __all__ = [
     "Fitted",
     "cost",
+    "depth",
     "envelope",
     "extrapolation",
     "families",
@@ -42,5 +45,6 @@ __all__ = [
     "save",
     "sensitivity",
     "slices",
+    "telemetry",
     "writable",
 ]

@@ -1,9 +1,10 @@
-"""Every figure that can be drawn from a file alone, by name: of a run table, or of a fit."""
+"""Every figure that can be drawn from what is stored: of a table, a study, a fit, a run."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from scaling.forecast.crossing import side_by_side
 from scaling.forecast.forecasters import default
 from scaling.forecast.rollout import rollout as roll
 from scaling.forecast.rows import rows_of
+from scaling.plot.depth import depth
 from scaling.plot.envelope import envelope
 from scaling.plot.families import families
 from scaling.plot.frontier import frontier
@@ -26,7 +28,8 @@ from scaling.plot.residuals import residuals
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.slices import slices
-from scaling.table import GAP, with_gap, with_loss
+from scaling.plot.telemetry import Findings, telemetry
+from scaling.table import GAP, read_table, with_gap, with_loss
 
 
 def _rolled_out(table: pd.DataFrame) -> Figure:
@@ -38,6 +41,22 @@ def _rolled_out(table: pd.DataFrame) -> Figure:
 def of_families(table: pd.DataFrame, law: str = "chinchilla", **settings: Any) -> Figure:
     """Model families side by side, each by a law of its own; settings as of `fit_by`."""
     return families(side_by_side(law, table, **settings))
+
+
+def study_of(folder: Path) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """A study's run table, and the curves of its runs as far as they were kept.
+
+    Raises InputError where the folder holds no table, and for a curve that cannot be read.
+    """
+    table, curves = read_table(folder / "table.parquet"), {}
+    for run in table["run"].astype(str):
+        path = folder / "cells" / run / "curve.parquet"
+        if path.is_file():
+            try:
+                curves[run] = pd.read_parquet(path)
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path}: cannot be read: {error}") from None
+    return table, curves
 
 
 def of_repetition(table: pd.DataFrame, law: str = "overfit", **settings: Any) -> Figure:
@@ -65,6 +84,9 @@ OF_TABLE: Mapping[str, Callable[[pd.DataFrame], Figure]] = {
     "rollout": _rolled_out,
     "sensitivity": sensitivity,
 }
+OF_STUDY: Mapping[str, Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], Figure]] = {
+    "depth": depth,
+}
 OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "envelope": envelope,
     "frontier": frontier,
@@ -73,12 +95,14 @@ OF_FIT: Mapping[str, Callable[[Fit], Figure]] = {
     "residuals": residuals,
     "slices": slices,
 }
+# Of one run: its curve, and what was found.
+OF_RUN: Mapping[str, Callable[[pd.DataFrame, Findings], Figure]] = {"telemetry": telemetry}
 PROFILE = "profile"  # of a fit, and of quantities that are asked for
 
 
 def names() -> list[str]:
     """All figures that `scaling plot` draws."""
-    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_FIT, PROFILE])
+    return sorted([*OF_TABLE, *OF_FITTED_TABLE, *OF_STUDY, *OF_FIT, *OF_RUN, PROFILE])
 
 
 def check(name: str) -> None:

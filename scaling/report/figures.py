@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -82,6 +83,8 @@ def figures(study: Study) -> dict[str, Shown]:
         else Shown(None, "", why[name])
         for name, caption in CAPTIONS.items()
     }
+    for run, curve in study.telemetry.items():
+        shown[f"telemetry-{run}"] = _of_run(study, run, curve)
     for family in study.families:
         for name, draw in _of_family(study, family).items():
             caption = f"{family}: {CAPTIONS[name].replace('tokens', units)}"
@@ -113,6 +116,16 @@ def _of_family(study: Study, family: str) -> dict[str, Callable[[], Figure]]:
     if fit is not None:
         draws["residuals"] = lambda: plot.residuals(fit)
     return draws
+
+
+def _of_run(study: Study, run: str, curve: pd.DataFrame) -> Shown:
+    """The telemetry of a run that was not well."""
+    record = next(r for r in study.records if r["run"] == run)
+    caption = (
+        f"What cell {run} told of itself. Dotted lines mark where each finding began; blocks go "
+        "from dark (first) to light (last)."
+    )
+    return _shown(gid("telemetry", run), lambda: plot.telemetry(curve, record["findings"]), caption)
 
 
 def _shown(name: str, draw: Callable[[], Figure], caption: str) -> Shown:

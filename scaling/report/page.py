@@ -60,6 +60,7 @@ def render(study: Study) -> str:
         laws=[_law(family if study.families else "", fit) for family, fit in study.fits.items()],
         views=[_side_by_side(view) for view in study.views],
         words=_words(study),
+        health=study.health,
         costs=_costs(study),
         again=_again(study),
         largest=_largest(study),

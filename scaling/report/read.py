@@ -17,11 +17,13 @@ from scaling.forecast.crossing import SideBySide, side_by_side
 from scaling.forecast.ruled import families_of, fits
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled, pooled
+from scaling.sweep.health import Health, of_records
 from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
 from scaling.table import CONVENTIONS, FAMILY, conventions, read_table
 from scaling.units import UNITS_OF_D, UNSTATED
 
 _CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what was seen
+_ILL_RUNS = 3  # whose telemetry is drawn
 _DRAWS = 500  # of each family, side by side
 _Told = Callable[[Exception], str]
 
@@ -33,7 +35,7 @@ class Study:
     records: finished cells in the plan's order. curves: by run. table: the run table, None where
     nothing ran; kinds: its conventions. fits: the forecast's rule (chinchilla on N_total without
     one) fitted to the pilots of each family. views: these families side by side, where there are
-    several.
+    several. telemetry: whole curves of the first runs that were not well.
     """
 
     name: str
@@ -49,6 +51,11 @@ class Study:
     fits: dict[str, Pooled] = field(default_factory=dict)
     views: list[SideBySide] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    telemetry: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def health(self) -> Health:
+        return of_records(self.records, map(str, self.facts.get("cells", [])))
 
     @property
     def families(self) -> list[str]:
@@ -111,7 +118,10 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
         curve = cells / cell / "curve.parquet"
         if curve.is_file():
             try:
-                study.curves[cell] = _drawn(pd.read_parquet(curve))
+                whole = pd.read_parquet(curve)
+                study.curves[cell] = _drawn(whole)
+                if record.get("findings") and len(whole) and len(study.telemetry) < _ILL_RUNS:
+                    study.telemetry[cell] = whole
             except (OSError, ValueError) as error:
                 study.missing.append(f"Curve of cell {cell}: {told(error)}.")
     left = len(set(planned) - {r["run"] for r in study.records})

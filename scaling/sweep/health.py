@@ -11,7 +11,8 @@ from typing import Any
 from scaling.errors import InputError
 from scaling.sweep.store import Store, read_json
 
-STATUSES = ("finished", "recovered", "diverged", "failed")
+STATUSES = ("finished", "stopped", "recovered", "diverged", "failed")
+WELL = ("finished", "stopped")  # as planned, early stopping included
 # Of a cell that is not well, beside its findings.
 _FACTS = ("run", "role", "family", "N", "D", "seed", "status", "reason")
 _DONE = ("skipped_steps", "rewinds")  # what a run did to survive
@@ -20,7 +21,7 @@ _DONE = ("skipped_steps", "rewinds")  # what a run did to survive
 @dataclass(frozen=True)
 class Health:
     """counts: cells by status; the others, planned and without a record, are `missing`. ill: cells
-    that are not finished, or of which something was found: facts and `findings`."""
+    that are not well, or of which something was found: facts and `findings`."""
 
     planned: int
     counts: Mapping[str, int]
@@ -43,7 +44,7 @@ def of_records(records: Sequence[Mapping[str, Any]], planned: Iterable[str] = ()
     counts = Counter(str(record["status"]) for record in records)
     there = {record["run"] for record in records}
     missing = len(set(planned) - there)
-    ill = [_told(r) for r in records if r["status"] != "finished" or r.get("findings")]
+    ill = [_told(r) for r in records if r["status"] not in WELL or r.get("findings")]
     known = {status: counts.pop(status, 0) for status in STATUSES}
     return Health(len(there) + missing, known | counts, missing, tuple(ill))
 

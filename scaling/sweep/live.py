@@ -48,6 +48,8 @@ def display(
         state["seen"] += seen
         state["flops"] += seen * cell.shape.training_flops()
         spent = time.monotonic() - began
+        for finding in event.findings:
+            console.print(f"  {_name(cell)}: {finding}", highlight=False, soft_wrap=True)
         if event.record is not None:
             state["cells"] += 1
             _finished(console, event.record, int(state["cells"]), len(cells))
@@ -65,12 +67,17 @@ def display(
         yield on_event
 
 
+def _name(cell: Cell) -> str:
+    return f"{cell.family} N {cell.shape.N:,} seed {cell.seed}"
+
+
 def _finished(console: Console, record: dict[str, Any], done: int, total: int) -> None:
-    outcome = (
-        f"loss {record['loss']:.4f} ± {record['loss_se']:.4f}"
-        if record["status"] == "finished"
-        else f"{record['status']}: {record['reason']}"
-    )
+    told = []
+    if record["status"] in ("finished", "recovered"):
+        told.append(f"loss {record['loss']:.4f} ± {record['loss_se']:.4f}")
+    if record["status"] != "finished":
+        told.append(f"{record['status']}: {record['reason']}")
+    outcome = ", ".join(told)
     console.print(
         f"  {done:>3}/{total}  {record['role']:<6}  N {record['N']:>9,}  D {record['D']:>12,}  "
         f"seed {record['seed']:<4} {outcome}  {record['seconds']:.1f} s",

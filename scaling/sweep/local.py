@@ -24,6 +24,7 @@ from scaling.sweep.worker import send as send
 # A worker that tells nothing but computes may compile: it gets so many times as long.
 BUSY = 10.0
 LOOK_SECONDS = 0.2
+ABSENT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,14 @@ def execute(
                 if member.index is None and left:
                     attempts[left[0]] += 1
                     member.give(left[0], task, arguments[left.popleft()])
+            looked = time.monotonic()
             wait([m.pipe for m in crew if m.index is not None], LOOK_SECONDS)
+            # The driver itself was stopped (a laptop slept), and its workers with it.
+            absent = time.monotonic() - looked - LOOK_SECONDS
             for member in crew:
                 index = member.index
+                if absent > ABSENT_SECONDS:
+                    member.excuse(absent)
                 if index is None or (end := member.look(on_message)) is None:
                     continue
                 if end.kind == "done":
@@ -109,6 +115,7 @@ class _Worker:
     def __init__(self, core: int, hang_seconds: float) -> None:
         self.core, self.hang_seconds = core, hang_seconds
         self.index: int | None = None  # of its task
+        self.heard = self.moved = time.monotonic()  # when it last told something, and last computed
         self._start()
 
     def give(self, index: int, task: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -144,6 +151,11 @@ class _Worker:
         if still > patience or silent > BUSY * self.hang_seconds:
             return self._replaced("hung", f"no sign of progress for {silent:.0f} s")
         return None
+
+    def excuse(self, seconds: float) -> None:
+        """Time that doesn't count against it."""
+        self.heard += seconds
+        self.moved += seconds
 
     def dismiss(self) -> None:
         """End a worker that has nothing to do, with all that it cleans up."""

@@ -16,6 +16,7 @@ from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, open_data
 from scaling.sweep import local
+from scaling.sweep.lost import give_up
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
 from scaling.train.findings import Finding
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A progress event: `record` where a cell has just finished, else steps of a trunk."""
+    """A progress event: `record` where a cell has just finished or was given up, else `steps` more
+    of a trunk, which end at `step`."""
 
     trunk: str
     steps: int
     loss: float
     record: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
+    step: int = 0
 
 
 def train(
@@ -44,9 +47,10 @@ def train(
     timings: dict[str, dict[str, float]],
     on_event: Callable[[Trained], None] = lambda event: None,
 ) -> None:
-    """Train every cell of `cells` that the store lacks. Records are stored by the workers."""
+    """Train every cell of `cells` that the store lacks, or that failed. Records are stored by the
+    workers, and for those whose workers die or hang at every attempt, here."""
     known = costs(cells, timings)
-    done = store.finished(cells)
+    done = store.done(cells)
     groups, _ = by_length(cells, known)
     # Finished cells stay in their group only to be skipped: the trunk resumes behind them.
     left = [[c for c in group if c.id not in done] for group in groups]
@@ -54,11 +58,27 @@ def train(
     if not left:
         return
     _need_jax()
+    seen: dict[str, int] = {}
+
+    def on_message(event: Trained) -> None:
+        seen[event.trunk] = max(event.step, seen.get(event.trunk, 0))
+        on_event(event)
+
+    def on_lost(lost: local.Lost) -> None:
+        group = left[lost.index]
+        trunk = group[0].trunk
+        for record in give_up(store, group, lost, seen.get(trunk, 0), known):
+            on_event(Trained(trunk, 0, float("nan"), record))
+
+    recovery = cells[0].recovery
     local.execute(
         _train_group,
         [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left],
         workers=min(workers, len(left)),
-        on_message=on_event,
+        on_message=on_message,
+        on_lost=on_lost,
+        retries=recovery.retries,
+        hang_seconds=recovery.hang_seconds,
     )
     store.clean()
 
@@ -154,7 +174,13 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
         checkpoint_path=store.checkpoint(trunk),
         on_cell=on_cell,
         on_chunk=lambda chunk, findings: local.send(
-            Trained(trunk, len(chunk.loss), float(chunk.loss[-1]), findings=tuple(findings))
+            Trained(
+                trunk,
+                len(chunk.loss),
+                float(chunk.loss[-1]),
+                findings=tuple(findings),
+                step=chunk.last_step,
+            )
         ),
     )
 

@@ -123,6 +123,11 @@ class Store:
         records = {cell.id: self.record(cell.id) for cell in cells}
         return {run: record for run, record in records.items() if record is not None}
 
+    def done(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
+        """What is not to be trained again: all but what failed, which may be well another time."""
+        records = self.finished(cells)
+        return {run: record for run, record in records.items() if record["status"] != "failed"}
+
     def write_table(self, cells: Iterable[Cell]) -> pd.DataFrame:
         """`table.parquet` and `table.csv` from the finished cells, in the plan's order."""
         done = self.finished(cells)

@@ -17,7 +17,7 @@ from scaling.errors import InputError
 Message = Any  # whatever a task sends to the driver while it runs; picklable
 
 BEAT_SECONDS = 0.5
-COMPUTES = 0.1  # of one core between two beats: less is waiting
+COMPUTES = 0.02  # of one core between two beats: less is waiting, however busy the machine is
 
 _driver: Connection | None = None
 _speaking = threading.Lock()  # the task and the heartbeat share one pipe
@@ -41,7 +41,7 @@ def serve(pipe: Connection, core: int, driver: int) -> None:
     while True:
         try:
             task, arguments = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # closed, or reset with a heartbeat unread
             return
         try:
             result = task(*arguments)

@@ -90,7 +90,10 @@ class Resident:
         self.held_out_arrays = _on_device(data.held_out, data.held_out_labels) | scale
         # Spread over the whole part, where not all of it is read.
         self.evaluated = _spread(data.n_held_out, cell.evaluate)
-        self.sampled = _spread(cell.D_unique, min(cell.D_unique, max(1, cell.evaluate // 4)))
+        # The first that are trained on, a random draw. Images at equal distances would not do: they
+        # lie in order of their classes' turns, and every tenth of ten classes is of one.
+        count = min(cell.D_unique, max(1, cell.evaluate // 4))
+        self.sampled = self.order.picks(0, -(-count // cell.batch)).ravel()[:count]
 
     def picks(self, step: int, n_steps: int) -> NDArray[np.int32]:
         return self.order.picks(step, n_steps)

@@ -19,6 +19,7 @@ from scaling.train.telemetry import Chunk, Floats
 
 CHUNKS = 4  # that a sign lasts before it is believed
 FADES, GROWS = 1e-3, 1e3  # gradient at the first block over that at the last
+FAINT, UNDERFLOW = 1e-12, 1e-23  # a norm is zero where squares of float32 vanish
 SECONDS = 1.0  # of training that a judgement of the input rests on
 _TOLD: dict[Label, str] = {
     "dead": "its gradient is zero, as is that of {:.0f} blocks in all",
@@ -56,7 +57,8 @@ class NonFinite:
         elif loss[first]:
             told = f"the loss is {chunk.loss[first]:g}"
         else:
-            told = f"{max(1, int(chunk.nonfinite[first]))} entries of the gradient are not finite"
+            blocks = max(1, int(chunk.nonfinite[first]))
+            told = f"the gradient of {blocks} block{'s' * (blocks > 1)} is not finite"
         return [Finding("numerical", step, self._block(chunk), told)]
 
     def _block(self, chunk: Chunk) -> str:
@@ -123,7 +125,7 @@ class Depth:
     def _dead(self, chunk: Chunk) -> tuple[int, float] | None:
         """The block, and how many blocks get no gradient."""
         silent = np.flatnonzero(chunk.grad_by_block == 0)
-        if not len(silent):
+        if not len(silent) or _faint(chunk.grad_by_block):
             return None
         zeros = np.flatnonzero(chunk.activation_by_block == 0)
         block = int(zeros[0]) if len(zeros) else int(silent[-1])
@@ -135,8 +137,11 @@ class Depth:
     def _by_depth(self, chunk: Chunk) -> dict[Label, tuple[int, float] | None]:
         """The block, and how many times larger one end's gradient is than the other's."""
         signs: dict[Label, tuple[int, float] | None] = {"vanishing": None, "exploding": None}
+        gradients = chunk.grad_by_block
+        if _faint(gradients):
+            gradients = np.maximum(gradients, UNDERFLOW)
         for kind in self.kinds:
-            at_output = _at_output(chunk.grad_by_block[kind], chunk.activation_by_block[kind])
+            at_output = _at_output(gradients[kind], chunk.activation_by_block[kind])
             if at_output.min() <= 0:
                 continue
             ratio = float(at_output[0] / at_output[-1])
@@ -146,6 +151,12 @@ class Depth:
             label: Label = "vanishing" if ratio < FADES else "exploding"
             signs[label] = block, max(ratio, 1 / ratio)
         return signs
+
+
+def _faint(gradients: Floats) -> bool:
+    """Whether zeros among them are gradients too small to be told, as some others nearly are."""
+    others = gradients[gradients > 0]
+    return bool(len(others) and others.min() < FAINT)
 
 
 def _at_output(gradients: Floats, outputs: Floats) -> Floats:

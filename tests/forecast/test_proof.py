@@ -77,6 +77,21 @@ def test_a_rival_changes_nothing_of_the_rules_own_forecast(forecast: dict[str, A
     assert alone["rule_sha256"] == forecast["rule_sha256"]
 
 
+def test_recovered_runs_count_where_the_rule_says_so(forecast: dict[str, Any]) -> None:
+    """Both as pilots and as the truth of a target."""
+    status = ["recovered" if N == 2e4 else "finished" for N in PILOTS["N"]]
+    pilots = PILOTS.assign(status=status)
+    include = RULE.model_copy(update={"recovered": "include"})
+    made = proof.forecast_targets(pilots, GOALS, include)
+    assert made["targets"] == forecast["targets"]
+    left_out = proof.forecast_targets(pilots, GOALS, RULE)
+    assert left_out["targets"] != forecast["targets"]
+    at = {"written_at": "2030-01-01T00:00:00+00:00"}
+    came = records(near="recovered", far="finished")
+    assert [v.truth is None for v in proof.verdicts({**made, **at}, came)] == [False, False]
+    assert [v.truth is None for v in proof.verdicts({**left_out, **at}, came)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("rivals", "message"),
     [

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +20,7 @@ from scaling.report import page as page_module
 from scaling.report import report
 from scaling.report.figures import CAPTIONS, Shown
 from scaling.report.read import read_study
+from scaling.sweep.store import _digest, write_json
 
 Study = Callable[..., Path]
 FIGURES = ("loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "cost")
@@ -154,3 +159,27 @@ def test_the_command_proof_names_families_and_units(families_study: Path) -> Non
     assert "target resnet-target of resnet" in words
     assert "nats/image" in words
     assert "nats/token" not in words
+
+
+def test_runs_that_were_not_well_are_named_and_drawn(study: Study) -> None:
+    folder = study()
+    first = sorted((folder / "cells").iterdir())[0]
+    stored = json.loads((first / "record.json").read_text())
+    stored.pop("sha256")
+    found = {"label": "spike", "step": 96, "block": "mlp_<1>", "told": "the loss went up"}
+    stored |= {"findings": [found], "status": "recovered", "reason": "rewound once"}
+    write_json(first / "record.json", {**stored, "sha256": _digest(stored)})
+    steps = np.arange(16, 3216, 16)
+    curve = pd.read_parquet(first / "curve.parquet").assign(step=steps, **{"grad_norm/mlp_1": 1.0})
+    curve.to_parquet(first / "curve.parquet")
+    text = report(folder).read_text(encoding="utf-8")
+    health = text[text.index('<section id="health">') : text.index('<section id="cells">')]
+    assert "1 recovered" in health
+    assert '<td class="l">spike</td><td>96</td><td class="l">mlp_&lt;1&gt;</td>' in health
+    assert f'id="figure-telemetry-{first.name}"' in health
+    assert "telemetry" not in report(study_of_well_runs(folder, first)).read_text(encoding="utf-8")
+
+
+def study_of_well_runs(folder: Path, first: Path) -> Path:
+    shutil.rmtree(first)
+    return folder

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,22 @@ import pytest
 from scaling.errors import InputError
 from scaling.sweep import local
 from scaling.sweep.local import Lost
+
+STOPPED = """
+import time
+from scaling.sweep import local
+
+def wait():
+    local.send("begun")
+    time.sleep(2)
+    return "alive"
+
+if __name__ == "__main__":
+    say = lambda what: print(what, flush=True)
+    local.execute(
+        wait, [()], workers=1, on_message=say, on_result=say, retries=0, hang_seconds=3
+    )
+"""
 
 
 def square(n: int) -> int:
@@ -179,6 +197,22 @@ def test_who_computes_in_silence_does_not_hang() -> None:
     assert results == ["compiled"]
     with pytest.raises(InputError, match="a worker process hung 1 times"):  # but not for ever
         local.execute(compute, [(60.0,)], workers=1, hang_seconds=0.3, retries=0)
+
+
+def test_a_driver_that_was_stopped_blames_no_worker(tmp_path: Path) -> None:
+    """As when a laptop sleeps: all processes stop, and go on as if no time had gone by."""
+    script = tmp_path / "driver.py"
+    script.write_text(STOPPED)
+    command = [sys.executable, str(script)]
+    driver = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path
+    )
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == "begun\n"
+    os.killpg(driver.pid, signal.SIGSTOP)
+    time.sleep(4)
+    os.killpg(driver.pid, signal.SIGCONT)
+    assert driver.communicate(timeout=60)[0] == "alive\n"
 
 
 def test_a_message_outside_a_worker_goes_nowhere() -> None:

@@ -18,7 +18,7 @@ from scaling.data.images import Batch
 from scaling.grid import CHUNK_STEPS, Cell, Recipe
 from scaling.train import schedule
 from scaling.train.augment import augment
-from scaling.train.classify import rank_of
+from scaling.train.classify import Resident, rank_of
 from scaling.train.engine import Outcome, train_trunk
 from scaling.train.step import Program
 
@@ -113,6 +113,15 @@ def test_a_classifier_learns_and_tells_its_errors(images: Images, tmp_path: Path
     assert 0 <= outcome.metrics["top1_error"] < 0.3
     assert outcome.metrics["top5_error"] == 0.0  # of three classes
     assert 0 <= outcome.metrics["calibration_error"] <= 1
+
+
+def test_the_training_loss_is_read_on_trained_images_of_every_class(images: Images) -> None:
+    turns = replace(images, train_labels=np.arange(images.n_train, dtype=np.int32) % CLASSES)
+    cell = replace(cell_of(images, "mlp"), D_unique=180, evaluate=240)
+    read = np.concatenate([stack.ravel() for stack in Resident(cell, turns).sample()])
+    assert len(set(read)) == 60
+    assert set(read) <= set(EpochOrder(180, cell.batch, cell.seed).picks(0, 4).ravel())
+    assert (np.bincount(turns.train_labels[read]) > 10).all()  # every third image would be of one
 
 
 @pytest.mark.parametrize("family", ["mlp", "resnet"])
