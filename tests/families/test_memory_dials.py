@@ -28,10 +28,23 @@ def test_a_recipe_holds_what_is_predicted(recipe: dict[str, Any]) -> None:
     check("mlp", shape_of("mlp", width=384), 512, **recipe)
 
 
-@pytest.mark.parametrize("recipe", [{"microbatch": 4}, {"remat": "blocks"}], ids=str)
-@pytest.mark.parametrize("family", ["transformer"])
-def test_memory_is_saved_as_predicted(family: str, recipe: dict[str, Any]) -> None:
-    check(family, shape_of(family, width=64, depth=4), 1024, **recipe)
+@pytest.mark.parametrize(
+    ("family", "dials", "batch", "recipe"),
+    [
+        ("transformer", {"width": 64, "depth": 4}, 1024, {"microbatch": 4}),
+        ("transformer", {"width": 64, "depth": 4}, 1024, {"remat": "blocks"}),
+        ("cnn", {"width": 24}, 32, {"remat": "blocks"}),
+        ("vit", {"width": 48, "depth": 4}, 32, {"remat": "blocks"}),
+    ],
+    ids=str,
+)
+def test_memory_is_saved_as_predicted(
+    family: str, dials: dict[str, Any], batch: int, recipe: dict[str, Any]
+) -> None:
+    shape = shape_of(family, **dials)
+    check(family, shape, batch, **recipe)
+    saving = Use(remat="remat" in recipe, microbatch=recipe.get("microbatch"))
+    assert shape.memory_bytes(batch, saving) < 0.65 * shape.memory_bytes(batch)
 
 
 @pytest.mark.parametrize("family", [f for f in battery.SHAPES if f not in ("mlp", "alexnet")])
