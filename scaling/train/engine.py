@@ -78,8 +78,8 @@ def train_trunk(
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: OnChunk = lambda chunk, findings: None,
     trend: Trend | None = None,
-    make_program: Callable[..., Program] = Program,
-    make_feed: Callable[[Cell, AnyData], Feed] = feed_of,
+    make_program: Callable[..., Program] | None = None,
+    make_feed: Callable[[Cell, AnyData], Feed] | None = None,
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
 
@@ -89,7 +89,7 @@ def train_trunk(
     """
     with mesh.over(cells[0].devices):
         left = sorted(cells, key=lambda cell: cell.steps)
-        feed, pieces = make_feed(left[0], data), None
+        feed, pieces = (make_feed or feed_of)(left[0], data), None
         while left:
             trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, trend, make_program, pieces)
             try:
@@ -116,13 +116,13 @@ class _Trunk:
         path: Path,
         on_chunk: OnChunk,
         trend: Trend | None,
-        make_program: Callable[..., Program],
+        make_program: Callable[..., Program] | None,
         pieces: int | None,
     ) -> None:
         self.clock, self.cpu_clock = time.perf_counter(), time.process_time()
         self.started_at = _now()
         self.feed = feed
-        self.program = make_program(
+        self.program = (make_program or Program)(
             cell.family, cell.shape, cell.recipe, streamed=feed.streamed, pieces=pieces
         )
         self.examples = cell.batch // cell.shape.units

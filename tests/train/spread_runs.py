@@ -33,7 +33,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "experts": ("transformer", {"width": 32, "depth": 1, "experts": 4}, {}),
     "images": ("cnn", {"width": 16, "depth": 2}, {"augment": "shift-flip"}),
     "stream": ("mlp", {"width": 32, "depth": 1}, {}),
-    "pairs": ("coca", {"width": 16, "depth": 1, "patch": 4}, {}),
+    "pairs": ("coca", {"width": 32, "depth": 1, "patch": 4}, {}),
 }
 
 
