@@ -14,7 +14,8 @@ import jax
 
 def needed(state: Any) -> bool:
     """Whether this process lacks parts of the state."""
-    return not all(leaf.is_fully_addressable for leaf in jax.tree.leaves(state))
+    arrays = [leaf for leaf in jax.tree.leaves(state) if isinstance(leaf, jax.Array)]
+    return not all(array.is_fully_addressable for array in arrays)
 
 
 def save(folder: Path, state: Any) -> None:
