@@ -52,7 +52,7 @@ class Epochs:
 
     best: where the loss is least. turns: the share of draws in which it rises from there, within
     the reach. enough: the fewest epochs whose loss is `within` of the best. half: after which one
-    more repeated token is worth less than half a fresh one.
+    more repeated token is worth less than half a fresh one throughout.
     """
 
     N: float
@@ -138,8 +138,11 @@ class Repetition:
         rises = loss[:, -1] > (1 + _RISE) * lowest
         best = np.where(rises, grid[loss.argmin(axis=1)], np.inf)
         enough = grid[np.argmax(loss <= (1 + self.within) * lowest[:, None], axis=1)]
-        below = value < 0.5
-        half = np.where(below.any(axis=1), grid[np.argmax(below, axis=1)], np.inf)
+        # From the last place where it is worth as much: a penalty of delta < 1 starts steeply.
+        worthy = value >= 0.5
+        last = len(grid) - 1 - np.argmax(worthy[:, ::-1], axis=1)
+        after = np.where(last == len(grid) - 1, np.inf, grid[np.minimum(last + 1, len(grid) - 1)])
+        half = np.where(worthy.any(axis=1), after, 1.0)
         limits = (0.0, float(grid[-1]))
         rows = np.array(listed)
         loss_at, fresh_at = self._worth(N, rows * D_unique, D_unique)

@@ -88,7 +88,17 @@ def test_past_the_turn_one_more_token_is_worth_less_than_nothing(asked: Repetiti
     found = asked.epochs(N, U)
     late = asked.epochs(N, U, [2 * found.best.point]).rows[0]
     assert late.next_token.q95 < 0
+    at_half = asked.epochs(N, U, [found.half.point]).rows[0]
+    assert at_half.next_token.point == pytest.approx(0.5, abs=0.03)
     assert 1 < found.half.point < found.best.point
+
+
+def test_a_penalty_that_starts_steeply_is_not_taken_for_its_end(asked: Repetition) -> None:
+    """With delta < 1 the first repeated token costs most, the next ones are worth more."""
+    steep = {**asked.fit.params, "delta": 0.4, "P": 0.8}
+    found = Repetition(replace(asked.fit, params=steep, draws=asked.fit.draws[:0])).epochs(N, U)
+    assert found.rows[0].next_token.point < 0.5 < found.rows[1].next_token.point
+    assert found.half.point > 2
 
 
 def test_unique_data_that_a_run_needs(asked: Repetition) -> None:
