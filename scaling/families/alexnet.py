@@ -118,10 +118,11 @@ class AlexNet(Layered):
         return tuple(path.layers)
 
     def _after(self, path: Path, n: int) -> None:
-        path.relu(f"relu_{n}")
+        pooled = n in (1, 2, 5) and (path.side > 1 or self.layout == "imagenet")
+        path.relu(f"relu_{n}", kept=pooled)
         if n <= 2 and self.response_norm:
             path.response_norm(f"response_norm_{n}", NEIGHBOURS)
-        if n in (1, 2, 5) and (path.side > 1 or self.layout == "imagenet"):
+        if pooled:
             path.max_pool(f"max_pool_{n}", self.pool, 2)
 
     def to_dict(self) -> dict[str, Any]:

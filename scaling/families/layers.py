@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from math import prod
 
-from scaling.families.memory import USUAL, Memory, Use, peak
+from scaling.families.memory import UPDATE_FLOPS, USUAL, Memory, Use, peak
 
 # Gradients by a layer's output and input, both of about its output's size, that are held while the
 # backward pass goes through it.
@@ -247,6 +247,22 @@ class Layered(ABC):
         are counted, what blocks compute a second time."""
         again = sum(layer.flops - layer.once_flops for layer in self._listed if layer.block)
         return batch * self.training_flops() + remat * batch * again // self.units
+
+    def total_flops(self, batch: int, use: Use = USUAL) -> int:
+        """All FLOPs of a step over `batch` units, as XLA counts them: no products with padding,
+        but elementwise work (backward twice that forward) and the optimiser's.
+
+        A CPU's narrow convolutions (`models.convolution`) multiply with zeros on top.
+        """
+        each = 0.0
+        for layer in self._listed:
+            inside = layer.flops - layer.padding_flops
+            times = 1 + (layer.backward_flops / layer.flops if layer.flops else 2)
+            each += inside * times + 3 * layer.other_flops
+            if use.remat and layer.block:
+                each += inside - layer.once_flops + layer.other_flops
+        update = UPDATE_FLOPS[use.optimiser] * self.N_total
+        return round(each * batch / self.units) + update
 
     def memory(self, batch: int, use: Use = USUAL, data: int = 0) -> Memory:
         """Predicted bytes on one device at the peak of a step over `batch` units of D, with `data`

@@ -59,9 +59,9 @@ class Path:
         """Scale and bias are parameters; running statistics are none. Keeps the centred input."""
         self._here(name, "norm", 4, saved=1, group="norm", parameters=2 * self.channels)
 
-    def relu(self, name: str) -> None:
-        """Keeps nothing: it is made again of what the layers around it keep."""
-        self._here(name, "relu", 1)
+    def relu(self, name: str, *, kept: bool = False) -> None:
+        """Usually keeps nothing: it is made again of what the layers around it keep."""
+        self._here(name, "relu", 1, saved=int(kept))
 
     def response_norm(self, name: str, window: int) -> None:
         """Over `window` neighbouring channels; keeps its output and its denominator."""

@@ -38,6 +38,11 @@ class CellCost:
         return self.cell.steps * step
 
     @property
+    def total_flops(self) -> int:
+        """Of one full run of this length, elementwise work and the optimiser's too."""
+        return self.cell.steps * self.cell.shape.total_flops(self.cell.batch, self.cell.use())
+
+    @property
     def bytes_read(self) -> int:
         """Of training items, by one full run of this length."""
         return self.cell.D * item_bytes(self.cell)
@@ -53,6 +58,7 @@ class CellCost:
         return {
             "flops_spent": self.flops,
             "computed_flops": self.computed_flops,
+            "total_flops": self.total_flops,
             "memory_bytes": self.memory_bytes,
             **memory,
             "data_bytes": self.data_bytes,

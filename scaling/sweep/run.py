@@ -115,7 +115,9 @@ def _need_jax() -> None:
 def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     prepare_jax()
     from scaling.train import calibrate as stopwatch
+    from scaling.train.measure import peak_flops
 
+    peak_flops(cell.use().precision)  # kept for the runs, whose time it is not
     return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))
 
 
@@ -188,7 +190,7 @@ def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) ->
     costs = {
         "predicted_seconds": planned.seconds,
         "predicted_memory_bytes": planned.memory_bytes,
-        "predicted_flops": planned.computed_flops,
+        "predicted_flops": planned.total_flops,
         "predicted_bytes_read": planned.bytes_read,
         "predicted_checkpoint_bytes": planned.checkpoint_bytes,
         "checkpoint_bytes": checkpoint.stat().st_size if checkpoint.is_file() else None,

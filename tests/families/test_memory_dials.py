@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import pytest
 from batteries import families as battery
+from batteries.programs import compiled
 from test_memory import check
 
 from scaling.families import get
@@ -27,10 +28,23 @@ def test_a_recipe_holds_what_is_predicted(recipe: dict[str, Any]) -> None:
     check("mlp", shape_of("mlp", width=384), 512, **recipe)
 
 
-@pytest.mark.parametrize("recipe", [{"microbatch": 4}, {"remat": "blocks"}], ids=str)
-@pytest.mark.parametrize("family", ["transformer"])
-def test_memory_is_saved_as_predicted(family: str, recipe: dict[str, Any]) -> None:
-    check(family, shape_of(family, width=64, depth=4), 1024, **recipe)
+@pytest.mark.parametrize(
+    ("family", "dials", "batch", "recipe"),
+    [
+        ("transformer", {"width": 64, "depth": 4}, 1024, {"microbatch": 4}),
+        ("transformer", {"width": 64, "depth": 4}, 1024, {"remat": "blocks"}),
+        ("cnn", {"width": 24}, 32, {"remat": "blocks"}),
+        ("vit", {"width": 48, "depth": 4}, 32, {"remat": "blocks"}),
+    ],
+    ids=str,
+)
+def test_memory_is_saved_as_predicted(
+    family: str, dials: dict[str, Any], batch: int, recipe: dict[str, Any]
+) -> None:
+    shape = shape_of(family, **dials)
+    check(family, shape, batch, **recipe)
+    saving = Use(remat="remat" in recipe, microbatch=recipe.get("microbatch"))
+    assert shape.memory_bytes(batch, saving) < 0.65 * shape.memory_bytes(batch)
 
 
 @pytest.mark.parametrize("family", [f for f in battery.SHAPES if f not in ("mlp", "alexnet")])
@@ -48,6 +62,15 @@ def test_blocks_compute_again_what_is_predicted(family: str) -> None:
             )
         units = battery.BATCH * shape.units
         assert counted == [shape.computed_flops(units, remat=remat) for remat in (False, True)]
+
+
+@pytest.mark.parametrize("recipe", [{}, {"remat": "blocks"}, {"optimiser": "sgd"}], ids=str)
+def test_all_flops_of_a_step_are_within_a_tenth_of_xla(recipe: dict[str, Any]) -> None:
+    shape = shape_of("transformer", width=64, depth=4)
+    executable, _ = compiled("transformer", shape, 1024, **recipe)
+    use = Use(remat="remat" in recipe, optimiser=recipe.get("optimiser", "adamw"))
+    found = executable.cost_analysis()["flops"]
+    assert shape.total_flops(1024, use) == pytest.approx(found, rel=0.1)
 
 
 def test_where_nothing_is_a_block_nothing_is_saved() -> None:
