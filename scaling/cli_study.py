@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.forecast.proof import Verdict
     from scaling.study import Planned
+    from scaling.train.distributed import Place
 
 app = typer.Typer()
 
@@ -91,9 +92,30 @@ def plan_command(
 
 
 @app.command("run")
-def run_command(grid: GridFile, out: Out = None, seed: Seed = 0, workers: Workers = None) -> None:
+def run_command(
+    grid: GridFile,
+    out: Out = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Several processes train each run together, by the grid's [devices]: start this "
+            "command once for each; process 0 listens here, and all share the folder --out.",
+        ),
+    ] = None,
+    process: Annotated[int | None, typer.Option(min=0, help="This one's number, from 0.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="How many there are.")] = None,
+) -> None:
     """Train what is not yet done: pilots, then the forecast, then its targets."""
-    _run(grid, out, seed, workers)
+    from scaling.train.distributed import place
+
+    where = place(coordinator, process, processes)
+    if where is None:
+        _run(grid, out, seed, workers)
+    else:
+        _run_together(where, grid, out, seed)
 
 
 @app.command("study")
@@ -150,9 +172,25 @@ def _planned(
     return plan_study(grid, seed=seed, workers=workers, measure=measure, on=on), workers
 
 
+def _run_together(where: Place, grid: Path, out: Path | None, seed: int) -> None:
+    """One of several processes: process 0 does what a run does, the others train with it."""
+    from scaling.sweep import hosts
+    from scaling.sweep.run import prepare_jax
+
+    prepare_jax()
+    planned, _ = _planned(grid, seed, 1, measure=False)
+    folder = out or Path("out") / planned.grid.name
+    console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
+    hosts.join(where, planned.cells)
+    if where.process:
+        hosts.follow(planned.cells, planned.data, folder)
+    else:
+        _train(planned, grid, folder, workers=1)
+        hosts.dismiss()
+
+
 def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
-    from scaling.study import prove, run_study
-    from scaling.sweep.live import clock, display
+    from scaling.sweep.live import clock
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
@@ -163,6 +201,15 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
         f"{clock(planned.wall_seconds(workers) or 0)}, folder {folder}",
         soft_wrap=True,
     )
+    _train(planned, grid, folder, workers)
+    return folder
+
+
+def _train(planned: Planned, grid: Path, folder: Path, workers: int) -> None:
+    from scaling.study import prove, run_study
+    from scaling.sweep.live import display
+
+    screen = console()
     run_study(
         planned,
         grid,
@@ -173,7 +220,6 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
         _print_proof(screen, prove(folder))
-    return folder
 
 
 def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str) -> None:

@@ -250,6 +250,19 @@ def _with_rate(cell: Cell) -> Cell:
     return replace(cell, recipe=recipe, told=(*cell.told, told))
 
 
+def _check_devices(devices: Devices, recipe: Recipe, examples: int) -> None:
+    """Each device takes as many examples of what is computed together."""
+    together = recipe.microbatch or examples
+    if together % devices.count:
+        what = "train.microbatch" if recipe.microbatch else "a batch"
+        valid = [str(n) for n in range(1, together + 1) if together % n == 0]
+        raise InputError(
+            f"[devices] data = {devices.data}, fsdp = {devices.fsdp}: {devices.count} devices "
+            f"don't divide the {together} examples of {what}; valid numbers of devices are "
+            f"{', '.join(valid)}"
+        )
+
+
 def resolved(recipe: Recipe, on: Platform | None = None) -> Recipe:
     """The recipe with the precision of this machine where it leaves it open."""
     if recipe.precision != "auto":
@@ -288,6 +301,7 @@ def _of_batch(
         use = use_of(recipe, grid.devices)
         if wrong := families.wrong_use(model.family, batch // shape.units, use):
             raise InputError(f"train.{wrong[0]} = {wrong[1]}")
+        _check_devices(grid.devices, recipe, batch // shape.units)
         yield Cell(
             role=role,
             family=model.family,

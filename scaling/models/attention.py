@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scaling.models import kernels
 from scaling.models.product import product as fast_product
 from scaling.models.tell import tell
 
@@ -24,10 +25,14 @@ FAN_IN = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
 
 class RMSNorm(nn.Module):
+    """The mean square in float32, the outcome in the input's type."""
+
     @nn.compact
     def __call__(self, x: Array) -> Array:
         gain = self.param("gain", nn.initializers.ones, (x.shape[-1],))
-        return x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + EPSILON) * gain
+        wide = x.astype(jnp.float32)
+        scale = jax.lax.rsqrt(jnp.mean(wide * wide, -1, keepdims=True) + EPSILON)
+        return (wide * scale * gain).astype(x.dtype)
 
 
 class LayerNorm(nn.Module):
@@ -68,9 +73,11 @@ class Part(nn.Module):
 
 
 class SelfAttention(Part):
-    """mask: [T, T] or [B, 1, T, T], true where a position sees another; None where all do."""
+    """causal: a position sees itself and those before it. mask: [B, 1, T, T], true where a position
+    sees another; None where all do."""
 
     heads: int = 1
+    causal: bool = False
     qk_norm: bool = False
     rotary: bool = False
 
@@ -85,7 +92,7 @@ class SelfAttention(Part):
             q, k = RMSNorm(name="q_norm")(q), RMSNorm(name="k_norm")(k)
         if self.rotary:
             q, k = _rotate(q), _rotate(k)
-        mixed = self.told(attend(q, k, v, mask, self.dtype))
+        mixed = self.told(attend(q, k, v, mask, self.dtype, causal=self.causal))
         return self.biased("out_bias", self.product(mixed, out))
 
 
@@ -131,13 +138,26 @@ def split_heads(x_BTW: Array, heads: int) -> Array:
 
 
 def attend(
-    q_BHTD: Array, k_BHSD: Array, v_BHSD: Array, mask: Array | None, dtype: Any
+    q_BHTD: Array,
+    k_BHSD: Array,
+    v_BHSD: Array,
+    mask: Array | None,
+    dtype: Any,
+    *,
+    causal: bool = False,
 ) -> tuple[Array, Array]:
     """Softmax attention, its heads joined again [B, T, W], and the largest logit of any head.
 
     The softmax is float32.
     """
     B, H, T, D = q_BHTD.shape
+    fused = kernels.fused(q_BHTD, k_BHSD, v_BHSD, mask, causal=causal)
+    if fused is not None:
+        largest = kernels.told_logit(q_BHTD, k_BHSD, mask, causal=causal)
+        return fused.swapaxes(1, 2).reshape(B, T, H * D), largest
+    if causal:
+        before = jnp.tril(jnp.ones((T, k_BHSD.shape[2]), bool))
+        mask = before if mask is None else mask & before
     scores = jnp.einsum("bhtd,bhsd->bhts", q_BHTD, k_BHSD) * D**-0.5
     if mask is not None:
         scores = jnp.where(mask, scores, -1e9)

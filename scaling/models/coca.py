@@ -52,12 +52,12 @@ class Decoder(nn.Module):
     remat: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, mask: Array, seen_BSW: Array | None = None) -> Array:
+    def __call__(self, x: Array, mask: Array | None = None, seen_BSW: Array | None = None) -> Array:
         for layer in range(self.depth):
 
             def block(self: Decoder, x: Array, seen: Array | None, layer: int = layer) -> Array:
                 attention = SelfAttention(
-                    self.dtype, bias=True, heads=self.heads, name=f"attention_{layer}"
+                    self.dtype, bias=True, heads=self.heads, causal=True, name=f"attention_{layer}"
                 )
                 x = x + attention(LayerNorm(name=f"attention_norm_{layer}")(x), mask)
                 if seen is not None:
@@ -106,9 +106,7 @@ class ContrastiveCaptioner(nn.Module):
         similarities are divided by the temperature."""
         seen = self._seen(images)
         text = self._text(captions)
-        context = captions.shape[1]
-        causal = jnp.tril(jnp.ones((context, context), bool))
-        x = self.multimodal(text[:, :-1], causal, seen)
+        x = self.multimodal(text[:, :-1], seen_BSW=seen)
         logits = product(self.caption_norm(x), self.head.astype(self.dtype))
         return {
             "image": self._image_embedding(seen),
@@ -137,8 +135,7 @@ class ContrastiveCaptioner(nn.Module):
         token = self.text_token.astype(self.dtype)
         x = jnp.concatenate([x, jnp.broadcast_to(token, (B, 1, x.shape[-1]))], 1)
         real = jnp.concatenate([captions != PAD, jnp.ones((B, 1), bool)], 1)
-        causal = jnp.tril(jnp.ones((context + 1, context + 1), bool))
-        return self.unimodal(x, causal & real[:, None, None, :])
+        return self.unimodal(x, real[:, None, None, :])
 
     def _image_embedding(self, seen: Array) -> Array:
         # The published cascade: the contrastive query reads what the captioner's queries found.

@@ -28,6 +28,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from scaling.models import spread
 from scaling.models.product import product
 
 Array = jax.Array
@@ -44,9 +45,8 @@ def convolution(
 ) -> Array:
     """x [B, H, W, C] by kernel [k, k, C / groups, O] -> [B, H', W', O]; `padding` zeros on each
     edge."""
-    if jax.default_backend() == "cpu":
-        return _on_cpu(x, kernel, stride, padding, groups)
-    return plain_convolution(x, kernel, stride=stride, padding=padding, groups=groups)
+    form = _on_cpu if jax.default_backend() == "cpu" else plain_convolution
+    return spread.apply(partial(form, stride=stride, padding=padding, groups=groups), x, kernel)
 
 
 def plain_convolution(
@@ -63,10 +63,11 @@ def plain_convolution(
     )
 
 
-def _on_cpu(x: Array, kernel: Array, stride: int, padding: int, groups: int) -> Array:
+def _on_cpu(x: Array, kernel: Array, *, stride: int, padding: int, groups: int) -> Array:
     if groups > 1:
         parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
-        return jnp.concatenate([_on_cpu(a, k, stride, padding, 1) for a, k in parts], -1)
+        one_group = partial(_on_cpu, stride=stride, padding=padding, groups=1)
+        return jnp.concatenate([one_group(a, k) for a, k in parts], -1)
     if kernel.shape[:2] == (1, 1) and not padding:
         # Pixels that are skipped are dropped first; the rest is a matrix product.
         return product(x[:, ::stride, ::stride], kernel[0, 0])

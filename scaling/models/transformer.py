@@ -40,16 +40,15 @@ class TransformerLM(nn.Module):
         if not rotary:
             position = self.param("position", POSITION, (s.context, s.width))
             x = x + position[:T].astype(self.dtype)
-        causal = jnp.tril(jnp.ones((T, T), bool))
         how = {"dtype": self.dtype, "bias": s.bias, "product": self.product}
         for layer in range(s.depth):
 
             def block(self: TransformerLM, x: Array, layer: int = layer) -> Array:
                 attention = SelfAttention(
-                    **how, heads=s.heads, qk_norm=s.qk_norm, rotary=rotary,
+                    **how, heads=s.heads, causal=True, qk_norm=s.qk_norm, rotary=rotary,
                     name=f"attention_{layer}",
                 )  # fmt: skip
-                x = x + attention(norm(name=f"attention_norm_{layer}")(x), causal)
+                x = x + attention(norm(name=f"attention_norm_{layer}")(x))
                 mixed: Array = self._mlp(how, f"mlp_{layer}")(norm(name=f"mlp_norm_{layer}")(x))
                 return x + mixed
 

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaling import devices
 from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, open_data
-from scaling.sweep import local
+from scaling.sweep import hosts, local
+from scaling.sweep.cohorts import cohorts
 from scaling.sweep.lost import give_up
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
+from scaling.train import distributed
 from scaling.train.findings import Finding
 
 if TYPE_CHECKING:
+    from scaling.train.course import OnChunk
     from scaling.train.engine import Outcome
 
 
@@ -58,6 +62,12 @@ def train(
     if not left:
         return
     _need_jax()
+    # On a CPU a program of several runs loses to one after another (benchmarks/cohort.py).
+    together = [[group] for group in left] if devices.platform() == "cpu" else cohorts(left)
+    tasks = [
+        (groups, data, store.folder, {c.id: known[c.id] for group in groups for c in group})
+        for groups in together
+    ]
     seen: dict[str, int] = {}
 
     def on_message(event: Trained) -> None:
@@ -65,21 +75,24 @@ def train(
         on_event(event)
 
     def on_lost(lost: local.Lost) -> None:
-        group = left[lost.index]
-        trunk = group[0].trunk
-        for record in give_up(store, group, lost, seen.get(trunk, 0), known):
-            on_event(Trained(trunk, 0, float("nan"), record))
+        for group in together[lost.index]:
+            trunk = group[0].trunk
+            for record in give_up(store, group, lost, seen.get(trunk, 0), known):
+                on_event(Trained(trunk, 0, float("nan"), record))
 
-    recovery = cells[0].recovery
-    local.execute(
-        _train_group,
-        [(group, data, store.folder, {c.id: known[c.id] for c in group}) for group in left],
-        workers=min(workers, len(left)),
-        on_message=on_message,
-        on_lost=on_lost,
-        retries=recovery.retries,
-        hang_seconds=recovery.hang_seconds,
-    )
+    if distributed.joined():
+        hosts.execute(_train_groups, tasks, on_message=on_message)
+    else:
+        recovery = cells[0].recovery
+        local.execute(
+            _train_groups,
+            tasks,
+            workers=min(workers, len(tasks)),
+            on_message=on_message,
+            on_lost=on_lost,
+            retries=recovery.retries,
+            hang_seconds=recovery.hang_seconds,
+        )
     store.clean()
 
 
@@ -121,12 +134,14 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))
 
 
-def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, CellCost]) -> None:
+def _train_groups(
+    groups: list[list[Cell]], data: Data, folder: Path, known: dict[str, CellCost]
+) -> None:
     prepare_jax()
-    from scaling.train.engine import train_trunk
+    from scaling.train.cohort import train_cohort
     from scaling.train.telemetry import frame
 
-    store, trunk = Store(folder), cells[0].trunk
+    store = Store(folder)
 
     def on_cell(cell: Cell, outcome: Outcome) -> None:
         record = {
@@ -148,7 +163,7 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             "flops_spent": outcome.steps_trained * cell.batch * cell.shape.training_flops(),
             "seconds": outcome.seconds,
             "cpu_seconds": outcome.cpu_seconds,
-            **_costs(cell, outcome, known[cell.id], store.checkpoint(trunk)),
+            **_costs(cell, outcome, known[cell.id], store.checkpoint(cell.trunk)),
             "started_at": outcome.started_at,
             "trained_at": outcome.trained_at,
             "data": cell.data,
@@ -166,22 +181,25 @@ def _train_group(cells: list[Cell], data: Data, folder: Path, known: dict[str, C
             held_out=outcome.log.held_out,
         )
         store.save(cell, record, curve)
-        local.send(Trained(trunk, 0, outcome.loss, record))
+        local.send(Trained(cell.trunk, 0, outcome.loss, record))
 
-    train_trunk(
-        cells,
-        open_data(data, cells[0].unit),
-        checkpoint_path=store.checkpoint(trunk),
-        on_cell=on_cell,
-        on_chunk=lambda chunk, findings: local.send(
+    def on_chunk(cell: Cell) -> OnChunk:
+        return lambda chunk, findings: local.send(
             Trained(
-                trunk,
+                cell.trunk,
                 len(chunk.loss),
                 float(chunk.loss[-1]),
                 findings=tuple(findings),
                 step=chunk.last_step,
             )
-        ),
+        )
+
+    train_cohort(
+        groups,
+        open_data(data, groups[0][0].unit),
+        checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
+        on_cell=on_cell,
+        on_chunk=on_chunk,
     )
 
 

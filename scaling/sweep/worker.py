@@ -9,8 +9,11 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from scaling.errors import InputError
 
@@ -19,7 +22,14 @@ Message = Any  # whatever a task sends to the driver while it runs; picklable
 BEAT_SECONDS = 0.5
 COMPUTES = 0.02  # of one core between two beats: less is waiting, however busy the machine is
 
-_driver: Connection | None = None
+
+class Line(Protocol):
+    """What a worker tells the driver through."""
+
+    def send(self, told: Any, /) -> None: ...
+
+
+_driver: Line | None = None
 _speaking = threading.Lock()  # the task and the heartbeat share one pipe
 
 
@@ -27,6 +37,25 @@ def send(message: Message) -> None:
     """Report to the driver from inside a task; outside a worker it goes nowhere."""
     if _driver is not None:
         _tell("told", message)
+
+
+@contextmanager
+def here(on_message: Callable[[Message], None]) -> Iterator[None]:
+    """Tasks that are called in this very process report to `on_message`."""
+    global _driver
+    _driver = _Here(on_message)
+    try:
+        yield
+    finally:
+        _driver = None
+
+
+@dataclass(frozen=True)
+class _Here:
+    on_message: Callable[[Message], None]
+
+    def send(self, told: tuple[str, Message]) -> None:
+        self.on_message(told[1])
 
 
 def serve(pipe: Connection, core: int, driver: int) -> None:

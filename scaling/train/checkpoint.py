@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,8 @@ import jax
 import numpy as np
 
 from scaling.errors import InputError
+from scaling.train import checkpoint_sharded as sharded
+from scaling.train import distributed, mesh
 from scaling.train.course import Log, Reading, Rewind
 from scaling.train.findings import Finding
 from scaling.train.telemetry import packed, unpacked
@@ -49,14 +52,18 @@ class Writer:
     def save(self, stored: Stored) -> None:
         """Copy the state to the host, and write it once the file before is written."""
         self.wait()
-        # A copy: the next chunk donates the state's buffers, which a CPU would let us see through.
-        arrays = {
-            f"leaf_{i}": np.array(leaf) for i, leaf in enumerate(jax.tree.leaves(stored.state))
-        }
+        arrays: dict[str, Any] = {}
+        if sharded.needed(stored.state):
+            sharded.save(_parts(self.path) / str(stored.step), stored.state)
+        else:
+            # A copy: the next chunk donates the state's buffers, which a CPU lets us see through.
+            leaves = enumerate(jax.tree.leaves(stored.state))
+            arrays = {f"leaf_{i}": np.array(leaf) for i, leaf in leaves}
         arrays |= _of_log(stored.log)
         facts = {k: v for k, v in stored._asdict().items() if k not in ("state", "log")}
         arrays["facts"] = np.array(json.dumps({**facts, "recipe": self.recipe}))
-        self._writing = self._thread.submit(_write, self.path, arrays)
+        if distributed.leads():
+            self._writing = self._thread.submit(_write, self.path, arrays, stored.step)
 
     def wait(self) -> None:
         """Until what was saved lies on the disk. Raises InputError where the disk refused it."""
@@ -81,7 +88,8 @@ def load(path: Path, like: Any, recipe: Mapping[str, Any]) -> Stored | None:
             others = facts.pop("recipe")
             if others == recipe:
                 leaves, tree = jax.tree.flatten(like)
-                loaded = [stored[f"leaf_{i}"] for i in range(len(leaves))]
+                whole = "leaf_0" in stored
+                loaded = [stored[f"leaf_{i}"] for i in range(len(leaves))] if whole else []
                 log = _log_of(stored)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -89,14 +97,28 @@ def load(path: Path, like: Any, recipe: Mapping[str, Any]) -> Stored | None:
         raise InputError(
             f"{path}: the checkpoint of another recipe: {_differences(others, recipe)}"
         )
+    if not whole:
+        state = sharded.load(_parts(path) / str(facts["step"]), like)
+        return None if state is None else Stored(state=state, log=log, **facts)
     if any(a.shape != b.shape or a.dtype != b.dtype for a, b in zip(loaded, leaves, strict=True)):
         return None
-    state = jax.tree.unflatten(tree, [jax.numpy.asarray(a) for a in loaded])
+    state = mesh.by_parameter(jax.tree.unflatten(tree, loaded))
     return Stored(state=state, log=log, **facts)
 
 
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    """All of it or nothing."""
+def remove(path: Path) -> None:
+    """A checkpoint that nobody needs any more."""
+    path.unlink(missing_ok=True)
+    shutil.rmtree(_parts(path), ignore_errors=True)
+
+
+def _parts(path: Path) -> Path:
+    """Where the parts of a state lie that several processes hold, by step."""
+    return path.with_suffix(".parts")
+
+
+def _write(path: Path, arrays: Mapping[str, Any], step: int) -> None:
+    """All of it or nothing; then the parts that it doesn't name can go."""
     partial = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +127,9 @@ def _write(path: Path, arrays: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        for old in _parts(path).glob("*"):
+            if old.name != str(step):
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         with suppress(OSError):
             partial.unlink()

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from scaling.data import EpochOrder, Images, ImageStream
 from scaling.grid import Cell, Recipe
-from scaling.train import metrics
+from scaling.models.spread import by_example
+from scaling.train import mesh, metrics
 from scaling.train.augment import augment
 from scaling.train.tasks import CHANGED, Measured, Told, Variables, whole_batches, with_z_loss
 
@@ -38,7 +39,7 @@ class Task:
         for_shift, for_dropout = jax.random.split(key)
         logits, changed = self.model.apply(
             variables,
-            augment(images, self.augment, for_shift),
+            augment(by_example(images), self.augment, for_shift),
             train=True,
             rngs={"dropout": for_dropout},
             mutable=CHANGED,
@@ -57,7 +58,7 @@ class Task:
         self, variables: Variables, arrays: Any, picks: Any, reference: Any
     ) -> dict[str, Array]:
         images, labels = _take(arrays, picks)
-        logits = self.model.apply(variables, images)
+        logits = self.model.apply(variables, by_example(images))
         return {
             "loss": _cross_entropy(logits, labels),
             "rank": rank_of(logits, labels),
@@ -99,10 +100,10 @@ class Resident:
         return self.order.picks(step, n_steps)
 
     def held_out(self) -> Iterable[NDArray[np.int32]]:
-        return whole_batches(self.evaluated, EVAL_IMAGES)
+        return whole_batches(self.evaluated, mesh.even(EVAL_IMAGES))
 
     def sample(self) -> Iterable[NDArray[np.int32]]:
-        return whole_batches(self.sampled, EVAL_IMAGES)
+        return whole_batches(self.sampled, mesh.even(EVAL_IMAGES))
 
     def metrics(self, measured: Measured) -> dict[str, float]:
         return error_rates(measured, self.classes)
@@ -129,10 +130,10 @@ class Streamed:
             batch = next(self.batches)
             self.waited += time.perf_counter() - asked
             self.at += 1
-            yield batch
+            yield mesh.by_example(batch)
 
     def held_out(self) -> Iterable[Any]:
-        return _stacked(self.data.held_out_batches(EVAL_IMAGES), self.cell.evaluate)
+        return _stacked(self.data.held_out_batches(mesh.even(EVAL_IMAGES)), self.cell.evaluate)
 
     def sample(self) -> Iterable[Any]:
         return _stacked(self._from(0), max(1, self.cell.evaluate // 4))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scaling.data import EpochOrder, Pairs
 from scaling.data.pairs import PAD
 from scaling.grid import Cell, Recipe
+from scaling.models.spread import by_example
 from scaling.train import metrics
 from scaling.train.augment import augment
 from scaling.train.classify import normalised, rank_of
@@ -37,10 +38,10 @@ class Task:
 
     def loss(self, variables: Variables, arrays: Any, picks: Any, key: Array) -> Told:
         for_shift, for_dropout = jax.random.split(key)
-        images = augment(normalised(arrays, arrays["images"][picks]), self.augment, for_shift)
+        images = normalised(arrays, by_example(arrays["images"][picks]))
         out, changed = self.model.apply(
             variables,
-            images,
+            augment(images, self.augment, for_shift),
             _captions(arrays, picks),
             train=True,
             rngs={"dropout": for_dropout},
@@ -62,7 +63,7 @@ class Task:
     def measure(
         self, variables: Variables, arrays: Any, picks: Any, reference: Any
     ) -> dict[str, Array]:
-        images = normalised(arrays, arrays["images"][picks])
+        images = normalised(arrays, by_example(arrays["images"][picks]))
         out = self.model.apply(variables, images, _captions(arrays, picks))
         measured = self._losses(out, arrays, picks) | {
             "image": out["image"],
@@ -168,8 +169,7 @@ def _caption(logits: Array, captions: Array) -> Array:
 
 
 def _captions(arrays: Any, picks: Any) -> Array:
-    captions: Array = arrays["captions"][arrays["rows"][picks]]
-    return captions
+    return by_example(arrays["captions"][arrays["rows"][picks]])
 
 
 def _part(

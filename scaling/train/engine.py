@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
-from scaling.train import checkpoint
+from scaling.train import checkpoint, distributed, mesh
 from scaling.train.course import Course, Log, OnChunk, Reading
 from scaling.train.measure import Cost, cost
 from scaling.train.step import Program
@@ -78,6 +78,8 @@ def train_trunk(
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: OnChunk = lambda chunk, findings: None,
     trend: Trend | None = None,
+    make_program: Callable[..., Program] | None = None,
+    make_feed: Callable[[Cell, AnyData], Feed] | None = None,
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
 
@@ -85,21 +87,23 @@ def train_trunk(
     Where the device's memory doesn't suffice, the batch is taken in more and smaller pieces.
     Raises InputError where no smaller ones are left.
     """
-    left = sorted(cells, key=lambda cell: cell.steps)
-    feed, pieces = feed_of(left[0], data), None
-    while left:
-        trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, pieces, trend)
-        try:
-            while left:
-                on_cell(left[0], trunk.finish(left[0]))
-                del left[0]
-        except jax.errors.JaxRuntimeError as error:
-            if OUT_OF_MEMORY not in str(error):
-                raise
-            pieces = _more_pieces(left[0], trunk.program.pieces)
-        finally:
-            trunk.writer.close()
-    checkpoint_path.unlink(missing_ok=True)
+    with mesh.over(cells[0].devices):
+        left = sorted(cells, key=lambda cell: cell.steps)
+        feed, pieces = (make_feed or feed_of)(left[0], data), None
+        while left:
+            trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, trend, make_program, pieces)
+            try:
+                while left:
+                    on_cell(left[0], trunk.finish(left[0]))
+                    del left[0]
+            except jax.errors.JaxRuntimeError as error:
+                if OUT_OF_MEMORY not in str(error):
+                    raise
+                pieces = _more_pieces(left[0], trunk.program.pieces)
+            finally:
+                trunk.writer.close()
+    if distributed.leads():
+        checkpoint.remove(checkpoint_path)
 
 
 class _Trunk:
@@ -111,18 +115,20 @@ class _Trunk:
         feed: Feed,
         path: Path,
         on_chunk: OnChunk,
-        pieces: int | None,
         trend: Trend | None,
+        make_program: Callable[..., Program] | None,
+        pieces: int | None,
     ) -> None:
         self.clock, self.cpu_clock = time.perf_counter(), time.process_time()
         self.started_at = _now()
         self.feed = feed
-        self.program = Program(
+        self.program = (make_program or Program)(
             cell.family, cell.shape, cell.recipe, streamed=feed.streamed, pieces=pieces
         )
         self.examples = cell.batch // cell.shape.units
         self.writer = checkpoint.Writer(path, cell.trunk_facts())
         state, step, log = self.program.init(jax.random.key(cell.seed)), 0, Log()
+        mesh.check(cell, state.params)
         stored = checkpoint.load(path, state, cell.trunk_facts())
         if stored and stored.step > cell.steps - cell.cool_steps:
             stored = None  # beyond the shortest cell that is left: a trunk can't go back
@@ -151,6 +157,8 @@ class _Trunk:
         carried = self.carried_steps
 
         def keep() -> None:
+            if distributed.joined() and self.course.step < branch_from:
+                return  # clocks differ between processes: all of them write here or none
             spent = time.perf_counter() - self.clock + self.carried_seconds
             self.carried_steps = carried + self.course.step - first
             course = self.course

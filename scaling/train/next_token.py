@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scaling.data import Corpus, WindowOrder, held_out_windows
 from scaling.grid import Cell, Recipe
+from scaling.models.spread import by_example
 from scaling.train.tasks import CHANGED, Measured, Told, Variables, with_z_loss
 
 Array = jax.Array
@@ -44,7 +45,8 @@ class Task:
         self, variables: Variables, tokens: Array, starts: Array, *, train: bool
     ) -> tuple[Array, Array, dict[str, Any]]:
         """Losses and log Z of each token [batch, context], and what the model changed."""
-        window = tokens[starts[:, None] + jnp.arange(self.context + 1)].astype(jnp.int32)
+        window = tokens[starts[:, None] + jnp.arange(self.context + 1)]
+        window = by_example(window).astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
         logits, changed = self.model.apply(variables, inputs, train=train, mutable=CHANGED)
         picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]

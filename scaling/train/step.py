@@ -20,6 +20,7 @@ import optax
 from scaling import families, models
 from scaling.families import Shape
 from scaling.grid import Recipe, batch_of, resolved
+from scaling.models import spread
 from scaling.models.rates import is_matrix
 from scaling.models.remat import compiler_options
 from scaling.train import tasks
@@ -103,7 +104,8 @@ class Program:
             head_rate=recipe.head_rate,
             transfer=transfer,
         )
-        options = compiler_options() if recipe.remat else None
+        # On a mesh, too, what is gathered twice is not to be merged into one.
+        options = compiler_options() if recipe.remat or spread.spread() else None
         self.init = jax.jit(self._init, compiler_options=_once())
         self.reference = jax.jit(self._reference)
         # A chunk is one scan wherever its data are sent ahead. Convolutions, too: since their
@@ -141,7 +143,8 @@ class Program:
         self._made = params = collections["params"]  # here its keys still stand as they were made
         made = ("params", "losses", "telemetry")
         stats = {k: v for k, v in collections.items() if k not in made}
-        return State(params, self._direction.init(params), stats, self._first_scale)
+        state = State(params, self._direction.init(params), stats, self._first_scale)
+        return spread.by_parameter(state)
 
     def _step(self, arrays: Any, state: State, now: tuple[Any, Array, Array]) -> tuple[State, Told]:
         picks, rate, noise = now
@@ -165,7 +168,7 @@ class Program:
         params, optimiser, stats = jax.lax.cond(
             sound, taken, lambda: (state.params, state.optimiser, state.stats)
         )
-        after = State(params, optimiser, stats, _rescaled(state.scale, sound))
+        after = spread.by_parameter(State(params, optimiser, stats, _rescaled(state.scale, sound)))
         by_block = self.blocks.norms(grads)
         wrong = ~jnp.isfinite(by_block)
         return after, Told(
@@ -247,13 +250,13 @@ class Program:
         by_step = ("loss", "grad_norm", "skipped", "nonfinite")
         last = {k: v if k in by_step else v[-1] for k, v in told._asdict().items()}
         ratio = self.blocks.norms(moved) / self.blocks.norms(before)
-        return Told(**last | {"update_by_block": ratio})
+        return spread.whole(Told(**last | {"update_by_block": ratio}))
 
     def _reference(self, state: State, arrays: Any) -> Any:
         return self.task.reference(_variables(state), arrays)
 
     def _measure(self, state: State, arrays: Any, picks: Any, reference: Any) -> Any:
-        return self.task.measure(_variables(state), arrays, picks, reference)
+        return spread.whole(self.task.measure(_variables(state), arrays, picks, reference))
 
     def _mapped(self, state: State, arrays: Any, stack: Any, reference: Any) -> Any:
         return jax.lax.map(lambda picks: self._measure(state, arrays, picks, reference), stack)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scaling.families import Unit
 from scaling.grid import AnyData, Cell
+from scaling.train import mesh
 
 Array = jax.Array
 Variables = Mapping[str, Any]  # Flax's collections: "params", and "batch_stats" where there are any
@@ -101,6 +102,8 @@ def make(unit: Unit, model: Any, shape: Any, recipe: Any) -> Task:
 def feed_of(cell: Cell, data: AnyData) -> Feed:
     """What the cell trains on, put on the device where it fits there."""
     feed: Feed = _module(cell.unit).Feed(cell, data)
+    feed.arrays = mesh.everywhere(feed.arrays)
+    feed.held_out_arrays = mesh.everywhere(feed.held_out_arrays)
     return feed
 
 

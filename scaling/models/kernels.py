@@ -1,0 +1,86 @@
+"""Softmax attention by the platform's own kernel, which never writes the scores down.
+
+GPU: cuDNN's flash attention where the type and the head size allow it, else XLA's fused form. TPU:
+the Pallas flash attention that comes with JAX. Which one runs is chosen in `fused`, nowhere else; a
+CPU has none, and `scaling.models.attention.attend` writes the scores down.
+
+Shapes: B batch, H heads, T positions of the queries, S of the keys, D head size.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from scaling.models import spread
+
+Array = jax.Array
+# What the kernels take: cuDNN on every GPU that it supports, and whole tiles of a TPU.
+CUDNN_HEAD, CUDNN_STEP, TILE = 128, 8, 128
+# The largest logit is told of so many queries of the first example.
+TOLD_QUERIES = 64
+
+
+class Kernel(Protocol):
+    """mask: [B, 1, T, S], true where a position sees another; None where all do. causal: a position
+    sees itself and those before it."""
+
+    def __call__(
+        self, q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool
+    ) -> Array | None:
+        """The mixture [B, H, T, D], or None where the kernel doesn't take such arrays."""
+        ...
+
+
+def fused(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> Array | None:
+    """The mixture, or None where there is no kernel for it."""
+    kernels: dict[str, Kernel] = {"gpu": on_gpu, "tpu": on_tpu}
+    kernel = kernels.get(jax.default_backend())
+    return None if kernel is None else kernel(q, k, v, mask, causal=causal)
+
+
+def on_gpu(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> Array:
+    """`jax.nn.dot_product_attention`, whose axes are [B, T, H, D]."""
+    half = q.dtype in (jnp.bfloat16, jnp.float16)
+    fits = q.shape[-1] <= CUDNN_HEAD and q.shape[-1] % CUDNN_STEP == 0
+    # A mask enters as a bias, whose gradient takes even lengths only.
+    even = mask is None or not (q.shape[2] % 2 or k.shape[2] % 2)
+    kernel: Literal["cudnn", "xla"] = "cudnn" if half and fits and even else "xla"
+    q, k, v = (a.swapaxes(1, 2) for a in (q, k, v))
+    mixed = jax.nn.dot_product_attention(
+        q,
+        k,
+        v,
+        mask=mask,
+        is_causal=causal,
+        implementation=kernel,
+    )
+    return mixed.swapaxes(1, 2)
+
+
+def on_tpu(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> Array | None:
+    """Whole tiles, and no mask but the causal one."""
+    if mask is not None or q.shape[2] % TILE or k.shape[2] % TILE or q.shape[3] % TILE:
+        return None
+    from jax.experimental.pallas.ops.tpu.flash_attention import flash_attention
+
+    def local(q: Array, k: Array, v: Array) -> Array:
+        mixed: Array = flash_attention(q, k, v, causal=causal, sm_scale=q.shape[-1] ** -0.5)
+        return mixed
+
+    return spread.each_example(local, q, k, v)
+
+
+def told_logit(q: Array, k: Array, mask: Array | None, *, causal: bool) -> Array:
+    """The largest logit of some queries of the first example: kernels tell of none."""
+    T, S, D = q.shape[2], k.shape[2], q.shape[3]
+    rows = jnp.arange(0, T, -(-T // TOLD_QUERIES))
+    scores = jnp.einsum("htd,hsd->hts", q[0][:, rows], k[0]) * D**-0.5
+    if causal:
+        scores = jnp.where(rows[:, None] >= jnp.arange(S), scores, -jnp.inf)
+    if mask is not None:
+        scores = jnp.where(mask[0, 0][rows], scores, -jnp.inf)
+    largest: Array = scores.astype(jnp.float32).max()
+    return largest
