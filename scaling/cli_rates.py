@@ -38,8 +38,8 @@ def rates(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Laws to fit; by default lr_of_size_and_tokens (Step Law, Bjorck), lr_of_compute "
-            "(DeepSeek), lr_of_tokens, batch_of_tokens, batch_of_compute.",
+            help="Laws to fit; by default lr_at_batch, lr_of_size_and_tokens (Step Law, Bjorck), "
+            "lr_of_compute (DeepSeek), lr_of_tokens, batch_of_tokens, batch_of_compute.",
         ),
     ] = None,
     n: NOption = "N",
@@ -145,7 +145,11 @@ def _to_dict(found: Optima, fitted: RateLaws) -> dict[str, Any]:
                 **item.sweep.at,
                 "learning_rate": _best(item.rate),
                 "batch": None if item.batch is None else _best(item.batch),
-                "rate_by_batch": item.growth if isfinite(item.growth) else None,
+                "rate_at_batch": [
+                    {"batch": batch, **_best(best)}
+                    for batch, best in item.by_batch
+                    if isfinite(batch)
+                ],
                 "loss": item.loss,
                 "points": len(item.sweep.rates),
                 "diverged": item.sweep.diverged,

@@ -80,7 +80,7 @@ def test_a_rate_follows_the_law_and_the_cell_is_that_of_the_number(
         by_number = cells(corpus, f"learning_rate = {cell.recipe.learning_rate!r}")
         assert cell.id in {other.id for other in by_number}
     (told,) = by_law[-1].told
-    assert f"by lr_of_size_and_tokens ({saved}); " in told
+    assert f"by lr_at_batch ({saved}); " in told
     assert "D is 2x above its data" in told
     assert "beyond" not in told
 

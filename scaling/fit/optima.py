@@ -10,7 +10,7 @@ is the sweep's first or last, the optimum lies beyond: then there is a bound, an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -70,15 +70,15 @@ class Best:
 
 @dataclass(frozen=True, eq=False)
 class SweepOptimum:
-    """The optimum of one size and length. batch: None where the sweep has one batch or none;
-    `rate` is then of that batch, else of the best. loss: at the optimum. growth: the exponent of
-    the best rate in the batch, NaN without several."""
+    """The optimum of one size and length. batch: None where there are fewer than three batches;
+    `rate` is then of the better one, else of the best batch. loss: at the optimum. by_batch: each
+    batch (NaN where the table has none) and the best rate there."""
 
     sweep: Sweep
     rate: Best
     batch: Best | None
     loss: float
-    growth: float
+    by_batch: tuple[tuple[float, Best], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,20 +92,34 @@ class Optima:
     spare: int
     noise_of: str
 
-    def table(self) -> pd.DataFrame:
-        """One row an optimum that is an estimate: N, D, C, learning_rate and batch_tokens (in units
-        of D) with their standard errors, NaN where only a bound is known."""
-        rows = []
-        for item in self.found:
-            row: dict[str, Any] = dict(item.sweep.at)
-            for name, best in (("learning_rate", item.rate), ("batch_tokens", item.batch)):
-                known = best is not None and best.known
-                row[name] = best.value if best is not None and known else float("nan")
-                row[f"{name}_se"] = row[name] * best.se if best is not None and known else np.nan
-            rows.append(row | {k: v for k, v in self.sweeps.kinds.items() if k != "L_kind"})
+    def best(self, response: str) -> tuple[pd.DataFrame, list[Best]]:
+        """What is known of the best "learning_rate" or "batch_tokens" (in units of D): the optima
+        that are estimates, one row each with N, D, C and its standard error. A rate at a batch that
+        is only a bound is none: the best batch, and its rate, lie beyond."""
+        pairs = [
+            (o.sweep.at, o.rate if response == "learning_rate" else o.batch)
+            for o in self.found
+            if not (o.batch is not None and o.batch.bound)
+        ]
+        return self._rows([(at, best) for at, best in pairs if best is not None], response)
+
+    def at_batches(self) -> tuple[pd.DataFrame, list[Best]]:
+        """The same of the best rate at each batch B that was tried."""
+        pairs = [({**o.sweep.at, "B": batch}, b) for o in self.found for batch, b in o.by_batch]
+        return self._rows([(at, b) for at, b in pairs if np.isfinite(at["B"])], "learning_rate")
+
+    def _rows(
+        self, pairs: list[tuple[dict[str, float], Best]], response: str
+    ) -> tuple[pd.DataFrame, list[Best]]:
+        known = [(at, best) for at, best in pairs if best.known]
+        kinds = {k: v for k, v in self.sweeps.kinds.items() if k != "L_kind"}
+        rows = [
+            {**at, response: best.value, f"{response}_se": best.value * best.se, **kinds}
+            for at, best in known
+        ]
         table = pd.DataFrame(rows)
         table.attrs["source"] = self.sweeps.source
-        return table
+        return table, [best for _, best in known]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,36 +169,39 @@ def _optimum(sweep: Sweep, scale: Array, generator: np.random.Generator) -> Swee
         shift = scale[:, None] * spread * generator.normal(size=(len(scale), len(loss)))
         y = np.concatenate([loss[None], loss + shift])
         parts.append((batch, _along(np.log(rates), y), np.log(rates), loss))
+    each = [
+        (batch, _best(along, _twofold(along.x[0], along.value[0], x, loss)))
+        for batch, along, x, loss in parts
+    ]
     if len(parts) < _NEEDED:
-        batch, along, x, loss = min(parts, key=lambda part: part[1].value[0])
-        best = _best(along, _twofold(along.x[0], along.value[0], x, loss))
-        return SweepOptimum(sweep, best, None, _level(along), float("nan"))
+        lowest_of = int(np.argmin([along.value[0] for _, along, _, _ in parts]))
+        along = parts[lowest_of][1]
+        return SweepOptimum(sweep, each[lowest_of][1], None, _level(along), tuple(each))
     z = np.log([batch for batch, *_ in parts])
     lowest = np.stack([along.value for _, along, _, _ in parts], axis=1)  # [1 + draws, batches]
     over = _along(z, lowest)
     # The best rate at the best batch, from those of the batches nearby: straight in logs.
     near = np.abs(z - over.x[0]) <= _REACH
     line = [along.x for (_, along, _, _), use in zip(parts, near, strict=True) if use]
-    growth, rate = _straight(z[near], np.stack(line, axis=1), over.x)
-    _, at, x, loss = parts[int(np.argmin(np.abs(z - over.x[0])))]
     ends = (min(p[1].ends[0] for p in parts), max(p[1].ends[1] for p in parts))
-    joint = _Along(np.clip(rate, *ends), over.value, at.bound, ends)
-    best = _best(joint, _twofold(at.x[0], at.value[0], x, loss))
+    rate = np.clip(_straight(z[near], np.stack(line, axis=1), over.x), *ends)
+    closest = int(np.argmin(np.abs(z - over.x[0])))
+    joint = _Along(rate, over.value, parts[closest][1].bound, ends)
+    best = _best(joint, each[closest][1].twofold)
     of_batch = _best(over, _twofold(over.x[0], over.value[0], z, lowest[0]))
-    return SweepOptimum(sweep, best, of_batch, _level(over), growth)
+    return SweepOptimum(sweep, best, of_batch, _level(over), tuple(each))
 
 
 def _level(along: _Along) -> float:
     return float(np.exp(along.value[0]))
 
 
-def _straight(z: Array, rate: Array, at: Array) -> tuple[float, Array]:
-    """The slope of rates [1 + draws, batches] in z, the estimate's, and the line's height at each
-    `at` [1 + draws]."""
+def _straight(z: Array, rate: Array, at: Array) -> Array:
+    """A line through rates [1 + draws, batches] over z: its height at each `at` [1 + draws]."""
     middle = z.mean()
     x = z - middle
     slope = rate @ x / max(float(x @ x), 1e-300)
-    return float(slope[0]), rate.mean(axis=1) + slope * (at - middle)
+    return np.asarray(rate.mean(axis=1) + slope * (at - middle))
 
 
 def _best(along: _Along, twofold: tuple[float, float]) -> Best:

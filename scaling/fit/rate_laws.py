@@ -1,6 +1,7 @@
 """Laws of the best learning rate and batch through the optima of sweeps, each weighed by its error.
 
-All of them are power laws: Step Law and Bjorck (rate by N and D), DeepSeek (rate and batch by C).
+All of them are power laws: Step Law and Bjorck (rate by N and D), DeepSeek (rate and batch by C),
+and the rate at a given batch, which every batch of a sweep tells of.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from scaling import laws as registry
 from scaling.errors import InputError
 from scaling.fit.fit import fit
 from scaling.fit.objective import squared
-from scaling.fit.optima import Optima
+from scaling.fit.optima import Best, Optima
 from scaling.fit.result import Fit
 from scaling.fit.sweeps import Array
 from scaling.laws.hyperparameters import SAVED
 from scaling.laws.law import Law
 
 LAWS = (
+    "lr_at_batch",
     "lr_of_size_and_tokens",
     "lr_of_compute",
     "lr_of_tokens",
@@ -33,7 +35,8 @@ LAWS = (
 
 @dataclass(frozen=True, eq=False)
 class RateLaws:
-    """The laws that the optima allow, the best-fitting of a response first, and why not others."""
+    """The laws that the optima allow, and why not the others: first those of the rate, then those
+    of the batch, by how little optima scatter about them. A grid uses the first."""
 
     fits: tuple[Fit, ...]
     refused: tuple[str, ...]
@@ -57,20 +60,24 @@ def rate_laws(found: Optima, *, N: str = "N", names: Sequence[str] = LAWS) -> Ra
     more than their errors say, by as much more (Birge 1932). Optima of which only a bound is known
     are left out. Raises InputError for a law that is of neither rates nor batches.
     """
-    table = found.table()
     fits, refused = [], []
     for law in map(_known, names):
-        rows = table[table[law.response].notna()]
+        rows, best = found.at_batches() if "B" in law.variables else found.best(law.response)
         told = (
             f"{law.name}: needs {len(law.params)} optima that differ in {', '.join(law.variables)}"
         )
-        distinct = [len(np.unique(np.round(np.log(rows[_column(v, N)]), 2))) for v in law.variables]
-        if len(rows) < len(law.params) or not distinct or min(distinct) < 2:
+        several = [len(rows) and _distinct(rows[_column(v, N)]) > 1 for v in law.variables]
+        if len(rows) < len(law.params) or not all(several):
             refused.append(f"{told}; of {law.response} {len(rows)} are known")
             continue
-        fits.append(_fit(law, rows, found, N))
+        fits.append(_fit(law, rows, best, N))
     order = sorted(fits, key=lambda item: (item.law.response != "learning_rate", _scatter(item)))
     return RateLaws(tuple(order), tuple(refused))
+
+
+def _distinct(values: pd.Series) -> int:
+    """How many values differ by more than one per cent."""
+    return len(np.unique(np.round(np.log(values.to_numpy(dtype=float)), 2)))
 
 
 def _known(name: str) -> Law:
@@ -88,12 +95,12 @@ def _column(variable: str, N: str) -> str:
 
 
 def _scatter(item: Fit) -> float:
-    """Residual variance for each degree of freedom; none left says nothing."""
+    """Residual variance for each degree of freedom, but for rounding; none left says nothing."""
     spare = item.n_rows - len(item.params)
-    return 2 * item.value / spare if spare > 0 else float("inf")
+    return round(2 * item.value / spare, 12) if spare > 0 else float("inf")
 
 
-def _fit(law: Law, rows: pd.DataFrame, found: Optima, N: str) -> Fit:
+def _fit(law: Law, rows: pd.DataFrame, best: Sequence[Best], N: str) -> Fit:
     """The weighted fit, with draws that follow from those of the optima.
 
     Power laws are straight in logs: an optimum that moves by d moves the parameters by a fixed
@@ -102,12 +109,7 @@ def _fit(law: Law, rows: pd.DataFrame, found: Optima, N: str) -> Fit:
     weight = f"{law.response}_se"
     exact = not rows[weight].gt(0).all()  # a table without noise: all weigh the same
     fitted = fit(law, rows, objective=squared(), N=N, weight=None if exact else weight, draws=0)
-    best = [
-        item.rate if law.response == "learning_rate" else item.batch
-        for item, known in zip(found.found, found.table()[law.response].notna(), strict=True)
-        if known
-    ]
-    moved = np.stack([b.log.draws - b.log.point for b in best if b is not None], axis=1)
+    moved = np.stack([b.log.draws - b.log.point for b in best], axis=1)
     se = np.ones(len(rows)) if exact else rows[weight].to_numpy() / rows[law.response].to_numpy()
     x = np.log(rows[[_column(v, N) for v in law.variables]].to_numpy(dtype=float))
     design = np.column_stack([np.ones(len(x)), x])

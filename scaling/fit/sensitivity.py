@@ -91,7 +91,7 @@ def interventions(table: pd.DataFrame) -> pd.Series:
     )
     names = pd.Series("", table.index)
     for key in settings.columns:
-        values = settings[key].map(str)
+        values = settings[key].map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
         usual = values.value_counts().idxmax()
         odd = values != usual
         names = names.where(~odd, names + ", " + f"{key} = " + values)

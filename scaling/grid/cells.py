@@ -245,7 +245,7 @@ def _with_rate(cell: Cell) -> Cell:
     source = cell.recipe.rate_law
     if source is None:
         return cell
-    rate, told = load(source, "learning_rate").at(cell.facts())
+    rate, told = load(source, "learning_rate").at({**cell.facts(), "B": cell.batch})
     recipe = cell.recipe.model_copy(update={"learning_rate": rate, "rate_law": None})
     return replace(cell, recipe=recipe, told=(*cell.told, told))
 

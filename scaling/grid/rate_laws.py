@@ -41,7 +41,7 @@ class RateLaw:
     d_kind: str
 
     def at(self, facts: Mapping[str, Any]) -> tuple[float, str]:
-        """The number at a cell's `facts` (N, N_total, D, C, transfer, D_kind), and what to tell.
+        """The number at a cell's `facts` (N, N_total, D, C, B, ...), and what to tell.
 
         Raises InputError where the cell is trained in another way than the law's own runs.
         """
@@ -91,11 +91,11 @@ def load(source: str, response: Response) -> RateLaw:
         raise InputError(
             f"{where}: law {found.law.name} is of {found.law.response}, not of {_WORDS[response]}"
         )
-    unknown = sorted(set(found.law.variables) - {"N", "D", "C"})
+    unknown = sorted(set(found.law.variables) - {"N", "D", "C", "B"})
     if unknown:
         raise InputError(
             f"{where}: law {found.law.name} needs {', '.join(unknown)}, which a planned run lacks; "
-            "valid are laws of N, D and C"
+            "valid are laws of N, D, C and the batch B"
         )
     return found
 

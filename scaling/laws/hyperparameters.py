@@ -48,6 +48,16 @@ lr_of_size_and_tokens = product_law(
     meaning={**_RATE, "N": "parameters without those of the vocabulary"},
 )
 
+lr_at_batch = product_law(
+    "lr_at_batch",
+    "learning_rate",
+    {"N": "a", "D": "b", "B": "c"},
+    "Step Law's form with the batch as it is given; c = 1/2 is the square-root rule of Adam "
+    "(Malladi et al. 2022, arXiv:2205.10287)",
+    meaning={**_RATE, "N": "parameters without those of the vocabulary", "B": "batch, tokens"},
+    ranges={"B": (1e4, 1e8)},
+)
+
 lr_of_tokens = product_law(
     "lr_of_tokens",
     "learning_rate",

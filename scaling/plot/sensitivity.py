@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from scaling.fit.sensitivity import USUAL, interventions, sensitivities
 from scaling.plot.style import (
@@ -57,7 +58,7 @@ def sensitivity(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Fig
             axes[i].set_ylabel(table_loss_label(table))
     if logits:
         _logits(axes[len(names)], table[table["intervention"] == names[0]])
-        axes[len(names)].set_title("Largest attention logit")
+        axes[len(names)].set_title("Largest logit")
     _by_size(axes[panels - 1], found, names)
     for spare in axes[panels:]:
         spare.set_axis_off()
@@ -85,12 +86,12 @@ def _losses(panel: Axes, own: pd.DataFrame, cap: float) -> None:
 def _logits(panel: Axes, own: pd.DataFrame) -> None:
     sizes = sorted(own["N"].unique())
     for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
-        rows = own[own["N"] == size]
+        rows = own[(own["N"] == size) & np.isfinite(own["loss"].astype(float))]
         largest = rows.groupby("learning_rate")["attention_logit"].max()
         panel.plot(largest.index, largest, label=quantity(size), **_points(i, colour))
-    panel.set(xscale="log", yscale="log", ylabel="Logit, as usual")
+    panel.set(xscale="log", yscale="log", ylabel=f"Attention logit, {USUAL}")
     log_ticks(panel.xaxis, "plain")
-    log_ticks(panel.yaxis, "plain")
+    log_ticks(panel.yaxis, "power")
     panel.set_xlabel(axis_label("learning_rate"))
     panel.legend(title="$N$", title_fontsize=6.8, handlelength=1.2)
 
@@ -107,7 +108,9 @@ def _by_size(panel: Axes, found: pd.DataFrame, names: Sequence[str]) -> None:
         panel.vlines(x, least, most, color=colour, linewidth=0.7)
         ends.append((float(mean.iloc[-1]), name, colour))
     panel.set(xscale="log", yscale="log", title="Sensitivity")
-    log_ticks(panel.xaxis, "quantity")
+    sizes = sorted(found.loc[found["intervention"] == names[0], "N"].unique())
+    panel.set_xticks(sizes, [quantity(size) for size in sizes])
+    panel.xaxis.set_minor_locator(NullLocator())
     log_ticks(panel.yaxis, "plain")
     panel.set_xlabel(axis_label("N"))
     panel.set_ylabel("Mean loss above the best")

@@ -22,7 +22,7 @@ def svg(figure: Figure) -> bytes:
 def test_panels_and_what_they_say() -> None:
     figure = plot.sensitivity(sensitive())
     titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert titles == ["as usual", "qk_norm = True", "Largest attention logit", "Sensitivity"]
+    assert titles == ["as usual", "qk_norm = True", "Largest logit", "Sensitivity"]
     assert "(nats per token)" in figure.axes[0].get_ylabel()
     usual, calm = figure.axes[:2]
     assert any("diverged\n(4 of 16 runs)" in text.get_text() for text in usual.texts)
