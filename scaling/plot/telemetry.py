@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.plot.style import INK, TRUTH, WIDE, canvas, gid, note, ramp, styled
+from scaling.plot.style import INK, MUTED, TRUTH, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 
 NEEDED = ("step", "loss", "learning_rate")
@@ -89,7 +89,10 @@ def _blocks(
         line.set_gid(gid(name))
     _log(axes, curve[columns].to_numpy(float))
     ends = [str(name).split("/", 1)[1] for name in (columns[0], columns[-1])]
-    note(axes, f"dark: {ends[0]}\nlight: {ends[1]}", x=0.98, y=0.98, ha="right")
+    axes.set_title(
+        f"dark {ends[0]}, light {ends[1]}", loc="right", fontsize=6.3, fontweight="normal",
+        color=MUTED, pad=2,
+    )  # fmt: skip
 
 
 def _log(axes: Axes, values: NDArray[np.float64]) -> None:

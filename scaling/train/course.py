@@ -233,7 +233,11 @@ class Course:
         beyond = np.where(np.isfinite(chunk.loss), chunk.loss, -np.inf) > limit
         if beyond.any():
             at = int(np.argmax(beyond))
-            return f"loss {chunk.loss[at]:.3g} at step {chunk.first_step + at}"
+            step, told = chunk.first_step + at, f"loss {chunk.loss[at]:.3g}"
+            if not any(finding.label == "divergence" for finding in new):
+                # Given up before the watch, which waits whether it comes back, has named it.
+                self.log.findings.append(Finding("divergence", step, "", told))
+            return f"{told} at step {step}"
         for finding in new:
             if finding.label == "divergence":
                 return f"{finding.told} at step {finding.step}"

@@ -84,6 +84,7 @@ def test_divergence_is_a_status_with_a_reason(cell: Cell, corpus: Corpus, tmp_pa
     outcome = train([wild], corpus, tmp_path / "a.npz")[cell.steps]
     assert outcome.status == "diverged"
     assert "at step" in outcome.reason
+    assert [finding.label for finding in outcome.log.findings].count("divergence") == 1
     assert np.isnan(outcome.loss)
 
 
