@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ import numpy as np
 from scaling import devices
 from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
-from scaling.grid import Cell, Data, open_data
+from scaling.grid import Cell, Data, canonical_json, open_data
 from scaling.sweep import hosts, local
 from scaling.sweep.cohorts import cohorts
 from scaling.sweep.lost import give_up
@@ -23,10 +24,13 @@ from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.store import Store
 from scaling.train import distributed
 from scaling.train.findings import Finding
+from scaling.train.trajectory import Trend
 
 if TYPE_CHECKING:
     from scaling.train.course import OnChunk
     from scaling.train.engine import Outcome
+
+MOST_LIKE = 8  # runs whose curves make a trend
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,15 @@ def train(
     _need_jax()
     # On a CPU a program of several runs loses to one after another (benchmarks/cohort.py).
     together = [[group] for group in left] if devices.platform() == "cpu" else cohorts(left)
+    like = _like(cells)
     tasks = [
-        (groups, data, store.folder, {c.id: known[c.id] for group in groups for c in group})
+        (
+            groups,
+            data,
+            store.folder,
+            {c.id: known[c.id] for group in groups for c in group},
+            {group[0].trunk: like[group[0].trunk] for group in groups},
+        )
         for groups in together
     ]
     seen: dict[str, int] = {}
@@ -96,6 +107,22 @@ def train(
     store.clean()
 
 
+def _like(cells: list[Cell]) -> dict[str, list[str]]:
+    """Of each trunk: the longest cells of its like, of one size, batch and training set."""
+    longest = {cell.trunk: cell for cell in sorted(cells, key=lambda cell: cell.steps)}
+    rungs: dict[Any, list[Cell]] = defaultdict(list)
+
+    def rung(cell: Cell) -> Any:
+        return cell.family, canonical_json(cell.shape.to_dict()), cell.batch, cell.D_unique
+
+    for cell in longest.values():
+        rungs[rung(cell)].append(cell)
+    return {
+        trunk: [other.id for other in rungs[rung(cell)] if other.trunk != trunk][:MOST_LIKE]
+        for trunk, cell in longest.items()
+    }
+
+
 def calibrate(cells: list[Cell], data: Data, *, workers: int) -> dict[str, dict[str, float]]:
     """Timings of every shape in `cells`: cached ones, and the missing ones measured now."""
     _need_jax()
@@ -104,15 +131,18 @@ def calibrate(cells: list[Cell], data: Data, *, workers: int) -> dict[str, dict[
     timings = stopwatch.known(cells)
     missing = {c.timing_key: c for c in cells if c.timing_key not in timings}
     if missing:
-        measured: dict[str, dict[str, float]] = {}
+
+        def keep(pair: tuple[str, dict[str, float]]) -> None:
+            """At once: what an interrupted calibration has measured is not measured again."""
+            timings.update([pair])
+            stopwatch.remember(dict([pair]))
+
         local.execute(
             _calibrate_cell,
             [(cell, data) for cell in missing.values()],
             workers=min(workers, len(missing)),
-            on_result=lambda pair: measured.update([pair]),
+            on_result=keep,
         )
-        stopwatch.remember(measured)
-        timings |= measured
     return timings
 
 
@@ -135,8 +165,13 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
 
 
 def _train_groups(
-    groups: list[list[Cell]], data: Data, folder: Path, known: dict[str, CellCost]
+    groups: list[list[Cell]],
+    data: Data,
+    folder: Path,
+    known: dict[str, CellCost],
+    like: dict[str, list[str]],
 ) -> None:
+    """like: of each trunk, cells that it is compared with, as far as they are finished."""
     prepare_jax()
     from scaling.train.cohort import train_cohort
     from scaling.train.telemetry import frame
@@ -200,7 +235,19 @@ def _train_groups(
         checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
         on_cell=on_cell,
         on_chunk=on_chunk,
+        trend=lambda cell: _trend(store, like[cell.trunk]),
     )
+
+
+def _trend(store: Store, like: list[str]) -> Trend | None:
+    """How the loss of finished runs of one size falls; None of fewer than two."""
+    curves = []
+    for run in like:
+        record = store.record(run)
+        if record is not None and record["status"] == "finished":
+            curve = store.curve(run)
+            curves.append((curve["step"].tolist(), curve["loss"].tolist()))
+    return Trend.of(curves) if len(curves) > 1 else None
 
 
 def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:

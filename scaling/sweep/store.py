@@ -119,6 +119,10 @@ class Store:
             )
         return stored
 
+    def curve(self, cell_id: str) -> pd.DataFrame:
+        """The curve of a cell that has a record."""
+        return pd.read_parquet(self.folder / "cells" / cell_id / "curve.parquet")
+
     def finished(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
         records = {cell.id: self.record(cell.id) for cell in cells}
         return {run: record for run, record in records.items() if record is not None}

@@ -25,6 +25,7 @@ from scaling.train.course import OnChunk
 from scaling.train.engine import Outcome, train_trunk
 from scaling.train.step import Program
 from scaling.train.tasks import Feed, feed_of
+from scaling.train.trajectory import Trend
 
 
 def train_cohort(
@@ -34,6 +35,7 @@ def train_cohort(
     checkpoint_path: Callable[[Cell], Path],
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: Callable[[Cell], OnChunk],
+    trend: Callable[[Cell], Trend | None] = lambda cell: None,
 ) -> None:
     """Train the trunks of `groups` together; as `train_trunk` for each of them.
 
@@ -46,8 +48,15 @@ def train_cohort(
         on_cell(cell, outcome)
 
     def alone(cells: Sequence[Cell], **make: Any) -> None:
-        path, told = checkpoint_path(cells[0]), on_chunk(cells[0])
-        train_trunk(cells, data, checkpoint_path=path, on_cell=finished, on_chunk=told, **make)
+        train_trunk(
+            cells,
+            data,
+            checkpoint_path=checkpoint_path(cells[0]),
+            on_cell=finished,
+            on_chunk=on_chunk(cells[0]),
+            trend=trend(cells[0]),
+            **make,
+        )
 
     def member(cells: Sequence[Cell]) -> bool:
         """Whether it found room."""
@@ -75,6 +84,7 @@ def train_cohort(
             checkpoint_path=checkpoint_path,
             on_cell=on_cell,
             on_chunk=on_chunk,
+            trend=trend,
         )
 
 

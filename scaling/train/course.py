@@ -28,6 +28,7 @@ from scaling.train.trajectory import BEYOND, Trend
 OnChunk = Callable[[Chunk, list[Finding]], None]
 # Between two checkpoints of a trunk on its way: what a killed process loses.
 REST_SECONDS = 60.0
+BLOWN_UP = 10.0  # times the loss that is far from any use
 
 
 class Sent(NamedTuple):
@@ -228,10 +229,12 @@ class Course:
             )
         if chunk.loss_scale < 1:
             return f"the scale of float16's losses fell below 1 at step {chunk.last_step}"
-        # Far above a uniform guess, and above where the run began: that does not come back.
+        # Far above a uniform guess and above where the run began, in most steps or out of all
+        # proportion: that does not come back. A hard batch alone is for the watch to judge.
         limit = max(self.feed.uniform, self.log.chunks[0].loss[0]) + BEYOND
-        beyond = np.where(np.isfinite(chunk.loss), chunk.loss, -np.inf) > limit
-        if beyond.any():
+        losses = np.where(np.isfinite(chunk.loss), chunk.loss, -np.inf)
+        beyond = losses > limit
+        if 2 * beyond.sum() > chunk.sound.sum() or (losses > BLOWN_UP * limit).any():
             at = int(np.argmax(beyond))
             step, told = chunk.first_step + at, f"loss {chunk.loss[at]:.3g}"
             if not any(finding.label == "divergence" for finding in new):

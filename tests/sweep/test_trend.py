@@ -1,0 +1,65 @@
+"""Runs of one size are compared while they train: who is like whom, and what is known of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scaling.grid import Cell, Data
+from scaling.sweep import run
+from scaling.sweep.store import Store
+
+
+def test_like_a_trunk_are_those_of_its_size_batch_and_training_set(cells: list[Cell]) -> None:
+    fewer = [replace(cell, D_unique=cell.D_unique // 2) for cell in cells]
+    like = run._like([*cells, *fewer])
+    by_id = {cell.id: cell for cell in [*cells, *fewer]}
+    trunks = {cell.trunk: cell for cell in [*cells, *fewer]}
+    assert set(like) == set(trunks)
+    for trunk, others in like.items():
+        (other,) = (by_id[run_id] for run_id in others)  # the other seed
+        cell = trunks[trunk]
+        assert other.trunk != trunk
+        assert (other.shape, other.D_unique) == (cell.shape, cell.D_unique)
+        assert other.steps == max(c.steps for c in by_id.values() if c.trunk == other.trunk)
+
+
+def test_a_trend_is_of_finished_runs_and_of_two_at_least(cells: list[Cell], tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    steps = np.arange(16, 160, 16)
+
+    def save(cell: Cell, status: str, loss: float) -> None:
+        curve = pd.DataFrame({"step": steps, "loss": np.full(len(steps), loss)})
+        store.save(cell, {**cell.facts(), "status": status}, curve)
+
+    names = [cell.id for cell in cells[:3]]
+    save(cells[0], "finished", 2.0)
+    assert run._trend(store, names) is None
+    save(cells[1], "diverged", 9.0)
+    assert run._trend(store, names) is None
+    save(cells[2], "finished", 3.0)
+    trend = run._trend(store, names)
+    assert trend is not None
+    assert trend.at(64) == pytest.approx(2.5)
+
+
+def test_what_an_interrupted_calibration_has_measured_is_kept(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
+
+    def one_then_stop(task: Any, arguments: Any, *, on_result: Any, **_: Any) -> None:
+        on_result((arguments[0][0].timing_key, {"step": 1.0, "evaluation": 1.0, "start": 0.0}))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scaling.sweep.local.execute", one_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.calibrate(cells, Data(), workers=1)
+    (stored,) = (tmp_path / "calibration").glob("*.json")
+    assert list(json.loads(stored.read_text())["measured"]) == [cells[0].timing_key]
