@@ -102,6 +102,8 @@ class Recovery(Section):
     rewinds: int = Field(0, ge=0)
     lower_rate: float | None = Field(None, gt=0, lt=1)
     reset_moments: bool = False
+    # A diverged run that can't be rewound is ended; else it goes on, and is diverged all the same.
+    give_up: bool = True
     snapshot_every: int = Field(256, gt=0)  # steps
     # Of a process that was killed, or sent no sign of life for so long.
     retries: int = Field(2, ge=0)
@@ -110,7 +112,7 @@ class Recovery(Section):
     def identity(self) -> dict[str, Any]:
         """What a result can depend on, as far as it is not as usual."""
         told = self.model_dump(exclude_defaults=True)
-        return {k: v for k, v in told.items() if k not in ("retries", "hang_seconds")}
+        return {k: v for k, v in told.items() if k not in ("give_up", "retries", "hang_seconds")}
 
 
 class Devices(Section):

@@ -142,6 +142,7 @@ def _of_log(log: Log) -> dict[str, Any]:
         "rewinds": [asdict(rewind) for rewind in log.rewinds],
         "held_out": list(log.held_out.items()),
         "stopped_at": log.stopped_at,
+        "lost": log.lost,
         "factor": log.factor,
         "passed": log.passed,
         "best": None if log.best is None else log.best.step,

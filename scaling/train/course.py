@@ -71,6 +71,7 @@ class Log:
     held_out: dict[int, float] = field(default_factory=dict)
     best: Reading | None = None
     stopped_at: int | None = None  # where early stopping ended it
+    lost: str = ""  # why it had better be given up, where it goes on all the same
     factor: float = 1.0  # of the learning rate
     passed: int = 0  # batches that rewinds went past
 
@@ -114,7 +115,7 @@ class Course:
     ) -> None:
         self.cell, self.program, self.feed, self.on_chunk = cell, program, feed, on_chunk
         self.state, self.step, self.log, self.cooling = state, step, log, cooling
-        self.failure = ""
+        self.failure = ""  # why it was ended
         scaled = bool(state.scale)
         self.trend = trend
         self._watch = Watch(program.blocks.names, feed.uniform, trend, scaled=scaled)
@@ -211,16 +212,25 @@ class Course:
         self._faults += _faults(chunk)
         self.log.findings += new
         self.on_chunk(chunk, new)
-        why = self._lost(chunk, new)
-        if why and self._may_rewind():
-            self._rewind(chunk, why)
+        hopeless, lost = self._hopeless(chunk, new), self._lost(new)
+        if (hopeless or lost) and self._may_rewind():
+            self._rewind(chunk, hopeless or lost)
             return True
-        self.failure = why
+        self.log.lost = self.log.lost or lost
+        self.failure = hopeless or (lost if self.cell.recovery.give_up else "")
         self._settle(chunk.last_step)
         return False
 
-    def _lost(self, chunk: Chunk, new: list[Finding]) -> str:
-        """Why the course can't go on as it is, or nothing."""
+    def _lost(self, new: list[Finding]) -> str:
+        """Why the course had better not go on as it is, or nothing."""
+        for finding in new:
+            spike = finding.label == "spike" and self._may_rewind()
+            if finding.label == "divergence" or spike:
+                return f"{finding.told} at step {finding.step}"
+        return ""
+
+    def _hopeless(self, chunk: Chunk, new: list[Finding]) -> str:
+        """Why nothing is to be had from going on, or nothing."""
         if self._over_budget():
             bad = chunk.first_step + int(np.argmax(chunk.skipped))
             return (
@@ -241,11 +251,6 @@ class Course:
                 # Given up before the watch, which waits whether it comes back, has named it.
                 self.log.findings.append(Finding("divergence", step, "", told))
             return f"{told} at step {step}"
-        for finding in new:
-            if finding.label == "divergence":
-                return f"{finding.told} at step {finding.step}"
-            if finding.label == "spike" and self._may_rewind():
-                return f"{finding.told} at step {finding.step}"
         return ""
 
     def _may_rewind(self) -> bool:
@@ -280,6 +285,7 @@ class Course:
         log.passed += self.step - to
         log.factor *= recovery.lower_rate or 1.0
         self.state, self.step, self._candidate = jax.tree.map(jnp.copy, state), to, None
+        log.lost = ""
         if recovery.reset_moments:
             self.state = self.program.with_fresh_moments(self.state)
 

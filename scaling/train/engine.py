@@ -193,8 +193,8 @@ class _Trunk:
         started_at, self.started_at = self.started_at, _now()
         stopped_before = log.stopped_at is not None and already == len(log.chunks)
         return Outcome(
-            status=_status(failure, log, stopped_before),
-            reason=failure or _reason(log, best),
+            status=_status(failure or log.lost, log, stopped_before),
+            reason=failure or log.lost or _reason(log, best),
             loss=last.loss,
             loss_se=float(losses.std(ddof=1) / losses.size**0.5),
             train_loss=train_loss,

@@ -153,16 +153,19 @@ def test_a_checkpoint_in_mid_trunk_changes_no_bit(
     np.testing.assert_array_equal(resumed.curve, whole.curve)
 
 
-def test_a_rate_a_hundred_times_too_high_is_given_up_or_lowered(
-    cell: Cell, corpus: Corpus, tmp_path: Path
+@pytest.mark.parametrize("times", [100, 1000])
+def test_a_rate_far_too_high_is_named_and_lowered(
+    cell: Cell, corpus: Corpus, tmp_path: Path, times: int
 ) -> None:
-    wild = cell.recipe.model_copy(update={"learning_rate": 100 * cell.recipe.learning_rate})
-    given_up = train(replace(with_recovery(cell), recipe=wild), corpus, tmp_path / "a.npz")
-    assert given_up.status == "diverged"
+    wild = cell.recipe.model_copy(update={"learning_rate": times * cell.recipe.learning_rate})
+    named = train(replace(with_recovery(cell), recipe=wild), corpus, tmp_path / "a.npz")
+    assert {f.label for f in named.log.findings} & {"spike", "divergence"}
+    assert named.status == ("diverged" if times == 1000 else "finished")
     rescue = with_recovery(cell, rewinds=6, lower_rate=0.1)
     rescued = train(replace(rescue, recipe=wild), corpus, tmp_path / "b.npz")
     assert rescued.status == "recovered"
     assert rescued.loss < 0.9 * np.log(corpus.vocab)
+    assert named.status == "diverged" or rescued.loss < named.loss
 
 
 def out_of_memory(monkeypatch: pytest.MonkeyPatch, *, until: int) -> None:
@@ -297,3 +300,24 @@ def test_a_run_far_behind_its_like_is_told(cell: Cell, corpus: Corpus, tmp_path:
             on_cell=lambda _, o, kept=outcomes: kept.append(o),
         )  # fmt: skip
         assert {finding.label for finding in outcomes[0].log.findings} == told
+
+
+def test_a_run_that_is_not_given_up_is_lost_all_the_same(
+    cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = schedule.rates
+
+    def late(first: int, count: int, **facts: Any) -> np.ndarray[Any, Any]:
+        return usual(first, count, **facts) * (30 if first >= 15 * CHUNK_STEPS else 1)
+
+    monkeypatch.setattr("scaling.train.schedule.rates", late)
+    longer = with_recovery(replace(cell, recipe=cell.recipe.model_copy(update={"cooldown": 0.0})))
+    ended = train(longer, corpus, tmp_path / "a.npz")
+    assert (ended.status, len(ended.curve) < STEPS) == ("diverged", True)
+    assert np.isnan(ended.loss)
+    goes_on = replace(longer, recovery=Recovery(snapshot_every=32, give_up=False))
+    assert goes_on.id == longer.id
+    outcome = train(goes_on, corpus, tmp_path / "b.npz")
+    assert (outcome.status, len(outcome.curve)) == ("diverged", STEPS)
+    assert outcome.reason == ended.reason
+    assert np.isfinite(outcome.loss)
