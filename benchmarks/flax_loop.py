@@ -108,7 +108,7 @@ def plain_layers() -> None:
     if product.product is jnp.matmul:
         return
     taken = sorted(name for name in sys.modules if name.startswith("scaling.models."))
-    ours = [f"scaling.models.{name}" for name in ("convolution", "pooling", "product")]
+    ours = [f"scaling.models.{name}" for name in ("convolution", "pooling", "product", "spread")]
     if taken != ours:
         raise RuntimeError(f"layers are imported already: {taken}")
     product.product = jnp.matmul

@@ -10,6 +10,8 @@ import jax
 
 def tell(module: nn.Module, name: str, value: jax.Array) -> None:
     """Sow `value` of the latest call; computed only where the collection is asked for."""
+    if module.is_initializing():
+        return
     module.sow(
         "telemetry",
         name,

@@ -13,6 +13,7 @@ import platform
 import time
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def elsewhere() -> list[str]:
 
 def note() -> str:
     """What to say where only other machines' calibrations, or other programs', are in the cache."""
-    if read():
+    if find_spec("jax") is None or read():
         return ""
     if others := elsewhere():
         return f"calibrated on another machine ({'; '.join(others)}): timed anew on {machine()}"

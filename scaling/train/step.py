@@ -141,8 +141,7 @@ class Program:
     def _init(self, key: Array) -> State:
         collections = self.model.init(key, *self.task.example())
         self._made = params = collections["params"]  # here its keys still stand as they were made
-        made = ("params", "losses", "telemetry")
-        stats = {k: v for k, v in collections.items() if k not in made}
+        stats = {k: v for k, v in collections.items() if k not in ("params", "losses")}
         state = State(params, self._direction.init(params), stats, self._first_scale)
         return spread.by_parameter(state)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaling.data import Pairs, pairs_of
@@ -221,6 +221,7 @@ def test_bad_templates(templates: list[str], cache: Path) -> None:
         pairs_of("digits", captions=templates, cache=cache)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1))
 def test_any_text_reads_back(texts: list[str]) -> None:
     for name in ("bytes", "bpe:400"):

@@ -114,5 +114,5 @@ def test_memory_grows_with_the_batch_and_never_with_smaller_pieces(family: str) 
     unit = shape.units
     total = [shape.memory_bytes(n * unit) for n in (4, 8, 16, 32)]
     assert total == sorted(total)
-    pieces = [shape.memory(32 * unit, Use(microbatch=n)).activations for n in (4, 8, 16, 32)]
+    pieces = [shape.memory(32 * unit, Use(microbatch=n)).total for n in (4, 8, 16)]
     assert pieces == sorted(pieces)

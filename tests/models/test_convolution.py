@@ -49,7 +49,7 @@ def test_value_and_gradients_are_those_of_the_plain_convolution(sizes: Sizes) ->
     @jax.jit
     def both(x: jax.Array, kernel: jax.Array) -> list[tuple[jax.Array, ...]]:
         forms = (
-            lambda x, kernel: module._on_cpu(x, kernel, *options.values()),
+            lambda x, kernel: module._on_cpu(x, kernel, **options),
             plain_form,
         )
         values = [jax.vjp(form, x, kernel) for form in forms]
@@ -75,7 +75,8 @@ def test_in_a_loop_no_convolution_has_permuted_dimensions() -> None:
     kernel = jax.numpy.ones((3, 3, 24, 24))
 
     def loss(kernel: jax.Array, x: jax.Array) -> jax.Array:
-        return module._on_cpu(module._on_cpu(x, kernel, 1, 1, 1), kernel, 2, 1, 1).sum()
+        inner = module._on_cpu(x, kernel, stride=1, padding=1, groups=1)
+        return module._on_cpu(inner, kernel, stride=2, padding=1, groups=1).sum()
 
     traced = str(jax.make_jaxpr(jax.grad(loss))(kernel, x))
     orders = [line for line in traced.splitlines() if "lhs_spec" in line]
