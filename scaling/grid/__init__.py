@@ -10,11 +10,11 @@ from scaling.grid.cells import (
     Cell,
     batch_of,
     canonical_json,
-    plan,
     resolved,
 )
 from scaling.grid.data import AnyData, open_data, unit_of
 from scaling.grid.parse import load_grid, parse_grid
+from scaling.grid.planning import plan
 from scaling.grid.spec import (
     Axes,
     Data,

@@ -1,11 +1,9 @@
-"""From a grid and its data to cells: planned runs, each one fully resolved."""
+"""A cell: one planned run, fully resolved, and what makes it the same run as another."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -13,14 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from scaling import families
-from scaling.data import Corpus, Pairs
 from scaling.devices import Platform, platform, usual_precision
-from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.families.memory import Use
-from scaling.grid.data import AnyData
-from scaling.grid.rate_laws import load
-from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
+from scaling.grid.spec import Devices, Recipe, Recovery
 
 # Steps in one compiled chunk: every run is a whole number of chunks, so that one program serves
 # trunk, branches and resumed runs, bit for bit.
@@ -184,85 +178,6 @@ def batch_of(recipe: Recipe, unit: Unit) -> int:
     return recipe.batch_images or USUAL_BATCH_IMAGES
 
 
-def plan(grid: Grid, data: AnyData, on: Platform | None = None) -> list[Cell]:
-    """Every cell of the grid, targets last. Budgets are rounded to whole chunks of steps.
-
-    on: the kind of device, where it is another than this machine's.
-    """
-    parts: list[tuple[Role, list[Axes]]] = [("pilot", grid.pilots), ("target", grid.targets)]
-    cells = [
-        cell for role, blocks in parts for b in blocks for cell in _cells(grid, data, role, b, on)
-    ]
-    return list({cell.id: cell for cell in cells}.values())
-
-
-def _cells(
-    grid: Grid, data: AnyData, role: Role, block: Axes, on: Platform | None
-) -> Iterator[Cell]:
-    """The product of one block's axes."""
-    model, common = block.model or grid.model, block.recipe(grid.train)
-    family = families.get(model.family)
-    own_batch = "batch_tokens" if family.UNIT == "token" else "batch_images"
-    for batch in block.batches or [batch_of(common, family.UNIT)]:
-        recipe = resolved(common, on)
-        if recipe.batch and not block.batches:
-            cells = _of_batch_law(grid, data, role, block, model, recipe, own_batch)
-        else:
-            given = {own_batch: batch} if block.batches else {}
-            recipe = recipe.model_copy(update={"batch": None, "batch_law": None, **given})
-            cells = _of_batch(grid, data, role, block, model, recipe)
-        yield from map(_with_rate, cells)
-
-
-def _of_batch_law(
-    grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe, key: str
-) -> Iterator[Cell]:
-    """The cells of a block whose batch follows a law: each size and length has its own."""
-    law = load(recipe.batch_law or recipe.rate_law or "", "batch_tokens")
-    plain = recipe.model_copy(update={"batch": None, "batch_law": None})
-    for one in _single(block):
-        first = next(_of_batch(grid, data, role, one, model, plain))
-        value, told = law.at(first.facts())
-        step = first.context or 1  # a batch is of whole windows
-        # A run has at least two chunks of steps, and a batch no item twice.
-        most = min(first.D // (2 * CHUNK_STEPS), first.D_unique) // step * step
-        batch = max(step, min(step * round(value / step), most))
-        told += f"; taken as {batch:,}"
-        for cell in _of_batch(grid, data, role, one, model, plain.model_copy(update={key: batch})):
-            yield replace(cell, told=(told,))
-
-
-def _single(block: Axes) -> Iterator[Axes]:
-    """The block in pieces of one size and one length."""
-    names = ("sizes", "widths", "depths", "tokens", "images", "epochs", "unique")
-    lists = {name: values for name in names if (values := getattr(block, name))}
-    for values in itertools.product(*lists.values()):
-        yield block.model_copy(update={k: [v] for k, v in zip(lists, values, strict=True)})
-
-
-def _with_rate(cell: Cell) -> Cell:
-    """The cell with its learning rate as a number, where it follows a law."""
-    source = cell.recipe.rate_law
-    if source is None:
-        return cell
-    rate, told = load(source, "learning_rate").at({**cell.facts(), "B": cell.batch})
-    recipe = cell.recipe.model_copy(update={"learning_rate": rate, "rate_law": None})
-    return replace(cell, recipe=recipe, told=(*cell.told, told))
-
-
-def _check_devices(devices: Devices, recipe: Recipe, examples: int) -> None:
-    """Each device takes as many examples of what is computed together."""
-    together = recipe.microbatch or examples
-    if together % devices.count:
-        what = "train.microbatch" if recipe.microbatch else "a batch"
-        valid = [str(n) for n in range(1, together + 1) if together % n == 0]
-        raise InputError(
-            f"[devices] data = {devices.data}, fsdp = {devices.fsdp}: {devices.count} devices "
-            f"don't divide the {together} examples of {what}; valid numbers of devices are "
-            f"{', '.join(valid)}"
-        )
-
-
 def resolved(recipe: Recipe, on: Platform | None = None) -> Recipe:
     """The recipe with the precision of this machine where it leaves it open."""
     if recipe.precision != "auto":
@@ -270,142 +185,8 @@ def resolved(recipe: Recipe, on: Platform | None = None) -> Recipe:
     return recipe.model_copy(update={"precision": usual_precision(on or platform())})
 
 
-def _of_batch(
-    grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe
-) -> Iterator[Cell]:
-    family = families.get(model.family)
-    batch = batch_of(recipe, family.UNIT)
-    if (every := recipe.evaluate_every) is not None and every % CHUNK_STEPS:
-        raise InputError(
-            f"train.evaluate_every = {every}: readings are taken between chunks of steps; valid "
-            f"are multiples of {CHUNK_STEPS}"
-        )
-    if recipe.early_stop is not None and recipe.evaluate_every is None:
-        raise InputError("train.early_stop needs train.evaluate_every: how often to read")
-    _check_recovery(grid.recovery, recipe)
-    evaluate = _evaluated(grid, recipe, data, model)
-    uniques = [_unique(grid, recipe, data, model, asked) for asked in block.unique or (None,)]
-    for size, (unique, length), seed, rate, transfer in itertools.product(
-        _sizes(block),
-        [(u, length) for u in uniques for length in _lengths(block, family.UNIT, u)],
-        block.seeds,
-        # A rate that the block gives outranks a law.
-        [{"learning_rate": r, "rate_law": None} for r in block.learning_rates] or [{}],
-        block.transfers or [recipe.transfer],
-    ):
-        dims: dict[str, Any] = data.dims()
-        if family.UNIT == "token":
-            dims["context"] = model.context
-        make = family.from_size if "size" in size else family.from_dials
-        shape = make(**size, **dims, **model.dials)
-        use = use_of(recipe, grid.devices)
-        if wrong := families.wrong_use(model.family, batch // shape.units, use):
-            raise InputError(f"train.{wrong[0]} = {wrong[1]}")
-        _check_devices(grid.devices, recipe, batch // shape.units)
-        yield Cell(
-            role=role,
-            family=model.family,
-            shape=shape,
-            recipe=recipe.model_copy(update={"transfer": transfer, **rate}),
-            steps=_steps(length, batch, family.UNIT),
-            seed=seed,
-            data=data.fingerprint,
-            D_unique=unique,
-            evaluate=evaluate,
-            recovery=grid.recovery,
-            devices=grid.devices,
-        )
-
-
-def _check_recovery(recovery: Recovery, recipe: Recipe) -> None:
-    """Policies that would never act are no policies."""
-    for name in ("lower_rate", "reset_moments"):
-        if getattr(recovery, name) and not recovery.rewinds:
-            raise InputError(f"recovery.{name} acts at a rewind: give recovery.rewinds, too")
-    if recovery.reset_moments and recipe.optimiser == "sgd":
-        raise InputError("recovery.reset_moments: sgd keeps no moments; valid with adamw and lion")
-
-
-def _sizes(block: Axes) -> list[dict[str, Any]]:
-    return [
-        *({"size": size} for size in block.sizes),
-        *({"width": width} for width in block.widths),
-        *({"depth": depth} for depth in block.depths),
-    ]
-
-
-def _lengths(block: Axes, unit: Unit, unique: int) -> list[float]:
-    """D of each run, before it is rounded to whole chunks."""
-    if block.epochs is not None:
-        return [epochs * unique for epochs in block.epochs]
-    name, given = ("tokens", block.tokens) if block.tokens is not None else ("images", block.images)
-    assert given is not None  # the block has one of the three
-    if (name == "tokens") != (unit == "token"):
-        valid = "tokens" if unit == "token" else "images"
-        raise InputError(f"{name} = {given}: these models count {unit}s; give {valid} or epochs")
-    return given
-
-
-def _unique(grid: Grid, recipe: Recipe, data: AnyData, model: Model, asked: float | None) -> int:
-    """The training-set size, checked against what there is and what a batch needs."""
-    if not isinstance(data, Corpus):
-        unique = round(asked or data.n_train)
-        batch = batch_of(recipe, "image")
-        if not batch <= unique <= data.n_train:
-            raise InputError(
-                f"unique = {unique:,}: data {grid.data.source!r} has {data.n_train:,} training "
-                f"images, and a batch needs {batch:,} different ones"
-            )
-        return unique
-    context = model.context
-    if recipe.batch_tokens % context:
-        raise InputError(
-            f"train.batch_tokens = {recipe.batch_tokens} is no multiple of "
-            f"model.context = {context}"
-        )
-    unique = round(asked or grid.data.unique_tokens or len(data.train))
-    if unique > len(data.train) or unique <= context + recipe.batch_tokens:
-        raise InputError(
-            f"data: {len(data.train):,} training tokens, unique_tokens = {unique:,}; needed are "
-            f"more than {context + recipe.batch_tokens:,} and at most what there is"
-        )
-    return unique
-
-
-def _evaluated(grid: Grid, recipe: Recipe, data: AnyData, model: Model) -> int:
-    """Held-out tokens, images or pairs that an evaluation reads."""
-    if not isinstance(data, Corpus):
-        evaluate = min(grid.data.eval_images or data.n_held_out, data.n_held_out)
-        # Pairs are told apart within whole batches; of one image there is no standard error.
-        pairs = isinstance(data, Pairs)
-        needed = max(2, batch_of(recipe, "pair")) if pairs else 2
-        if evaluate < needed:
-            raise InputError(
-                f"data.eval_images = {evaluate:,} of {data.n_held_out:,} held out: an evaluation "
-                f"needs at least {needed:,}" + (", a batch of training" if pairs else "")
-            )
-        return evaluate
-    context = model.context
-    if grid.data.eval_tokens < 2 * context or len(data.held_out) <= 2 * context:
-        raise InputError(
-            f"data.eval_tokens = {grid.data.eval_tokens:,} of {len(data.held_out):,} held-out "
-            f"tokens: an evaluation needs at least two windows of {context} tokens"
-        )
-    return grid.data.eval_tokens
-
-
 def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _steps(length: float, batch: int, unit: Unit) -> int:
-    chunk = CHUNK_STEPS * batch
-    if length < 2 * chunk:
-        raise InputError(
-            f"{unit}s = {length:g} is less than two chunks of {CHUNK_STEPS} batches of "
-            f"{batch:,} {unit}s; the smallest budget is {2 * chunk:,}"
-        )
-    return CHUNK_STEPS * round(length / chunk)
 
 
 def _given(section: BaseModel) -> dict[str, Any]:
