@@ -138,10 +138,10 @@ class _Trunk:
             state, step, log = stored.state, stored.step, stored.log
             if stored.pays == cell.steps:
                 self.carried_seconds, self.carried_steps = stored.seconds, stored.steps_trained
+        self.stopped_with: set[int] = set()  # steps of the readings that stopped cells stand for
         self.course = Course(cell, self.program, feed, state, step, log, on_chunk, trend=trend)
 
     def finish(self, cell: Cell) -> Outcome:
-        before = len(self.course.log.chunks)
         self._advance_to(cell)
         course, steps_trained = self.course, self.carried_steps
         if not course.ended:
@@ -149,7 +149,7 @@ class _Trunk:
             course = course.branch(cell.cool_steps)
             course.advance(cell.steps)
             steps_trained += cell.cool_steps
-        return self._outcome(cell, course, steps_trained, already=before)
+        return self._outcome(cell, course, steps_trained)
 
     def _advance_to(self, cell: Cell) -> None:
         """Train the trunk up to where `cell` branches off, and keep it on the disk."""
@@ -171,8 +171,7 @@ class _Trunk:
         self.course.advance(branch_from, at_rest=keep)
         self.carried_steps = carried + self.course.step - first
 
-    def _outcome(self, cell: Cell, course: Course, steps_trained: int, *, already: int) -> Outcome:
-        """already: chunks of the trunk before this cell: a trunk stopped by then is no news."""
+    def _outcome(self, cell: Cell, course: Course, steps_trained: int) -> Outcome:
         log, failure = course.log, course.failure
         last, train_loss = self._last_reading(course), float("nan")
         if not failure and not last.loss <= self.feed.uniform + BEYOND:
@@ -191,7 +190,10 @@ class _Trunk:
         self.cpu_clock = cpu_now
         self.carried_seconds, self.carried_steps = 0.0, 0
         started_at, self.started_at = self.started_at, _now()
-        stopped_before = log.stopped_at is not None and already == len(log.chunks)
+        # One reading is one row: a longer cell that has the same best is no news.
+        stopped_before = log.stopped_at is not None and last.step in self.stopped_with
+        if log.stopped_at is not None:
+            self.stopped_with.add(last.step)
         return Outcome(
             status=_status(failure or log.lost, log, stopped_before),
             reason=failure or log.lost or _reason(log, best),

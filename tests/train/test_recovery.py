@@ -287,6 +287,27 @@ def test_a_run_that_overfits_is_stopped_at_its_best(
     assert behind.steps_trained == 0
 
 
+def test_a_branch_and_its_trunk_stopped_at_one_best_are_one_row(
+    cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = schedule.rates  # a cooldown that changes nothing: branch and trunk read the same
+    monkeypatch.setattr(schedule, "rates", lambda *a, **k: usual(*a, **k | {"cool_from": None}))
+    recipe = cell.recipe.model_copy(update={"evaluate_every": 32, "early_stop": 3})
+    longer = replace(cell, steps=100 * CHUNK_STEPS, D_unique=200, recipe=recipe)
+    stop = train(longer, corpus, tmp_path / "a.npz").log.stopped_at
+    assert stop is not None
+    # The last reading without a new best falls into the cooldown of this one.
+    short = replace(longer, steps=stop)
+    outcomes: list[Outcome] = []
+    train_trunk(
+        [short, longer], corpus, checkpoint_path=tmp_path / "b.npz",
+        on_cell=lambda _, o: outcomes.append(o),
+    )  # fmt: skip
+    assert [o.log.stopped_at for o in outcomes] == [stop, stop]
+    assert [o.status for o in outcomes] == ["finished", "stopped"]
+    assert outcomes[0].loss == outcomes[1].loss
+
+
 def test_a_run_far_behind_its_like_is_told(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
     longer = replace(cell, steps=STEPS)
     curve = train(longer, corpus, tmp_path / "a.npz").curve[:, 0]
