@@ -137,7 +137,7 @@ def _ended(seeds: Sequence[int]) -> list[Judged]:
     return [
         Judged(
             f"{end or 'well'}, in a process: seed {seed}", end, frozenset(), None, "",
-            (Finding(seen[n], 0),) if n in seen else (), 0, 0.0,  # type: ignore[arg-type]
+            (Finding(seen[n], 0),) if n in seen else (), 0, 0.0,
         )
         for n, (end, seed) in enumerate(ends)
     ]  # fmt: skip

@@ -66,7 +66,7 @@ def main(
         known = devices.of_kind(kind)
         if known is None:
             raise typer.BadParameter(f"the catalogue has no {kind!r}: give --peak")
-        peak = known.peak(precision)  # type: ignore[arg-type]
+        peak = known.peak(precision)
     for name in sizes.split(","):
         size = SIZES[name]
         recipe = Recipe(

@@ -73,7 +73,7 @@ def initialise(where: Place | None = None, *, timeout: float = TIMEOUT_SECONDS) 
     """
     import jax
 
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # type: ignore[no-untyped-call]
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # type: ignore[no-untyped-call]  # JAX has no type for it
     known: dict[str, Any] = {}
     if where is not None:
         known["coordinator_address"] = where.coordinator

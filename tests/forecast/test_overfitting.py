@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -186,7 +187,7 @@ def test_bad_questions(asked: Repetition) -> None:
         asked.needed(0.0)
 
 
-def test_the_command_answers_in_words_and_json(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_answers_in_words_and_json(tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     runs().to_csv(path, index=False)
     arguments = ["epochs", str(path), "--size", "200k", "--unique", "1M", "--draws", "20"]
@@ -202,7 +203,7 @@ def test_the_command_answers_in_words_and_json(tmp_path) -> None:  # type: ignor
     assert data["budget"] is None
 
 
-def test_the_command_needs_repetition_in_the_table(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_needs_repetition_in_the_table(tmp_path: Path) -> None:
     path = tmp_path / "fresh.csv"
     table = runs()
     table.assign(D_unique=1e9).to_csv(path, index=False)
@@ -211,7 +212,7 @@ def test_the_command_needs_repetition_in_the_table(tmp_path) -> None:  # type: i
     assert "no run repeats its data" in str(said.exception)
 
 
-def test_the_command_takes_a_law_of_early_stopped_runs(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_takes_a_law_of_early_stopped_runs(tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     best = runs().groupby(["N", "D_unique"], as_index=False)["loss"].min()
     best.rename(columns={"loss": "best_loss"}).to_csv(path, index=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 
 from scaling import cli, laws
 from scaling.errors import InputError
@@ -42,8 +43,8 @@ def table() -> pd.DataFrame:
     return runs()
 
 
-def lines(ax: object, marker: str) -> list[np.ndarray]:
-    return [line.get_ydata() for line in ax.lines if line.get_marker() == marker]  # type: ignore[attr-defined]
+def lines(ax: Axes, marker: str) -> list[np.ndarray]:
+    return [line.get_ydata() for line in ax.lines if line.get_marker() == marker]
 
 
 def test_three_sizes_above_their_gaps(table: pd.DataFrame) -> None:
