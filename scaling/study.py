@@ -142,8 +142,6 @@ def _train(
 def _facts(planned: Planned) -> dict[str, Any]:
     """What `study.json` says beside the name: enough to know what was run, and where."""
     grid = planned.grid.model_dump()
-    # Of what the grid says: a key that a later version adds changes nothing.
-    said = planned.grid.model_dump(exclude_defaults=True)
     versions = {"python": platform.python_version()}
     for package in ("scaling-laws", "jax", "flax", "optax", "numpy", "scipy"):
         try:
@@ -152,7 +150,7 @@ def _facts(planned: Planned) -> dict[str, Any]:
             continue
     return {
         "grid": grid,
-        "grid_sha256": hashlib.sha256(canonical_json(said).encode()).hexdigest(),
+        "grid_sha256": hashlib.sha256(canonical_json(planned.grid.asked()).encode()).hexdigest(),
         "data": planned.data.facts,
         "cells": [cell.id for cell in planned.cells],
         "versions": versions,

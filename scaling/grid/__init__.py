@@ -21,10 +21,12 @@ from scaling.grid.spec import (
     Devices,
     Grid,
     Model,
+    Place,
     Proof,
     Recipe,
     Recovery,
     Rival,
+    Section,
 )
 
 __all__ = [
@@ -37,10 +39,12 @@ __all__ = [
     "Devices",
     "Grid",
     "Model",
+    "Place",
     "Proof",
     "Recipe",
     "Recovery",
     "Rival",
+    "Section",
     "batch_of",
     "canonical_json",
     "load_grid",

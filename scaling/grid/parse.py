@@ -14,12 +14,23 @@ from scaling import families
 from scaling.errors import InputError
 from scaling.grid.cells import batch_of, use_of
 from scaling.grid.data import unit_of
-from scaling.grid.spec import Axes, Data, Devices, Grid, Model, Proof, Recipe, Recovery, Rival
+from scaling.grid.spec import (
+    Axes,
+    Data,
+    Devices,
+    Grid,
+    Model,
+    Place,
+    Proof,
+    Recipe,
+    Recovery,
+    Rival,
+)
 
 # The tables of a grid, by the names that they have there.
 SECTIONS: dict[str, type[BaseModel]] = {
     "data": Data, "model": Model, "train": Recipe,
-    "recovery": Recovery, "devices": Devices,
+    "recovery": Recovery, "devices": Devices, "executor": Place,
     "pilots": Axes, "targets": Axes, "proof": Proof, "rivals": Rival,
 }  # fmt: skip
 

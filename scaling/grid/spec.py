@@ -126,6 +126,20 @@ class Devices(Section):
         return self.data * self.fsdp
 
 
+class Place(BaseModel):
+    """Where the cells are trained: an executor by name, and its own options; no part of a result.
+
+    What the options may be is the executor's to say: `scaling.sweep.executors`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = "local"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return self.model_extra or {}
+
+
 class Model(BaseModel):
     """The family and the dials that a ladder shares (depth, mlp, qk_norm, ...)."""
 
@@ -201,6 +215,9 @@ class Grid(Section):
     train: Recipe = Recipe()
     recovery: Recovery = Recovery()
     devices: Devices = Devices()
+    executor: Place = Place()
+    # Beside the store: by the name of each tracker, its options (`scaling.sweep.trackers`).
+    trackers: dict[str, dict[str, Any]] = {}
     pilots: list[Axes] = Field(min_length=1)
     targets: list[Axes] = []
     proof: Proof = Proof()
@@ -218,6 +235,11 @@ class Grid(Section):
             for part in ("pilots", "targets")
         }
         return self.model_copy(update=blocks)
+
+    def asked(self) -> dict[str, Any]:
+        """What it asks to be trained and forecast, by its sections; not where, nor who looks on.
+        A key that a later version adds changes nothing."""
+        return self.model_dump(exclude_defaults=True, exclude={"executor", "trackers"})
 
     @property
     def families(self) -> list[str]:
