@@ -63,9 +63,9 @@ class Executor(FuturesExecutor, ABC):
     """Calls functions in workers.
 
     A future gives what its call returned, or raises what it raised (as a type that the driver
-    knows, `InputError` among them), or `LostError`. With several processes, each gets the variables of
-    `scaling.train.distributed.VARIABLES`, and what process 0 returns is the result. Calls start in
-    the order given as far as there is room.
+    knows, `InputError` among them), or `LostError`. With several processes, each gets the variables
+    of `scaling.train.distributed.VARIABLES`, and what process 0 returns is the result. Calls start
+    in the order given as far as there is room.
 
     on_message: called, in the driver's thread or another, with what calls send by
     `scaling.sweep.worker.send`; an executor whose workers cannot reach the driver drops it (their
