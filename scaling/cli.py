@@ -21,6 +21,7 @@ from scaling import (
     cli_laws,
     cli_methods,
     cli_models,
+    cli_plan,
     cli_plot,
     cli_rates,
     cli_rollout,
@@ -47,11 +48,12 @@ app.add_typer(cli_compare.app)  # compare
 app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_crossing.app)  # crossing
 app.add_typer(cli_epochs.app)  # epochs
+app.add_typer(cli_plan.app)  # plan
 app.add_typer(cli_plot.app)  # plot
 app.add_typer(cli_rates.app)  # rates
 app.add_typer(cli_rollout.app)  # rollout
 app.add_typer(cli_status.app)  # status
-app.add_typer(cli_study.app)  # plan, run, study, proof, report
+app.add_typer(cli_study.app)  # run, study, proof, report
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Options that the commands on tables share, and what they stand for."""
+"""Options that the commands on tables share, and those on grids, and what they stand for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from scaling.terminal import number, pairs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scaling.devices import Device
     from scaling.fit import Fit
     from scaling.forecast.forecasters import Forecaster
+    from scaling.study import Planned
 
 LawOption = Annotated[
     str,
@@ -92,6 +94,16 @@ RecoveredOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
+
+GridArgument = Annotated[
+    Path, typer.Argument(metavar="GRID", help="The study's grid, a TOML file.")
+]
+ShiftOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Shift every seed: a repetition of the study.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")
+]
 
 # What a published way sets: penalty, scale of the residuals, engine.
 _METHODS = {
@@ -183,3 +195,21 @@ def saved_fit(path: Path) -> Fit:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8") from None
+
+
+def planned_study(
+    grid: Path, seed: int, workers: int | None, *, measure: bool, other: Device | None = None
+) -> tuple[Planned, int]:
+    """The study of a grid with its costs, and its workers; `measure` times shapes new here.
+
+    other: the device that it is planned for, where it is not this machine's.
+    """
+    from scaling.study import plan_study
+    from scaling.sweep.local import cores
+    from scaling.train.calibrate import note as calibration_note
+
+    workers = workers or len(cores())
+    on = other.platform if other else None
+    if measure and (note := calibration_note()):
+        typer.echo(note, err=True)
+    return plan_study(grid, seed=seed, workers=workers, measure=measure, on=on), workers
