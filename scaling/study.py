@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scaling import files
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
@@ -20,6 +21,9 @@ from scaling.grid import AnyData, Cell, Grid, canonical_json, load_grid, open_da
 from scaling.sweep.plan import CellCost, by_length, costs, makespan
 from scaling.sweep.run import calibrate, train
 from scaling.sweep.store import Store
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 Show = Callable[[str, list[Cell], dict[str, CellCost]], AbstractContextManager[Any]]
 
@@ -75,7 +79,7 @@ def plan_study(
 def run_study(
     planned: Planned,
     grid_path: Path,
-    folder: Path,
+    folder: Place | str,
     *,
     workers: int,
     show: Show = lambda title, cells, known: nullcontext(lambda event: None),
@@ -85,29 +89,29 @@ def run_study(
     Safe to interrupt and to call again: finished cells and a written forecast stay as they are.
     """
     store = Store(folder)
-    with store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)):
-        return _run(planned, store, workers, show)
+    grid_text = grid_path.read_text(encoding="utf-8")
+    store.open(planned.grid, grid_text, _facts(planned), planned.known)
+    return _run(planned, store, workers, show)
 
 
-def prove(folder: Path) -> list[proof.Verdict]:
+def prove(folder: Place | str) -> list[proof.Verdict]:
     """Forecast against truth for every target of a study's folder."""
-    if not (folder / "study.json").exists():
-        raise InputError(f"{folder}: no study here (study.json is missing)")
-    forecast = proof.read(folder / "forecast.json")
     store = Store(folder)
+    store.must_be()
+    forecast = proof.read(store.folder / "forecast.json")
     ids = [target["cell"] for target in forecast["targets"]]
-    records = {run: record for run in ids if (record := store.record(run)) is not None}
+    records = {run: record for run in ids if (record := store.read(run)) is not None}
     return proof.verdicts(forecast, records)
 
 
 def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
     _train(planned, pilots, "pilots", store, workers, show)
-    table = store.write_table(pilots)
     if not targets:
-        return table
+        return store.write_table(pilots)
     written = store.folder / "forecast.json"
-    if not written.exists():
+    if not files.exists(written):
+        table = store.write_table(pilots)
         if trained := store.finished(targets):
             raise InputError(
                 f"{store.folder}: target {next(iter(trained))} was trained before any forecast was "

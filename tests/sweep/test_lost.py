@@ -33,9 +33,9 @@ if __name__ == "__main__":
     cells = plan(grid, load(grid.data.source, held_out=grid.data.held_out))
     store = Store(sys.argv[2])
     said = lambda e: print(e.step, e.record["status"] if e.record else "", flush=True)
-    with store.open(grid, Path(sys.argv[1]).read_text(), {"cells": [c.id for c in cells]}):
-        train(cells, grid.data, store, workers=2, timings={}, on_event=said)
-        store.write_table(cells)
+    store.open(grid, Path(sys.argv[1]).read_text(), {"cells": [c.id for c in cells]})
+    train(cells, grid.data, store, workers=2, timings={}, on_event=said)
+    store.write_table(cells)
 """
 
 
