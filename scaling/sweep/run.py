@@ -219,7 +219,7 @@ def _train_groups(
         local.send(Trained(cell.trunk, 0, outcome.loss, record))
 
     def on_chunk(cell: Cell) -> OnChunk:
-        return lambda chunk, findings: local.send(
+        return lambda chunk, findings, log: local.send(
             Trained(
                 cell.trunk,
                 len(chunk.loss),

@@ -25,7 +25,8 @@ from scaling.train.tasks import Feed, Measured
 from scaling.train.telemetry import Chunk
 from scaling.train.trajectory import BEYOND, Trend
 
-OnChunk = Callable[[Chunk, list[Finding]], None]
+# What a chunk told, what is new of it, and all that has happened so far.
+OnChunk = Callable[[Chunk, list[Finding], "Log"], None]
 # Between two checkpoints of a trunk on its way: what a killed process loses.
 REST_SECONDS = 60.0
 BLOWN_UP = 10.0  # times the loss that is far from any use
@@ -211,7 +212,7 @@ class Course:
         self.log.chunks.append(chunk)
         self._faults += _faults(chunk)
         self.log.findings += new
-        self.on_chunk(chunk, new)
+        self.on_chunk(chunk, new, self.log)
         hopeless, lost = self._hopeless(chunk, new), self._lost(new)
         if (hopeless or lost) and self._may_rewind():
             self._rewind(chunk, hopeless or lost)

@@ -76,7 +76,7 @@ def train_trunk(
     *,
     checkpoint_path: Path,
     on_cell: Callable[[Cell, Outcome], None],
-    on_chunk: OnChunk = lambda chunk, findings: None,
+    on_chunk: OnChunk = lambda chunk, findings, log: None,
     trend: Trend | None = None,
     make_program: Callable[..., Program] | None = None,
     make_feed: Callable[[Cell, AnyData], Feed] | None = None,

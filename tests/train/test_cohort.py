@@ -41,7 +41,7 @@ def together(groups: list[list[Cell]], corpus: Corpus, folder: Path) -> dict[str
         corpus,
         checkpoint_path=lambda cell: folder / f"{cell.trunk}.npz",
         on_cell=lambda cell, outcome: found.update({cell.id: outcome}),
-        on_chunk=lambda cell: lambda chunk, findings: None,
+        on_chunk=lambda cell: lambda chunk, findings, log: None,
     )
     return found
 

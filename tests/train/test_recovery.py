@@ -136,7 +136,7 @@ def test_a_checkpoint_in_mid_trunk_changes_no_bit(
     monkeypatch.setattr(course, "REST_SECONDS", 0.0)  # a checkpoint after each chunk
     seen = 0
 
-    def die(chunk: Any, findings: Any) -> None:
+    def die(chunk: Any, findings: Any, log: Any) -> None:
         nonlocal seen
         seen += 1
         if seen == 7:
