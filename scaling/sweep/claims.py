@@ -34,7 +34,8 @@ LEASE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Seen:
-    """A claim as its file tells it. facts: the holder, `beat`, and how far the work is."""
+    """A claim as its file tells it. facts: the holder, `beat`, `cpu` (its process's seconds so far),
+    and how far the work is."""
 
     trunk: str
     number: int
@@ -165,7 +166,8 @@ class Claims:
 
 
 def _told(claim: Claim, beat: int) -> bytes:
-    return json.dumps({**claim.facts, "holder": _me(), "beat": beat}).encode()
+    facts = {**claim.facts, "holder": _me(), "beat": beat, "cpu": round(time.process_time(), 2)}
+    return json.dumps(facts).encode()
 
 
 @cache

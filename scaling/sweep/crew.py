@@ -100,8 +100,3 @@ class Crew:
             again.append(call)
         else:
             ended.append(Ended(call, lost=Lost(label, told, self._attempts[key])))
-
-
-def results(executor: Executor, calls: Sequence[Call]) -> list[Any]:
-    """What the calls return, in their order. Raises InputError where a worker is lost for good."""
-    return [value for _, value in sorted(_each(executor, calls))]

@@ -21,6 +21,8 @@ from scaling.train import stopping
 Message = Any  # whatever a call sends to the driver while it runs; picklable
 
 BEAT_SECONDS = 0.5
+# A worker that tells nothing but computes may compile: it gets so many times as long.
+BUSY = 10.0
 COMPUTES = 0.02  # of one core between two beats: less is waiting, however busy the machine is
 # For a worker whose driver died: it checkpoints, and leaves.
 ORPHAN_SECONDS = 10.0
@@ -37,9 +39,12 @@ _speaking = threading.Lock()  # the task and the heartbeat share one pipe
 
 
 def send(message: Message) -> None:
-    """Report to the driver from inside a task; outside a worker it goes nowhere."""
+    """Report to the driver from inside a call; outside a worker it goes nowhere."""
     if _driver is not None:
-        _tell("told", message)
+        try:
+            _tell("told", message)
+        except OSError:
+            stopping.ask("its driver is gone")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from scaling.errors import InputError
 from scaling.grid import Section
 from scaling.sweep import worker
-from scaling.sweep.executors.contract import Call, Executor, LostError
+from scaling.sweep.executors.contract import Call, End, Executor, LostError
 from scaling.train import stopping
 
 NAME = "debug"
@@ -35,15 +35,16 @@ class Debug(Executor):
     def submit_all(self, calls: Sequence[Call]) -> list[Future[Any]]:
         if several := next((c.needs.processes for c in calls if c.needs.processes > 1), 0):
             raise InputError(f"executor debug: a cell takes {several} hosts; it has this process")
-        return [self._made(call) for call in calls]
+        return [self.made(call) for call in calls]
 
-    def end(self, future: Future[Any]) -> None:
+    def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
         """Nothing runs that could be ended from elsewhere."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Nothing is held."""
 
-    def _made(self, call: Call) -> Future[Any]:
+    def made(self, call: Call) -> Future[Any]:
+        """The future of a call, done."""
         future: Future[Any] = Future()
         if stopping.asked():
             future.cancel()

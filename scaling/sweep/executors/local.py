@@ -26,8 +26,6 @@ from scaling.sweep import worker
 from scaling.sweep.executors.contract import Call, End, Executor, LostError, Needs
 
 NAME = "local"
-# A worker that tells nothing but computes may compile: it gets so many times as long.
-BUSY = 10.0
 LOOK_SECONDS = 0.2
 ABSENT_SECONDS = 1.0
 STOP_SECONDS = 10.0  # for a call that was asked to stop
@@ -68,7 +66,7 @@ class Local(Executor):
     """Workers start when there is something to do, and end when they are let go.
 
     A worker is hung when its call has sent nothing for `hang_seconds`, and has not computed either
-    (`BUSY` times as long where it computes): it is killed.
+    (`worker.BUSY` times as long where it computes): it is killed.
     """
 
     def __init__(
@@ -85,7 +83,7 @@ class Local(Executor):
         self.slots = self._room.slots
         self._queue: deque[tuple[Future[Any], Call]] = deque()
         self._crew: list[_Worker] = []
-        self._ending: dict[Future[Any], End] = {}
+        self._ending: dict[Future[Any], LostError] = {}
         self._lock = threading.Lock()  # of the queue and of what is to end
         self._closing = threading.Event()
         self._pump = threading.Thread(target=self._run, name="local-executor", daemon=True)
@@ -102,9 +100,9 @@ class Local(Executor):
                 self._pump.start()
         return futures
 
-    def end(self, future: Future[Any]) -> None:
+    def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
         with self._lock:
-            self._ending[future] = "killed"
+            self._ending[future] = LostError(label, told)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self._lock:
@@ -188,7 +186,7 @@ class Local(Executor):
             ending = self._ending.pop(future, None)
         if ending is not None:
             member.replace()
-            future.set_exception(LostError(ending, "it was ended"))
+            future.set_exception(ending)
         elif (end := member.look(self.on_message)) is not None:
             kind, value = end
             if kind == "done":
@@ -306,7 +304,7 @@ class _Worker:
         now = time.monotonic()
         silent, still = now - self.heard, now - self.moved
         patience = max(self.hang_seconds, 2 * worker.BEAT_SECONDS)
-        if still > patience or silent > BUSY * self.hang_seconds:
+        if still > patience or silent > worker.BUSY * self.hang_seconds:
             self.replace()
             return "hung", f"no sign of progress for {silent:.0f} s"
         return None
