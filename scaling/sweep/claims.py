@@ -34,8 +34,8 @@ LEASE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Seen:
-    """A claim as its file tells it. facts: the holder, `beat`, `cpu` (its process's seconds so far),
-    and how far the work is."""
+    """A claim as its file tells it. facts: the holder, `beat`, `cpu` (seconds that its process has
+    used so far), and how far the work is."""
 
     trunk: str
     number: int
@@ -76,18 +76,15 @@ class Claims:
 
     def all(self) -> dict[str, Seen]:
         """The newest claim of each trunk that has one."""
-        newest: dict[str, int] = {}
-        for name in names(self.folder):
-            trunk, _, number = name.rpartition(".")
-            if trunk and number.isdigit():
-                newest[trunk] = max(int(number), newest.get(trunk, 0))
-        seen = (self._read(trunk, number) for trunk, number in newest.items())
+        seen = (self._read(trunk, number) for trunk, number in self._newest().items())
         return {one.trunk: one for one in seen if one is not None}
 
     def of(self, trunk: str) -> Seen | None:
         """The newest claim of one trunk."""
         own = [name for name in names(self.folder) if name.rpartition(".")[0] == trunk]
-        numbers = [int(name.rpartition(".")[2]) for name in own if name.rpartition(".")[2].isdigit()]
+        numbers = [
+            int(name.rpartition(".")[2]) for name in own if name.rpartition(".")[2].isdigit()
+        ]
         return self._read(trunk, max(numbers)) if numbers else None
 
     def is_dead(self, seen: Seen) -> bool:
@@ -154,6 +151,15 @@ class Claims:
                         return
                     write(self._path(claim.trunk, claim.number), _told(claim, beat))
 
+    def _newest(self) -> dict[str, int]:
+        """The highest number of each trunk's claims."""
+        newest: dict[str, int] = {}
+        for name in names(self.folder):
+            trunk, _, number = name.rpartition(".")
+            if trunk and number.isdigit():
+                newest[trunk] = max(int(number), newest.get(trunk, 0))
+        return newest
+
     def _read(self, trunk: str, number: int) -> Seen | None:
         try:
             facts = json.loads(read(self._path(trunk, number)))
@@ -197,7 +203,7 @@ def _machine() -> str | None:
     None where the system doesn't say."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     return None
 
 

@@ -12,16 +12,17 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from scaling import devices
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, canonical_json, open_data
+from scaling.sweep import worker
 from scaling.sweep.claims import Claims
 from scaling.sweep.cohorts import cohorts
-from scaling.sweep.crew import Crew, Ended, Lost
+from scaling.sweep.crew import LOOK_SECONDS, Crew, Ended, Lost
 from scaling.sweep.executors.contract import Call, Executor, Needs
 from scaling.sweep.lost import give_up
 from scaling.sweep.onlook import Onlooker
@@ -31,7 +32,6 @@ from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
 from scaling.train import stopping
 
 MOST_LIKE = 8  # runs whose curves make a trend
-LOOK_SECONDS = 0.2
 
 
 def train(
@@ -85,9 +85,7 @@ class _Driver:
         by_trunk: dict[str, list[Cell]] = defaultdict(list)
         for cell in cells:
             by_trunk[cell.trunk].append(cell)
-        self.onlooker = Onlooker(
-            store, self.claims, by_trunk, on_event, recovery.hang_seconds
-        )
+        self.onlooker = Onlooker(store, self.claims, by_trunk, on_event, recovery.hang_seconds)
         self.thread = threading.current_thread()
         self.messages: queue.SimpleQueue[Trained] = queue.SimpleQueue()
         executor.on_message = self._message
@@ -101,19 +99,19 @@ class _Driver:
         while self.crew.busy or self.elsewhere:
             if (why := stopping.asked()) is not None:
                 raise stopping.Stopped(why, saved=True)
-            ended = self._look()
-            self._hear()
-            for one in ended:
+            for one in self._look():
+                self._hear()
                 self._ended(one)
+            self._hear()
             if self.onlooker.look(self._watched()):
                 self._end_what_shows_no_life()
                 self._take_up()
 
-    def _look(self) -> list[Ended]:
-        if not self.crew.busy:
+    def _look(self) -> Iterator[Ended]:
+        if self.crew.busy:
+            yield from self.crew.look(LOOK_SECONDS)
+        else:
             time.sleep(LOOK_SECONDS)
-            return []
-        return self.crew.look(LOOK_SECONDS)
 
     def _message(self, event: Trained) -> None:
         """From the executor, often in a thread of its own: it is told in this one."""
@@ -183,9 +181,7 @@ class _Driver:
         cells = [cell for cohort in together for group in cohort for cell in group]
         known = {cell.id: self.known[cell.id] for cell in cells}
         like = {cell.trunk: self.like[cell.trunk] for cell in cells}
-        order = Order(
-            tuple(together), self.data, str(self.store.folder), known, like, dead or {}
-        )
+        order = Order(tuple(together), self.data, str(self.store.folder), known, like, dead or {})
         seconds = [cost.seconds for cost in known.values()]
         hosts = cells[0].devices.hosts
         needs = Needs(
@@ -265,13 +261,12 @@ def calibrate(
                 for cell in missing.values()
             ]
         )
-        while crew.busy:
-            for ended in crew.look(LOOK_SECONDS):
-                if ended.lost is not None:
-                    raise InputError(_refusal(ended.lost))
-                # At once: what an interrupted calibration has measured is not measured again.
-                timings.update([ended.value])
-                stopwatch.remember(dict([ended.value]))
+        for ended in crew.ends():
+            if ended.lost is not None:
+                raise InputError(_refusal(ended.lost))
+            # At once: what an interrupted calibration has measured is not measured again.
+            timings.update([ended.value])
+            stopwatch.remember(dict([ended.value]))
     return timings
 
 
@@ -298,5 +293,6 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     from scaling.train import calibrate as stopwatch
     from scaling.train.measure import peak_flops
 
-    peak_flops(cell.use().precision)  # kept for the runs, whose time it is not
-    return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))
+    with worker.expendable():
+        peak_flops(cell.use().precision)  # kept for the runs, whose time it is not
+        return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))

@@ -30,8 +30,9 @@ from scaling.train.findings import Finding
 from scaling.train.trajectory import Trend
 
 if TYPE_CHECKING:
-    from scaling.train.course import OnChunk
+    from scaling.train.course import Log, OnChunk
     from scaling.train.engine import Outcome
+    from scaling.train.telemetry import Chunk
 
 # The cells of one trunk; trunks that train as one program.
 Group = Sequence[Cell]
@@ -139,7 +140,7 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
         worker.send(Trained(cell.trunk, 0, outcome.loss, record))
 
     def on_chunk(cell: Cell) -> OnChunk:
-        def told(chunk: Any, findings: list[Finding]) -> None:
+        def told(chunk: Chunk, findings: list[Finding], log: Log) -> None:
             loss = float(chunk.loss[-1])
             ours[cell.trunk].tell(step=chunk.last_step, loss=loss)
             worker.send(
@@ -164,7 +165,7 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
 def _data(order: Order) -> AnyData:
     """The order's data. Raises InputError where they are others here than where it was planned."""
     cell = order.cells[0]
-    data = _opened(canonical_json(order.data.model_dump()), cell.unit)
+    data = _opened(canonical_json(order.data.model_dump(exclude_unset=True)), cell.unit)
     if data.fingerprint != cell.data:
         raise InputError(
             f"the data {order.data.source!r} on {platform.node()} are not those that the study was "

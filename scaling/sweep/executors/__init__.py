@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from scaling.data.registry import declared
 from scaling.errors import InputError
-from scaling.sweep.executors.contract import Executor, Kind
+from scaling.sweep.executors.contract import Executor, Kind, Options
 
 
 @cache
@@ -38,7 +38,7 @@ def start(
     return kind.start(settings(name, options), workers=workers, hang_seconds=hang_seconds)
 
 
-def settings(name: str, options: Mapping[str, Any]) -> Any:
+def settings(name: str, options: Mapping[str, Any]) -> Options:
     """The options of an executor, checked, with its defaults."""
     kind = _kind(name)
     try:
