@@ -32,8 +32,9 @@ from scaling.grid import (
 from scaling.sweep import executors
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
-from scaling.sweep.plan import CellCost, by_length, costs, makespan
+from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.run import calibrate, train
+from scaling.sweep.schedule import Task, schedule
 from scaling.sweep.store import Store
 
 Show = Callable[[str, list[Cell], dict[str, CellCost]], AbstractContextManager[Any]]
@@ -66,7 +67,7 @@ class Planned:
             return None
         parts = [self.part("pilot"), self.part("target")]
         return sum(
-            makespan(by_length(part, self.known)[1], min(workers, len(part)))
+            schedule([Task(seconds) for seconds in by_length(part, self.known)[1]], workers).seconds
             for part in parts
             if part
         )

@@ -22,11 +22,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.errors import InputError
-from scaling.sweep.files import create, names, read, remove, write
+from scaling.files import create, names, read, remove, write
 from scaling.train import stopping
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 60.0
@@ -64,7 +67,7 @@ class Claims:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Place,
         *,
         beat_seconds: float = BEAT_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
@@ -142,7 +145,7 @@ class Claims:
         while mine and not done.wait(self.beat_seconds):
             beat += 1
             # A disk that refuses makes the claim look dead in time: that is no harm done.
-            with suppress(OSError, InputError):
+            with suppress(InputError):
                 newest = self.all()
                 for claim in mine:
                     seen = newest.get(claim.trunk)
@@ -163,11 +166,15 @@ class Claims:
     def _read(self, trunk: str, number: int) -> Seen | None:
         try:
             facts = json.loads(read(self._path(trunk, number)))
-        except (OSError, ValueError):  # released meanwhile, or no claim of ours
+        except (
+            FileNotFoundError,
+            InputError,
+            ValueError,
+        ):  # released meanwhile, or no claim of ours
             return None
         return Seen(trunk, number, facts) if isinstance(facts, dict) else None
 
-    def _path(self, trunk: str, number: int) -> Path:
+    def _path(self, trunk: str, number: int) -> Place:
         return self.folder / f"{trunk}.{number}"
 
 

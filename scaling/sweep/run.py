@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,6 +28,7 @@ from scaling.sweep.executors.contract import Call, Executor, Needs
 from scaling.sweep.lost import give_up
 from scaling.sweep.onlook import Onlooker
 from scaling.sweep.plan import CellCost, by_length, costs
+from scaling.sweep.schedule import needs
 from scaling.sweep.store import Store
 from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
 from scaling.train import stopping
@@ -183,15 +185,13 @@ class _Driver:
         like = {cell.trunk: self.like[cell.trunk] for cell in cells}
         order = Order(tuple(together), self.data, str(self.store.folder), known, like, dead or {})
         seconds = [cost.seconds for cost in known.values()]
-        hosts = cells[0].devices.hosts
-        needs = Needs(
-            devices=cells[0].devices.count // hosts,
-            processes=hosts,
+        whole = replace(
+            needs(cells[0], known[cells[0].id], cells[0].devices.hosts),
             seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
             memory_bytes=max(cost.memory_bytes for cost in known.values()),
         )
         label = f"{cells[0].family}-{cells[0].shape.N}-{cells[0].trunk[:6]}"
-        return Call(work, (order,), needs, label)
+        return Call(work, (order,), whole, label)
 
     def _bundles(self, together: Sequence[Cohort]) -> list[list[Cohort]]:
         """Cohorts by order: one in each, or as many as make a call worth its start."""
