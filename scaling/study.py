@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from scaling.grid import (
     plan,
     unit_of,
 )
-from scaling.sweep import executors
+from scaling.sweep import executors, trackers
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -120,11 +120,13 @@ def run_study(
     are. Raises `stopping.Stopped` where the process is asked to stop.
     """
     store = Store(folder)
+    boards = trackers.ready(planned.grid.trackers, store.folder)
     with (
         store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)),
         ExitStack() as stack,
     ):
-        return _run(planned, store, cache(lambda: stack.enter_context(start())), show)
+        executor = cache(lambda: stack.enter_context(start()))
+        return _run(planned, store, partial(_train, planned, store, executor, boards, show))
 
 
 def prove(folder: Path) -> list[proof.Verdict]:
@@ -139,10 +141,10 @@ def prove(folder: Path) -> list[proof.Verdict]:
 
 
 def _run(
-    planned: Planned, store: Store, executor: Callable[[], Executor], show: Show
+    planned: Planned, store: Store, train_part: Callable[[list[Cell], str], None]
 ) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
-    _train(planned, pilots, "pilots", store, executor, show)
+    train_part(pilots, "pilots")
     table = store.write_table(pilots)
     if not targets:
         return table
@@ -158,17 +160,18 @@ def _run(
         grid, goals = planned.grid, [target.facts() for target in targets]
         forecast = proof.forecast_targets(table, goals, grid.proof, grid.rivals)
         proof.write_once(written, forecast)
-    _train(planned, targets, "targets", store, executor, show)
+    train_part(targets, "targets")
     return store.write_table(planned.cells)
 
 
 def _train(
     planned: Planned,
-    cells: list[Cell],
-    title: str,
     store: Store,
     executor: Callable[[], Executor],
+    boards: trackers.Specs,
     show: Show,
+    cells: list[Cell],
+    title: str,
 ) -> None:
     done = store.done(cells)
     left = [cell for cell in cells if cell.id not in done]
@@ -182,6 +185,8 @@ def _train(
             executor(),
             timings=planned.timings,
             on_event=on_event,
+            study=planned.grid.name,
+            trackers=boards,
         )
 
 

@@ -48,6 +48,8 @@ def display(
         state["seen"] += seen
         state["flops"] += seen * cell.shape.training_flops()
         spent = time.monotonic() - began
+        if event.warning:
+            console.print(f"  {event.warning}", highlight=False, soft_wrap=True)
         for finding in event.findings:
             console.print(f"  {_name(cell)}: {finding}", highlight=False, soft_wrap=True)
         if event.record is not None:
