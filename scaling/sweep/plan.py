@@ -181,11 +181,3 @@ def by_length(
         weighed.append((float(weight), group))
     weighed.sort(key=lambda pair: -pair[0])
     return [group for _, group in weighed], [weight for weight, _ in weighed]
-
-
-def makespan(weights: list[float], workers: int) -> float:
-    """Wall time of trunks taken longest first by `workers` equal workers."""
-    load = [0.0] * workers
-    for weight in weights:
-        load[load.index(min(load))] += weight
-    return max(load)
