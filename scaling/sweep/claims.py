@@ -46,7 +46,8 @@ class Seen:
 
     @property
     def holder(self) -> Mapping[str, Any]:
-        return dict(self.facts.get("holder") or {})
+        holder = self.facts.get("holder")
+        return holder if isinstance(holder, dict) else {}
 
 
 @dataclass
@@ -166,13 +167,11 @@ class Claims:
     def _read(self, trunk: str, number: int) -> Seen | None:
         try:
             facts = json.loads(read(self._path(trunk, number)))
-        except (
-            FileNotFoundError,
-            InputError,
-            ValueError,
-        ):  # released meanwhile, or no claim of ours
-            return None
-        return Seen(trunk, number, facts) if isinstance(facts, dict) else None
+        except FileNotFoundError:
+            return None  # released meanwhile
+        except (InputError, ValueError):
+            facts = {}  # damaged: nobody writes it anew, so that it dies in its time
+        return Seen(trunk, number, facts if isinstance(facts, dict) else {})
 
     def _path(self, trunk: str, number: int) -> Place:
         return self.folder / f"{trunk}.{number}"
