@@ -71,10 +71,11 @@ class Claims:
         folder: Place,
         *,
         beat_seconds: float = BEAT_SECONDS,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
     ) -> None:
         self.folder = folder / "claims"
-        self.beat_seconds, self.lease_seconds = beat_seconds, lease_seconds
+        self.beat_seconds = beat_seconds
+        self.lease_seconds = LEASE_SECONDS if lease_seconds is None else lease_seconds
         # When each claim that was looked at last changed, by our own clock.
         self._changed: dict[tuple[str, int], tuple[Any, float]] = {}
 
