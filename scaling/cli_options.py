@@ -93,6 +93,9 @@ ProfileOption = Annotated[
 RecoveredOption = Annotated[
     bool, typer.Option("--recovered", help="Fit runs that were rewound and recovered, too.")
 ]
+FolderArgument = Annotated[
+    str, typer.Argument(metavar="DIR", help="A study's folder, or its URL (s3://..., gs://...).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
 

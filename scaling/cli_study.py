@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scaling.cli_options import (
+    FolderArgument,
     GridArgument,
     JsonOption,
     ShiftOption,
@@ -21,6 +22,7 @@ from scaling.terminal import console, show_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scaling import files
     from scaling.forecast.proof import Verdict
     from scaling.grid import Place
     from scaling.study import Planned
@@ -32,8 +34,14 @@ app = typer.Typer()
 # As shells have it: 128 and the number of the signal.
 SIGINT_CODE, SIGTERM_CODE = 130, 143
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")]
-Out = Annotated[Path | None, typer.Option("--out", help="The study's folder; by default out/NAME.")]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The study's folder, or its URL (s3://..., gs://...); by default out/NAME.",
+    ),
+]
 ExecutorOption = Annotated[
     str | None,
     typer.Option(
@@ -87,13 +95,14 @@ def study_command(
     option: OptionOption = [],  # noqa: B006 - as above
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
-    report_command(_run(grid, out, seed, workers, place_of(executor, option, grid)))
+    report_command(str(_run(grid, out, seed, workers, place_of(executor, option, grid))))
 
 
 @app.command("proof")
 def proof_command(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Folders of a study, or of repetitions.")
+        list[str],
+        typer.Argument(metavar="DIR...", help="Folders or URLs of a study, or of repetitions."),
     ],
     figure: Annotated[
         Path | None, typer.Option("--plot", help="Draw it too: .svg, .pdf or .png.")
@@ -117,21 +126,21 @@ def proof_command(
 
 
 @app.command("report")
-def report_command(folder: Folder) -> None:
+def report_command(folder: FolderArgument) -> None:
     """Write one self-contained HTML page of a study."""
     from scaling.report import report
 
     console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
-def _run_together(where: ProcessPlace, grid: Path, out: Path | None, seed: int) -> None:
+def _run_together(where: ProcessPlace, grid: Path, out: str | None, seed: int) -> None:
     """One of several processes: process 0 does what a run does, the others train with it."""
     from scaling.sweep import hosts
     from scaling.sweep.work import prepare_jax
 
     prepare_jax()
     planned, _ = planned_study(grid, seed, 1, measure=False)
-    folder = out or Path("out") / planned.grid.name
+    folder = _folder(out, planned)
     console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
     hosts.join(where, planned.cells)
     if where.process:
@@ -141,13 +150,15 @@ def _run_together(where: ProcessPlace, grid: Path, out: Path | None, seed: int) 
         hosts.dismiss()
 
 
-def _run(grid: Path, out: Path | None, seed: int, workers: int | None, place: Place | None) -> Path:
+def _run(
+    grid: Path, out: str | None, seed: int, workers: int | None, place: Place | None
+) -> files.Place:
     from scaling.sweep.live import clock
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
     planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
-    folder = out or Path("out") / planned.grid.name
+    folder = _folder(out, planned)
     where = f"{slots} workers, predicted training time {clock(planned.wall_seconds(slots) or 0)}"
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
@@ -156,7 +167,9 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None, place: Pl
     return folder
 
 
-def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Executor]) -> None:
+def _train(
+    planned: Planned, grid: Path, folder: files.Place, start: Callable[[], Executor]
+) -> None:
     from scaling.study import prove, run_study
     from scaling.sweep.live import display
     from scaling.train.stopping import Stopped
@@ -180,6 +193,13 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
         _print_proof(screen, prove(folder))
+
+
+def _folder(out: str | None, planned: Planned) -> files.Place:
+    """Where the study lies. Raises InputError for a URL that can't be reached from here."""
+    from scaling import files
+
+    return files.folder(out or f"out/{planned.grid.name}")
 
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:

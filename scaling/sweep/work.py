@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from scaling.train.findings import Finding
 from scaling.train.trajectory import Trend
 
 if TYPE_CHECKING:
+    from scaling.files import Place
     from scaling.train.course import Log, OnChunk
     from scaling.train.engine import Outcome
     from scaling.train.telemetry import Chunk
@@ -146,9 +147,15 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
         worker.send(Trained(cell.trunk, 0, outcome.loss, record))
 
     def on_chunk(cell: Cell) -> OnChunk:
+        began: list[tuple[int, float]] = []  # the step and the time of the first chunk
+
         def told(chunk: Chunk, findings: list[Finding], log: Log) -> None:
             loss = float(chunk.loss[-1])
-            ours[cell.trunk].tell(step=chunk.last_step, loss=loss)
+            if not began:
+                began.append((chunk.last_step, time.monotonic()))
+            first, then = began[0]
+            rate = (chunk.last_step - first) / max(time.monotonic() - then, 1e-9)
+            ours[cell.trunk].tell(step=chunk.last_step, loss=loss, steps_per_second=rate)
             tracking.chunk(cell.trunk, log)
             worker.send(
                 Trained(
@@ -192,7 +199,7 @@ def _opened(data: str, unit: Unit) -> AnyData:
     return open_data(Data.model_validate_json(data), unit)
 
 
-def _record(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:
+def _record(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Place) -> dict[str, Any]:
     """What is known of a cell once it is trained."""
     record = {
         **cell.facts(),
@@ -237,7 +244,7 @@ def _trend(store: Store, like: list[str]) -> Trend | None:
     return Trend.of(curves) if len(curves) > 1 else None
 
 
-def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:
+def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Place) -> dict[str, Any]:
     """What was planned and what was measured; FLOPs and bytes read of one full run."""
     costs = {
         "predicted_seconds": planned.seconds,
