@@ -82,7 +82,7 @@ def workers_of(driver: int) -> list[int]:
 
 
 def listening(pids: Iterable[int]) -> list[str]:
-    """Addresses at which these processes wait for connections, as Linux tells them (hexadecimal)."""
+    """Addresses where these processes wait for connections, hexadecimal, as Linux has them."""
     sockets = set()
     for pid in pids:
         for handle in Path(f"/proc/{pid}/fd").glob("*"):
