@@ -163,7 +163,7 @@ def keep(folder: Place, answers: Sequence[Answer]) -> None:
 
 
 def kept(folder: Place) -> list[Answer] | None:
-    """What was found before, or None. Raises InputError for a file that says nothing of the kind."""
+    """What was found before, or None. Raises InputError for a file that says something else."""
     path = folder / FILE
     try:
         told = json.loads(read(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,7 +69,7 @@ def trunk(cells: list[Cell]) -> list[Cell]:
     return own
 
 
-def follow(recorder: Recorder, cells: list[Cell], warn: Callable[[str], None] = print) -> Tracking:
+def follow(recorder: Recorder, cells: list[Cell], warn: tracking.Warn = print) -> Tracking:
     return Tracking({"recorder": (recorder, Section())}, STUDY, cells, warn)
 
 
@@ -156,12 +156,13 @@ def test_a_cell_that_was_given_up_has_failed(trunk: list[Cell]) -> None:
 def test_a_tracker_that_fails_is_switched_off_with_one_warning(
     trunk: list[Cell], fails: str
 ) -> None:
-    broken, sound, warnings = Recorder(fails=fails), Recorder(), list[str]()
+    broken, sound, warnings = Recorder(fails=fails), Recorder(), list[tuple[str, str]]()
     boards: dict[str, Any] = {"broken": (broken, Section()), "sound": (sound, Section())}
-    with Tracking(boards, STUDY, trunk, warnings.append) as follows:
+    with Tracking(boards, STUDY, trunk, lambda *told: warnings.append(told)) as follows:
         for cell in trunk:
             finish(follows, cell, Log(), seed=1)
-    (warning,) = warnings
+    ((name, warning),) = warnings
+    assert name == "broken"
     assert warning.startswith("tracker broken is switched off: ")
     assert "story" not in warning
     assert len(sound.runs) == 2
@@ -173,10 +174,11 @@ def test_a_tracker_that_hangs_delays_nothing_but_the_end(
     monkeypatch.setattr(tracking, "END_SECONDS", 0.1)
     released = threading.Event()
     warnings = list[str]()
-    follows = follow(Recorder(wait=released), trunk, warnings.append)
+    recorder = Recorder(wait=released)
+    follows = follow(recorder, trunk, lambda name, told: warnings.append(told))
     finish(follows, trunk[0], Log(), seed=1)
     follows.close(0.1)
-    assert warnings == ["trackers (recorder) took more than 0.1 s to end: left behind"]
+    assert warnings == ["tracker recorder is switched off: it had not ended after 0.1 s"]
     released.set()
 
 
@@ -305,3 +307,7 @@ def test_a_full_or_forbidden_disk_is_told_and_survived(trunk: list[Cell], tmp_pa
     assert sorted(w.partition(":")[0] for w in warnings) == [
         "tracker mlflow is switched off", "tracker tensorboard is switched off",
     ]  # fmt: skip
+    # Nor is it tried again, and told again, for the next cells of this process.
+    with trackers.follow(specs, STUDY, trunk, warnings.append) as follows:
+        finish(follows, trunk[1], Log(), seed=1)
+    assert len(warnings) == 2

@@ -36,6 +36,7 @@ SUMMARY = (
 )  # fmt: skip
 SOUND = ("finished", "recovered", "stopped")
 
+Warn = Callable[[str, str], None]  # which tracker, and what of it
 # What the thread is told: begin, log or end, and with what.
 _Item = tuple[str, tuple[Any, ...]]
 
@@ -56,17 +57,17 @@ class _Told:
 
 
 class Tracking:
-    """The runs of some cells, in every tracker. warn: told once of each that fails."""
+    """The runs of some cells, in every tracker. warn: told of each that fails, by its name."""
 
     def __init__(
         self,
         boards: Mapping[str, tuple[Kind, Any]],
         study: str,
         cells: Sequence[Cell],
-        warn: Callable[[str], None],
+        warn: Warn,
     ) -> None:
         self._boards = [_Board(name, *board, warn) for name, board in boards.items()]
-        self._study, self._warn = study, warn
+        self._study = study
         self._left: dict[str, list[Cell]] = {}
         for cell in sorted(cells, key=lambda cell: cell.steps):
             self._left.setdefault(cell.trunk, []).append(cell)
@@ -117,8 +118,8 @@ class Tracking:
         self._closing.set()
         self._thread.join(seconds)
         if self._thread.is_alive():
-            names = ", ".join(board.name for board in self._boards if not board.off)
-            self._warn(f"trackers ({names}) took more than {seconds:g} s to end: left behind")
+            for board in self._boards:
+                board.switch_off(f"it had not ended after {seconds:g} s")
 
     def _tell(self, cell: Cell, log: Log) -> None:
         """What is new of a cell's curve; all of it, in a new run, where another one was told."""
@@ -154,7 +155,7 @@ class Tracking:
 class _Board:
     """One tracker and its open runs."""
 
-    def __init__(self, name: str, kind: Kind, settings: Any, warn: Callable[[str], None]) -> None:
+    def __init__(self, name: str, kind: Kind, settings: Any, warn: Warn) -> None:
         self.name, self.kind, self.settings, self.warn = name, kind, settings, warn
         self.live: dict[str, Live] = {}
         self.off = False
@@ -165,9 +166,12 @@ class _Board:
         try:
             getattr(self, what)(*arguments)
         except Exception as error:  # whatever a tracker raises, training goes on
+            self.switch_off(f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}")
+
+    def switch_off(self, why: str) -> None:
+        if not self.off:
             self.off = True
-            told = next(iter(str(error).splitlines()), "")
-            self.warn(f"tracker {self.name} is switched off: {type(error).__name__}: {told}")
+            self.warn(self.name, f"tracker {self.name} is switched off: {why}")
 
     def begin(self, run: Run) -> None:
         if before := self.live.pop(run.id, None):
