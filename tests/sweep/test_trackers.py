@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -292,6 +293,10 @@ def test_wandb_offline_holds_each_cell_once(trunk: list[Cell], tmp_path: Path) -
     files = wandb_files(tmp_path)
     assert set(files) == {cell.id for cell in trunk}
     for cell in trunk:
+        # Its own process writes the file, and not before a run's end.
+        until = time.monotonic() + 60
+        while b"final/status" not in files[cell.id].read_bytes() and time.monotonic() < until:
+            time.sleep(0.05)
         content = files[cell.id].read_bytes()
         for text in (cell.id, STUDY, "held_out", "grad_norm", "train.warmup_steps", "final/status"):
             assert text.encode() in content
