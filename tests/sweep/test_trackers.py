@@ -16,8 +16,11 @@ import pytest
 from batteries.trackers import chunk, expected, listening, read, record, wandb_files
 
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, Section
+from scaling.grid import CHUNK_STEPS, Cell, Grid, Section
 from scaling.sweep import trackers
+from scaling.sweep.executors.debug import Debug
+from scaling.sweep.run import train
+from scaling.sweep.store import Store
 from scaling.sweep.trackers import tracking
 from scaling.sweep.trackers.contract import Point, Run
 from scaling.sweep.trackers.tracking import Tracking
@@ -147,7 +150,7 @@ def test_an_interrupted_run_is_let_go(trunk: list[Cell]) -> None:
 def test_a_cell_that_was_given_up_has_failed(trunk: list[Cell]) -> None:
     recorder = Recorder()
     with follow(recorder, trunk) as follows:
-        follows.cell(trunk[0], record(trunk[0], "failed"), Log())
+        follows.cell(trunk[0], record(trunk[0], "failed"), None)
     ((_, points, ends),) = recorder.runs
     assert not points
     assert ends[0][0] == "failed"
@@ -316,3 +319,23 @@ def test_a_full_or_forbidden_disk_is_told_and_survived(trunk: list[Cell], tmp_pa
     with trackers.follow(specs, STUDY, trunk, warnings.append) as follows:
         finish(follows, trunk[1], Log(), seed=1)
     assert len(warnings) == 2
+
+
+def test_a_trained_trunk_is_told_as_it_is_stored(
+    cells: list[Cell], grid: Grid, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(cache))
+    own, store = [c for c in cells if c.trunk == cells[0].trunk], Store(tmp_path)
+    specs = trackers.ready({"tensorboard": {}}, tmp_path)
+    train(own, grid.data, store, Debug(), timings={}, study=STUDY, trackers=specs)
+    stored = read("tensorboard", tmp_path, STUDY)
+    assert set(stored) == {cell.id for cell in own}
+    for cell in own:
+        curve, record = store.curve(cell.id), store.record(cell.id)
+        assert record is not None
+        for name in ("loss", "grad_norm", "learning_rate"):
+            told = list(zip(curve["step"], curve[name].astype(float), strict=True))
+            assert stored[cell.id].curve[name] == told
+        ((last, loss),) = stored[cell.id].curve["held_out"]
+        assert (last, loss) == (cell.steps, pytest.approx(record["loss"], rel=1e-6))
+        assert stored[cell.id].status == "finished"

@@ -94,14 +94,17 @@ class Tracking:
         if self._boards:
             self._tell(self._left[trunk][0], log)
 
-    def cell(self, cell: Cell, record: Mapping[str, Any], log: Log) -> None:
-        """A cell was trained, or given up."""
+    def cell(self, cell: Cell, record: Mapping[str, Any], log: Log | None) -> None:
+        """A cell was trained, or, without a log, given up."""
         if not self._boards:
             return
-        self._tell(cell, log)
-        loss, last = record["loss"], record["steps"]
-        if loss == loss and last not in log.held_out:
-            self._put("log", cell.id, [(last, {"held_out": loss})])
+        if log is None:
+            self._begin(cell)
+        else:
+            self._tell(cell, log)
+            loss, last = record["loss"], record["steps"]
+            if loss == loss and last not in log.held_out:
+                self._put("log", cell.id, [(last, {"held_out": loss})])
         metrics = [name for name in record if name.endswith(("_error", "_loss"))]
         names = dict.fromkeys((*SUMMARY, *metrics, *(n for n in record if n.startswith("recall"))))
         summary = {name: record[name] for name in names if record.get(name) is not None}
@@ -125,8 +128,7 @@ class Tracking:
         """What is new of a cell's curve; all of it, in a new run, where another one was told."""
         told = self._told.get(cell.id)
         if told is None or not told.begins(log):
-            told = self._told[cell.id] = _Told()
-            self._put("begin", run_of(cell, self._study))
+            told = self._begin(cell)
         new = log.chunks[told.chunks :]
         points: list[Point] = [(chunk.last_step, means(chunk)) for chunk in new]
         readings = {step: loss for step, loss in log.held_out.items() if step not in told.readings}
@@ -136,6 +138,11 @@ class Tracking:
         told.readings |= set(readings)
         if points:
             self._put("log", cell.id, points)
+
+    def _begin(self, cell: Cell) -> _Told:
+        self._put("begin", run_of(cell, self._study))
+        self._told[cell.id] = _Told()
+        return self._told[cell.id]
 
     def _put(self, what: str, *arguments: Any) -> None:
         self._items.put((what, arguments))
