@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from scaling import files
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
@@ -113,7 +114,7 @@ def plan_study(
 def run_study(
     planned: Planned,
     grid_path: Path,
-    folder: Path,
+    folder: files.Place | str,
     *,
     start: Callable[[], Executor],
     show: Show = lambda title, cells, known: nullcontext(lambda event: None),
@@ -126,22 +127,20 @@ def run_study(
     """
     store = Store(folder)
     boards = trackers.ready(planned.grid.trackers, store.folder)
-    with (
-        store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)),
-        ExitStack() as stack,
-    ):
+    grid_text = grid_path.read_text(encoding="utf-8")
+    store.open(planned.grid, grid_text, _facts(planned), planned.known)
+    with ExitStack() as stack:
         executor = cache(lambda: stack.enter_context(start()))
         return _run(planned, store, partial(_train, planned, store, executor, boards, show))
 
 
-def prove(folder: Path) -> list[proof.Verdict]:
+def prove(folder: files.Place | str) -> list[proof.Verdict]:
     """Forecast against truth for every target of a study's folder."""
-    if not (folder / "study.json").exists():
-        raise InputError(f"{folder}: no study here (study.json is missing)")
-    forecast = proof.read(folder / "forecast.json")
     store = Store(folder)
+    store.must_be()
+    forecast = proof.read(store.folder / "forecast.json")
     ids = [target["cell"] for target in forecast["targets"]]
-    records = {run: record for run in ids if (record := store.record(run)) is not None}
+    records = {run: record for run in ids if (record := store.read(run)) is not None}
     return proof.verdicts(forecast, records)
 
 
@@ -150,12 +149,12 @@ def _run(
 ) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
     train_part(pilots, "pilots")
-    table = store.write_table(pilots)
     if not targets:
-        return table
+        return store.write_table(pilots)
     written = store.folder / "forecast.json"
     trained = store.finished(targets)  # before the forecast is looked for: another may write it now
-    if not written.exists():
+    if not files.exists(written):
+        table = store.write_table(pilots)
         if trained:
             raise InputError(
                 f"{store.folder}: target {next(iter(trained))} was trained before any forecast was "
