@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,6 +58,11 @@ class Planned:
         return executors.start(
             place.name, place.options, workers=workers, hang_seconds=hang_seconds
         )
+
+    def shown_by(self, names: Iterable[str]) -> Planned:
+        """The same study with these trackers, too."""
+        trackers = {**{name: {} for name in names}, **self.grid.trackers}
+        return replace(self, grid=self.grid.model_copy(update={"trackers": trackers}))
 
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
