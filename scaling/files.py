@@ -80,6 +80,11 @@ def is_local(path: Place) -> bool:
     return isinstance(path, Path)
 
 
+def in_memory(path: Place) -> bool:
+    """Whether it is this process's own, so that no other can see it."""
+    return not isinstance(path, Path) and path.protocol == "memory"
+
+
 def masked(text: str) -> str:
     """A URL without user, password and query."""
     text = re.sub(r"(?<=://)[^/@]*@", "***@", text)

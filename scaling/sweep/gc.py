@@ -111,12 +111,8 @@ def _unfinished(store: Store) -> set[str] | None:
     plan = planned.load(store.folder)
     if plan is None:
         return None
-    rows = index.look(store.folder).of(plan["run"].to_pylist())
-    done = {
-        run
-        for run, status in zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True)
-        if status != "failed"
-    }
+    known = index.look(store.folder).statuses(plan["run"].to_pylist())
+    done = {run for run, status in known.items() if status != "failed"}
     cells = zip(plan["run"].to_pylist(), plan["trunk"].to_pylist(), strict=True)
     return {trunk for run, trunk in cells if run not in done}
 

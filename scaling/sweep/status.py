@@ -115,7 +115,7 @@ def status_of(folder: Place | str, price: float | None = None) -> Status:
     found = index.look(store.folder)
     plan = _Plan(store.folder, [str(run) for run in facts.get("cells", [])])
     rows = found.of(plan.runs)
-    status = dict(zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True))
+    status = found.statuses(plan.runs)
     aside = [*quarantined(store.folder), *_still_there(found.damaged)]
     claims = _claims(store.folder)
     running = tuple(_running(seen, alive, age, plan, status) for seen, alive, age in claims)
