@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from batteries.executors import workers_of
 
 from scaling.grid import CHUNK_STEPS, Cell, Grid
 from scaling.sweep.plan import costs
@@ -23,6 +24,7 @@ import sys
 from pathlib import Path
 from scaling.data import load
 from scaling.grid import load_grid, plan
+from scaling.sweep.executors.local import Local
 from scaling.sweep.run import train
 from scaling.sweep.store import Store
 
@@ -33,7 +35,8 @@ if __name__ == "__main__":
     store.open(grid, Path(sys.argv[1]).read_text(), {})
     on_event = lambda e: print(e.steps, e.record["run"] if e.record else "", flush=True)
     print("ready", flush=True)
-    train(cells, grid.data, store, workers=2, timings={}, on_event=on_event)
+    with Local(2, 300.0) as executor:
+        train(cells, grid.data, store, executor, timings={}, on_event=on_event)
     store.write_table(cells)
 """
 
@@ -137,7 +140,7 @@ def test_a_worker_that_the_system_kills_is_replaced(
     assert process.stdout is not None
     for _ in range(4):
         process.stdout.readline()
-    os.kill(_workers(process.pid)[0], signal.SIGKILL)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     finish(process)
     same_tables(tmp_path / "oom", undisturbed)
 
@@ -149,7 +152,7 @@ def test_workers_die_with_their_driver(
     assert process.stdout is not None
     for _ in range(3):
         process.stdout.readline()
-    workers = _workers(process.pid)
+    workers = workers_of(process.pid)
     assert len(workers) == 2
     process.kill()
     process.communicate(timeout=60)
@@ -157,16 +160,6 @@ def test_workers_die_with_their_driver(
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def _workers(driver: int) -> list[int]:
-    """The driver's children that train (the resource tracker is one too)."""
-    children = Path(f"/proc/{driver}/task/{driver}/children")
-    if not children.exists():
-        pytest.skip("finding worker processes needs Linux's /proc")
-    pids = [int(pid) for pid in children.read_text().split()]
-    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-    return [pid for pid, line in lines.items() if b"spawn_main" in line]
 
 
 def test_nothing_is_trained_twice(
@@ -177,17 +170,20 @@ def test_nothing_is_trained_twice(
     assert stored(undisturbed) == before
 
 
-def test_a_cell_moved_away_is_trained_again_to_the_same_bits(
+def test_a_damaged_cell_is_trained_again_to_the_same_bits(
     start: Callable[[Path], subprocess.Popen[str]], undisturbed: Path, cells: list[Cell], grid: Grid
 ) -> None:
     table = (undisturbed / "table.csv").read_bytes()
-    cell = cells[0]
-    path = undisturbed / "cells" / cell.id / "record.json"
+    path = undisturbed / "cells" / cells[0].id / "record.json"
     path.write_text(path.read_text()[:100])
+    curve = undisturbed / "cells" / cells[1].id / "curve.parquet"
+    curve.write_bytes(curve.read_bytes()[:-1])
     process = start(undisturbed)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert f"{cell.id}/record.json: not valid JSON" in err
-    path.parent.rename(undisturbed.parent / "aside")
-    finish(start(undisturbed))
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert f"{cells[0].id}: record.json: not valid JSON" in err
+    assert f"{cells[1].id}: curve.parquet: damaged" in err
     assert (undisturbed / "table.csv").read_bytes() == table
+    assert [aside.id for aside in Store(undisturbed).quarantined()] == sorted(
+        [cells[0].id, cells[1].id]
+    )
