@@ -1,35 +1,16 @@
-"""Calls for executors that run in other processes: a module's functions, as workers know them."""
+"""Calls that tell of the process that makes them."""
 
 from __future__ import annotations
 
 import os
-import signal
 import time
 from pathlib import Path
 
-from scaling.errors import InputError
 from scaling.train import stopping
-
-
-def square(n: int) -> int:
-    return n * n
-
-
-def refuse(n: int) -> None:
-    raise InputError(f"number {n} is not valid")
-
-
-def divide(n: int) -> float:
-    return n / 0
 
 
 def variables(*names: str) -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in names}
-
-
-def die() -> None:
-    """As a process dies that the system kills."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def span(seconds: float) -> tuple[float, float]:

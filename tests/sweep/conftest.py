@@ -68,11 +68,13 @@ def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 @pytest.fixture
 def cluster(
-    slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    slurm_cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Cluster]:
     """The same, as this process's own; empty before and after."""
     for name, value in slurm_cluster.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SCALING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SCALING_CACHE", str(tmp_path_factory.mktemp("jobs")))
     yield slurm_cluster
     slurm_cluster.empty()

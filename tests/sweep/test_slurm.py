@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from batteries import calls
+from batteries.executors import WorkersContract, die, square
 from batteries.slurm import Cluster
 
 from scaling.errors import InputError
@@ -20,35 +23,29 @@ def slurm(*, workers: int | None = None, **options: object) -> Executor:
     return start("slurm", {"poll_seconds": 0.3, **options}, workers=workers, hang_seconds=60.0)
 
 
-def test_calls_are_jobs_in_arrays_no_larger_than_the_site_allows(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    with slurm(partition="main") as executor:
-        assert executor.platform == "cpu"
-        futures = executor.submit_all([Call(calls.square, (n,), label=f"n={n}") for n in range(5)])
-        names = [line.split("|") for line in cluster.jobs("%F|%j")]
-        assert [future.result(60) for future in futures] == [0, 1, 4, 9, 16]
+class TestSlurm(WorkersContract):
+    @pytest.fixture
+    def start(self, cluster: Cluster) -> Callable[[], Executor]:
+        return slurm
+
+
+def test_calls_are_jobs_in_arrays_no_larger_than_the_site_allows(cluster: Cluster) -> None:
+    executor = slurm(partition="main")
+    executor.submit_all([Call(square, (n,), label=f"n={n}") for n in range(5)])
+    names = [line.split("|") for line in cluster.jobs("%F|%j")]
+    executor.shutdown(cancel_futures=True)
     assert len({array for array, _ in names}) == 2  # this site's MaxArraySize is 4
     assert {name for _, name in names} == {"n=0 and 3 more", "n=4"}
-    assert not list((tmp_path / "cache" / "slurm").iterdir())  # nobody needs these logs
 
 
-def test_what_a_call_raises_its_future_raises(cluster: Cluster, tmp_path: Path) -> None:
-    with slurm() as executor:
-        invalid, wrong, killed = executor.submit_all(
-            [Call(calls.refuse, (3,)), Call(calls.divide, (1,)), Call(calls.die, ())]
-        )
-        with pytest.raises(InputError, match=r"^number 3 is not valid$"):
-            invalid.result(60)
-        with pytest.raises(ZeroDivisionError) as raised:
-            wrong.result(60)
-        with pytest.raises(LostError, match="ended without a result") as lost:
-            killed.result(60)
-    assert "calls.py" in raised.value.__notes__[0]
-    assert lost.value.label == "killed"
+def test_of_a_lost_call_the_log_is_kept_for_its_user_alone(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    with slurm() as executor, pytest.raises(LostError, match="ended without a result") as lost:
+        executor.submit(die, tmp_path, 9).result(60)
     log = Path(lost.value.told.rpartition("its log: ")[2])
     assert log.is_file()
-    assert log.stat().st_mode & 0o077 == 0 or log.parents[1].stat().st_mode & 0o077 == 0
+    assert log.parents[1].stat().st_mode & 0o077 == 0
 
 
 def test_gpus_are_asked_for_and_given(cluster: Cluster) -> None:
@@ -60,6 +57,8 @@ def test_gpus_are_asked_for_and_given(cluster: Cluster) -> None:
         )
         seen = [future.result(60)["CUDA_VISIBLE_DEVICES"] for future in futures]
     assert seen == ["0", "0,1"]
+    folder = Path(os.environ["SCALING_CACHE"]) / "slurm"
+    assert not list(folder.iterdir())  # nobody needs these logs
 
 
 def test_processes_of_one_call_know_each_other(cluster: Cluster) -> None:
@@ -103,7 +102,7 @@ def test_what_cannot_run_is_refused_in_the_schedulers_words(
     cluster: Cluster, options: dict[str, object], needs: Needs, told: str
 ) -> None:
     with pytest.raises(InputError, match=told), slurm(**options) as executor:
-        executor.submit_all([Call(calls.square, (1,), needs)])[0].result(60)
+        executor.submit_all([Call(square, (1,), needs)])[0].result(60)
     assert not cluster.jobs()
 
 
@@ -111,7 +110,7 @@ def test_what_waits_for_ever_is_refused(cluster: Cluster) -> None:
     cluster.run("scontrol", "update", "PartitionName=high", "MaxTime=10")
     try:
         with slurm(partition="high", time=60) as executor:
-            future = executor.submit_all([Call(calls.square, (1,))])[0]
+            future = executor.submit_all([Call(square, (1,))])[0]
             with pytest.raises(
                 InputError, match=r"never starts job .*: Partition(Config|TimeLimit)$"
             ):

@@ -17,9 +17,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from scaling.grid import Section
+from scaling.devices import Platform
 from scaling.sweep.executors import slurm_commands, slurm_job
-from scaling.sweep.executors.contract import Call, End, Executor, LostError
+from scaling.sweep.executors.contract import Call, End, Executor, LostError, Options
 from scaling.sweep.executors.slurm_submit import Submitter
 from scaling.sweep.executors.slurm_watch import Job, fate
 
@@ -31,7 +31,7 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:@+-]+$")]
 Features = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:&|*!()\[\]-]+$")]
 
 
-class Settings(Section):
+class Settings(Options):
     """What each job asks for. None: as the site has it."""
 
     partition: Word | None = None
@@ -52,6 +52,14 @@ class Settings(Section):
     folder: Path | None = None  # of scripts, calls and logs; all nodes must see it
     srun: tuple[str, ...] = ()  # more arguments of srun
 
+    @property
+    def platform(self) -> Platform:
+        return "gpu" if self.gpus else "cpu"
+
+    @property
+    def elsewhere(self) -> bool:
+        return True
+
 
 def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> Slurm:
     """hang_seconds is the driver's to look after: it sees in the store how jobs get on."""
@@ -66,7 +74,7 @@ class Slurm(Executor):
     speaks: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, submitter: Submitter, at_once: int | None) -> None:
-        self.platform = "gpu" if settings.gpus else "cpu"
+        self.platform = settings.platform
         self.grain_seconds, self.slots = settings.grain_seconds, at_once
         self._poll_seconds, self._submitter = settings.poll_seconds, submitter
         self._jobs: dict[Future[Any], Job] = {}

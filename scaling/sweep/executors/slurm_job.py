@@ -53,7 +53,7 @@ def perform(ticket: Ticket, call: bytes) -> None:
                 _leave(ticket, stopped)
         except Exception as error:
             if leads:
-                tell(ticket, "error", worker._portable(error))
+                tell(ticket, "error", worker.portable(error))
             raise
         else:
             if leads:
