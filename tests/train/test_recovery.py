@@ -15,7 +15,7 @@ import pytest
 from scaling.data import Corpus
 from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell, Recovery
-from scaling.train import course, schedule
+from scaling.train import legs, schedule
 from scaling.train.engine import Outcome, train_trunk
 from scaling.train.step import Program
 from scaling.train.trajectory import Trend
@@ -133,7 +133,7 @@ def test_a_checkpoint_in_mid_trunk_changes_no_bit(
     cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(replace(cell, steps=STEPS), corpus, tmp_path / "a.npz")
-    monkeypatch.setattr(course, "REST_SECONDS", 0.0)  # a checkpoint after each chunk
+    monkeypatch.setattr(legs, "REST_SECONDS", 0.0)  # a checkpoint after each chunk
     seen = 0
 
     def die(chunk: Any, findings: Any) -> None:
