@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,11 @@ def platform() -> Platform:
     """Where JAX will run here: what JAX_PLATFORMS says first, else what is there to be used."""
     if asked := os.environ.get("JAX_PLATFORMS", "").split(",")[0].strip():
         return _NAMES.get(asked, "gpu")
+    return _there()
+
+
+@cache
+def _there() -> Platform:
     if any(Path(file).exists() and find_spec(plugin) for file, plugin in _GPU):
         return "gpu"
     if find_spec("libtpu") and (Path("/dev/accel0").exists() or Path("/dev/vfio/0").exists()):

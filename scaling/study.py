@@ -17,8 +17,9 @@ from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import AnyData, Cell, Grid, canonical_json, load_grid, open_data, plan, unit_of
-from scaling.sweep.plan import CellCost, by_length, costs, makespan
+from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.run import calibrate, train
+from scaling.sweep.schedule import Task, schedule
 from scaling.sweep.store import Store
 
 Show = Callable[[str, list[Cell], dict[str, CellCost]], AbstractContextManager[Any]]
@@ -43,7 +44,7 @@ class Planned:
             return None
         parts = [self.part("pilot"), self.part("target")]
         return sum(
-            makespan(by_length(part, self.known)[1], min(workers, len(part)))
+            schedule([Task(seconds) for seconds in by_length(part, self.known)[1]], workers).seconds
             for part in parts
             if part
         )

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from batteries.sources import prose
 
 from scaling.data import Corpus, load
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, Grid, Recovery, load_grid, parse_grid, plan
+from scaling.grid import (
+    CHUNK_STEPS,
+    Cell,
+    Data,
+    Grid,
+    Recovery,
+    canonical_json,
+    load_grid,
+    open_data,
+    parse_grid,
+    plan,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = """\
@@ -38,6 +51,17 @@ seeds = [0, 1]
 [[targets]]
 widths = [32]
 tokens = [1e5]
+"""
+
+VISION = """\
+name = "vision"
+[data]
+source = "digits"
+[model]
+family = "mlp"
+[[pilots]]
+widths = [8, 16]
+epochs = [3, 6]
 """
 
 
@@ -195,6 +219,23 @@ def test_identity_is_the_same_for_ever(cells: list[Cell]) -> None:
     cell = replace(cells[0], data="fingerprint", D_unique=40_000)
     shape = replace(cell.shape, vocab=100)
     assert replace(cell, shape=shape).id == "a73362bc93e60419"
+
+
+def test_identity_is_the_hash_of_all_facts_in_canonical_json(corpus: Corpus) -> None:
+    # However it is put together from the parts that cells share.
+    def digest(facts: dict[str, Any]) -> str:
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
+
+    vision = plan(parse_grid(VISION), open_data(Data(source="digits"), "image"))
+    recovery = "[recovery]\nrewinds = 2\nlower_rate = 0.5\n[[pilots]]"
+    recovering = plan(parse_grid(TEXT.replace("[[pilots]]", recovery, 1)), corpus)
+    for cell in [*plan(parse_grid(TEXT), corpus), *vision, *recovering]:
+        facts = cell.trunk_facts()
+        assert facts["shape"] == cell.shape.to_dict()
+        assert ("recovery" in facts) == (cell in recovering)
+        assert max(facts) < "steps"
+        assert cell.trunk == digest(facts)
+        assert cell.id == digest({**facts, "steps": cell.steps})
 
 
 def test_with_seed_shifts_every_seed_and_nothing_else(corpus: Corpus, cells: list[Cell]) -> None:

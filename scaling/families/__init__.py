@@ -26,11 +26,12 @@ Unit = Literal["token", "image", "pair"]
 
 
 class Shape(Protocol):
-    """One buildable model: what plans, tables and forecasts ask of it.
+    """One buildable model, hashable: what plans, tables and forecasts ask of it.
 
     Counts of FLOPs are for one unit of D: a token, an image, an image-text pair.
     """
 
+    def __hash__(self) -> int: ...
     @property
     def N(self) -> int: ...
     @property
@@ -86,11 +87,11 @@ def names() -> list[str]:
 
 def get(name: str) -> Family:
     """The family's module. Raises InputError listing the families there are."""
-    if name not in names():
+    if (found := _registry().get(name)) is None:
         near = get_close_matches(name, names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"unknown model family {name!r}, known: {', '.join(names())}{hint}")
-    return _registry()[name]
+    return found
 
 
 def wrong_use(family: str, examples: int, use: Use) -> tuple[str, str] | None:

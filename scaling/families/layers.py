@@ -220,11 +220,11 @@ class Layered(ABC):
         """Exact parameter counts by group; their sum is `N_total`."""
         return _by(self._listed, "group", "parameters")
 
-    @property
+    @cached_property
     def N_total(self) -> int:
         return sum(self.parameters().values())
 
-    @property
+    @cached_property
     def N(self) -> int:
         return sum(n for group, n in self.parameters().items() if group not in self.embeddings)
 
@@ -240,7 +240,11 @@ class Layered(ABC):
 
     def training_flops(self) -> int:
         """Matmul and convolution FLOPs of one unit of D, forward and backward."""
-        return sum(layer.flops + layer.backward_flops for layer in self._listed) // self.units
+        return self._example_flops // self.units
+
+    @cached_property
+    def _example_flops(self) -> int:
+        return sum(layer.flops + layer.backward_flops for layer in self._listed)
 
     def computed_flops(self, batch: int, *, remat: bool = False) -> int:
         """Matmul and convolution FLOPs that a step over `batch` units computes: beside those that

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -26,6 +26,8 @@ USUAL_BATCH_IMAGES = 128
 COST_KEYS = (
     "precision", "optimiser", "microbatch", "remat", "clip", "z_loss", "augment", "label_smoothing",
 )  # fmt: skip
+DIGITS = 16  # of an id, hexadecimal
+SHARED = 4096  # shapes and recipes whose text is kept
 USUAL_RECOVERY, ONE_DEVICE = Recovery(), Devices()
 
 Role = Literal["pilot", "target"]
@@ -60,7 +62,7 @@ class Cell:
     @property
     def context(self) -> int | None:
         """Tokens of a window; None where D counts no tokens."""
-        return self.shape.to_dict()["context"] if self.unit == "token" else None
+        return _context(self.shape) if self.unit == "token" else None
 
     @property
     def batch(self) -> int:
@@ -81,14 +83,24 @@ class Cell:
         chunks = round(self.recipe.cooldown * self.steps / CHUNK_STEPS)
         return CHUNK_STEPS * max(1 if self.recipe.cooldown else 0, chunks)
 
-    @cached_property
+    @property
     def id(self) -> str:
-        return _digest({**self.trunk_facts(), "steps": self.steps})
+        return self._digests[0]
 
-    @cached_property
+    @property
     def trunk(self) -> str:
         """Cells that share everything but their length share a trunk."""
-        return _digest(self.trunk_facts())
+        return self._digests[1]
+
+    @cached_property
+    def _digests(self) -> tuple[str, str]:
+        """Of the canonical JSON of `trunk_facts`, with `steps` and without."""
+        # `steps` is the last key in alphabetical order: most of the text is digested once.
+        run = hashlib.sha256(_object(self._trunk_json())[:-1].encode())
+        trunk = run.copy()
+        run.update(f',"steps":{self.steps}}}'.encode())
+        trunk.update(b"}")
+        return run.hexdigest()[:DIGITS], trunk.hexdigest()[:DIGITS]
 
     def use(self, on: Platform | None = None) -> Use:
         """How it is trained, as far as its memory hangs on it; on this machine's kind of device."""
@@ -97,11 +109,11 @@ class Cell:
     @property
     def timing_key(self) -> str:
         """What a step's duration depends on, besides the machine and the program."""
-        sizes = " ".join(f"{k}={v}" for k, v in sorted(self.shape.to_dict().items()))
-        recipe = _given(self.recipe)
-        dials = " ".join(f"{key}={recipe[key]}" for key in COST_KEYS if key in recipe)
         mesh = f"mesh={self.devices.data}x{self.devices.fsdp}"
-        return f"{self.family} {sizes} batch={self.batch} {dials} {mesh} eval={self.evaluate}"
+        return (
+            f"{self.family} {_sizes(self.shape)} batch={self.batch} {_dials(self.recipe)} {mesh} "
+            f"eval={self.evaluate}"
+        )
 
     def facts(self) -> dict[str, Any]:
         """The planned columns of the run table and of the record."""
@@ -110,7 +122,7 @@ class Cell:
             "trunk": self.trunk,
             "role": self.role,
             "family": self.family,
-            "config": canonical_json(self.shape.to_dict()),
+            "config": _shape_json(self.shape),
             "N": self.shape.N,
             "N_total": self.shape.N_total,
             "N_active": self.shape.N_active,
@@ -118,7 +130,7 @@ class Cell:
             "seed": self.seed,
             "learning_rate": self.recipe.learning_rate,
             "transfer": self.recipe.transfer,
-            "recipe": canonical_json(_given(self.recipe)),
+            "recipe": _recipe_json(self.recipe),
             "N_kind": "non_embedding",
             "D_kind": f"{self.unit}s",
             "C_kind": "counted",
@@ -141,19 +153,25 @@ class Cell:
     def trunk_facts(self) -> dict[str, Any]:
         """What a trunk's result depends on. What is None is left out: a key that a later version
         adds changes no cell that doesn't use it."""
-        reads = {"context": self.context, "eval_tokens": self.evaluate}
-        facts = {
-            "family": self.family,
-            "shape": self.shape.to_dict(),
-            "recipe": _given(self.recipe),
-            "seed": self.seed,
-            "data": self.data,
-            "D_unique": self.D_unique,
-            "recipe_version": RECIPE_VERSION,
+        return {name: json.loads(text) for name, text in self._trunk_json().items()}
+
+    def _trunk_json(self) -> dict[str, str]:
+        """Each of `trunk_facts` as canonical JSON, in alphabetical order. What many cells share is
+        written once."""
+        tokens = self.unit == "token"
+        changed = _recovery_json(self.recovery)
+        return {
+            "D_unique": str(self.D_unique),
+            **({"context": str(self.context)} if tokens else {}),
+            "data": json.dumps(self.data),
+            "eval_tokens" if tokens else "evaluate": str(self.evaluate),
+            "family": json.dumps(self.family),
+            "recipe": _recipe_json(self.recipe),
+            "recipe_version": str(RECIPE_VERSION),
+            **({"recovery": changed} if changed else {}),
+            "seed": str(self.seed),
+            "shape": _shape_json(self.shape),
         }
-        if changed := self.recovery.identity():
-            facts["recovery"] = changed
-        return facts | (reads if self.unit == "token" else {"evaluate": self.evaluate})
 
 
 def use_of(recipe: Recipe, devices: Devices, on: Platform | None = None) -> Use:
@@ -189,9 +207,45 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+# Plans are of thousands of cells, of few shapes and recipes.
+
+
+@lru_cache(maxsize=SHARED)
+def _shape_json(shape: families.Shape) -> str:
+    return canonical_json(shape.to_dict())
+
+
+@lru_cache(maxsize=SHARED)
+def _context(shape: families.Shape) -> int:
+    context: int = shape.to_dict()["context"]
+    return context
+
+
+@lru_cache(maxsize=SHARED)
+def _sizes(shape: families.Shape) -> str:
+    return " ".join(f"{k}={v}" for k, v in sorted(shape.to_dict().items()))
+
+
+@lru_cache(maxsize=SHARED)
+def _recipe_json(recipe: Recipe) -> str:
+    return canonical_json(_given(recipe))
+
+
+@lru_cache(maxsize=SHARED)
+def _dials(recipe: Recipe) -> str:
+    given = _given(recipe)
+    return " ".join(f"{key}={given[key]}" for key in COST_KEYS if key in given)
+
+
+@lru_cache(maxsize=SHARED)
+def _recovery_json(recovery: Recovery) -> str:
+    changed = recovery.identity()
+    return canonical_json(changed) if changed else ""
+
+
 def _given(section: BaseModel) -> dict[str, Any]:
     return {k: v for k, v in section.model_dump().items() if v is not None}
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+def _object(members: dict[str, str]) -> str:
+    return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"

@@ -17,22 +17,36 @@ from scaling.grid.data import AnyData
 from scaling.grid.rate_laws import load
 from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
 
+# Of each axis that a block gives, the value of one cell; and that with its block's number.
+Point = dict[str, Any]
+Origin = tuple[int, Point]
+
 
 def plan(grid: Grid, data: AnyData, on: Platform | None = None) -> list[Cell]:
     """Every cell of the grid, targets last. Budgets are rounded to whole chunks of steps.
 
     on: the kind of device, where it is another than this machine's.
     """
+    return [cell for cell, _ in origins(grid, data, on).values()]
+
+
+def origins(
+    grid: Grid, data: AnyData, on: Platform | None = None
+) -> dict[str, tuple[Cell, Origin]]:
+    """Every cell by its id, in the plan's order, with the point of the grid that it comes from."""
     parts: list[tuple[Role, list[Axes]]] = [("pilot", grid.pilots), ("target", grid.targets)]
-    cells = [
-        cell for role, blocks in parts for b in blocks for cell in _cells(grid, data, role, b, on)
-    ]
-    return list({cell.id: cell for cell in cells}.values())
+    found: dict[str, tuple[Cell, Origin]] = {}
+    for role, blocks in parts:
+        for number, block in enumerate(blocks):
+            for cell, point in _cells(grid, data, role, block, on):
+                # The last of equal ones, where the first stood.
+                found[cell.id] = cell, (number, point)
+    return found
 
 
 def _cells(
     grid: Grid, data: AnyData, role: Role, block: Axes, on: Platform | None
-) -> Iterator[Cell]:
+) -> Iterator[tuple[Cell, Point]]:
     """The product of one block's axes."""
     model, common = block.model or grid.model, block.recipe(grid.train)
     family = families.get(model.family)
@@ -45,25 +59,27 @@ def _cells(
             given = {own_batch: batch} if block.batches else {}
             recipe = recipe.model_copy(update={"batch": None, "batch_law": None, **given})
             cells = _of_batch(grid, data, role, block, model, recipe)
-        yield from map(_with_rate, cells)
+        at = {"batches": batch} if block.batches else {}
+        yield from ((cell, {**point, **at}) for cell, point in _with_rates(cells))
 
 
 def _of_batch_law(
     grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe, key: str
-) -> Iterator[Cell]:
+) -> Iterator[tuple[Cell, Point]]:
     """The cells of a block whose batch follows a law: each size and length has its own."""
     law = load(recipe.batch_law or recipe.rate_law or "", "batch_tokens")
     plain = recipe.model_copy(update={"batch": None, "batch_law": None})
     for one in _single(block):
-        first = next(_of_batch(grid, data, role, one, model, plain))
+        first, _ = next(_of_batch(grid, data, role, one, model, plain))
         value, told = law.at(first.facts())
         step = first.context or 1  # a batch is of whole windows
         # A run has at least two chunks of steps, and a batch no item twice.
         most = min(first.D // (2 * CHUNK_STEPS), first.D_unique) // step * step
         batch = max(step, min(step * round(value / step), most))
         told += f"; taken as {batch:,}"
-        for cell in _of_batch(grid, data, role, one, model, plain.model_copy(update={key: batch})):
-            yield replace(cell, told=(told,))
+        sized = plain.model_copy(update={key: batch})
+        for cell, point in _of_batch(grid, data, role, one, model, sized):
+            yield replace(cell, told=(told,)), point
 
 
 def _single(block: Axes) -> Iterator[Axes]:
@@ -74,14 +90,24 @@ def _single(block: Axes) -> Iterator[Axes]:
         yield block.model_copy(update={k: [v] for k, v in zip(lists, values, strict=True)})
 
 
-def _with_rate(cell: Cell) -> Cell:
-    """The cell with its learning rate as a number, where it follows a law."""
-    source = cell.recipe.rate_law
-    if source is None:
-        return cell
-    rate, told = load(source, "learning_rate").at({**cell.facts(), "B": cell.batch})
-    recipe = cell.recipe.model_copy(update={"learning_rate": rate, "rate_law": None})
-    return replace(cell, recipe=recipe, told=(*cell.told, told))
+def _with_rates(cells: Iterator[tuple[Cell, Point]]) -> Iterator[tuple[Cell, Point]]:
+    """The cells with their learning rates as numbers, where these follow a law."""
+    found: dict[Any, tuple[Recipe, str]] = {}  # the same for every seed
+    for cell, point in cells:
+        source = cell.recipe.rate_law
+        if source is None:
+            yield cell, point
+            continue
+        run = (cell.shape, cell.recipe, cell.steps, cell.D_unique)
+        if run not in found:
+            law = load(source, "learning_rate")
+            rate, told = law.at({**cell.facts(), "B": cell.batch})
+            found[run] = (
+                cell.recipe.model_copy(update={"learning_rate": rate, "rate_law": None}),
+                told,
+            )
+        recipe, told = found[run]
+        yield replace(cell, recipe=recipe, told=(*cell.told, told)), point
 
 
 def _check_devices(devices: Devices, recipe: Recipe, examples: int) -> None:
@@ -99,7 +125,7 @@ def _check_devices(devices: Devices, recipe: Recipe, examples: int) -> None:
 
 def _of_batch(
     grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe
-) -> Iterator[Cell]:
+) -> Iterator[tuple[Cell, Point]]:
     family = families.get(model.family)
     batch = batch_of(recipe, family.UNIT)
     if (every := recipe.evaluate_every) is not None and every % CHUNK_STEPS:
@@ -112,36 +138,61 @@ def _of_batch(
     _check_recovery(grid.recovery, recipe)
     evaluate = _evaluated(grid, recipe, data, model)
     uniques = [_unique(grid, recipe, data, model, asked) for asked in block.unique or (None,)]
-    for size, (unique, length), seed, rate, transfer in itertools.product(
-        _sizes(block),
-        [(u, length) for u in uniques for length in _lengths(block, family.UNIT, u)],
-        block.seeds,
-        # A rate that the block gives outranks a law.
-        [{"learning_rate": r, "rate_law": None} for r in block.learning_rates] or [{}],
-        block.transfers or [recipe.transfer],
-    ):
-        dims: dict[str, Any] = data.dims()
-        if family.UNIT == "token":
-            dims["context"] = model.context
-        make = family.from_size if "size" in size else family.from_dials
-        shape = make(**size, **dims, **model.dials)
-        use = use_of(recipe, grid.devices)
-        if wrong := families.wrong_use(model.family, batch // shape.units, use):
-            raise InputError(f"train.{wrong[0]} = {wrong[1]}")
-        _check_devices(grid.devices, recipe, batch // shape.units)
-        yield Cell(
-            role=role,
-            family=model.family,
-            shape=shape,
-            recipe=recipe.model_copy(update={"transfer": transfer, **rate}),
-            steps=_steps(length, batch, family.UNIT),
-            seed=seed,
-            data=data.fingerprint,
-            D_unique=unique,
-            evaluate=evaluate,
-            recovery=grid.recovery,
-            devices=grid.devices,
+    # What many cells share is made, checked and, later, counted once.
+    shapes = [(_shape(grid, data, model, recipe, batch, size), size) for size in _sizes(block)]
+    lengths = [
+        (unique, _steps(length, batch, family.UNIT), point)
+        for unique, asked in zip(uniques, block.unique or (None,), strict=True)
+        for length, point in _lengths(block, family.UNIT, unique, asked)
+    ]
+    # A rate that the block gives outranks a law.
+    rates = [{"learning_rate": r, "rate_law": None} for r in block.learning_rates] or [{}]
+    recipes = [
+        (
+            recipe.model_copy(update={"transfer": transfer, **rate}),
+            ({"learning_rates": rate["learning_rate"]} if rate else {})
+            | ({"transfers": transfer} if block.transfers else {}),
         )
+        for rate in rates
+        for transfer in block.transfers or [recipe.transfer]
+    ]
+    for (shape, size), (unique, steps, length), seed, (own, how) in itertools.product(
+        shapes, lengths, block.seeds, recipes
+    ):
+        yield (
+            Cell(
+                role=role,
+                family=model.family,
+                shape=shape,
+                recipe=own,
+                steps=steps,
+                seed=seed,
+                data=data.fingerprint,
+                D_unique=unique,
+                evaluate=evaluate,
+                recovery=grid.recovery,
+                devices=grid.devices,
+            ),
+            {**size, **length, "seeds": seed, **how},
+        )
+
+
+def _shape(
+    grid: Grid, data: AnyData, model: Model, recipe: Recipe, batch: int, size: Point
+) -> families.Shape:
+    """The shape of a size, checked against what its batch is trained with."""
+    family = families.get(model.family)
+    dims: dict[str, Any] = data.dims()
+    if family.UNIT == "token":
+        dims["context"] = model.context
+    ((axis, value),) = size.items()
+    make = family.from_size if axis == "sizes" else family.from_dials
+    shape = make(**{axis.removesuffix("s"): value}, **dims, **model.dials)
+    use = use_of(recipe, grid.devices)
+    if wrong := families.wrong_use(model.family, batch // shape.units, use):
+        raise InputError(f"train.{wrong[0]} = {wrong[1]}")
+    _check_devices(grid.devices, recipe, batch // shape.units)
+    return shape
 
 
 def _check_recovery(recovery: Recovery, recipe: Recipe) -> None:
@@ -153,24 +204,26 @@ def _check_recovery(recovery: Recovery, recipe: Recipe) -> None:
         raise InputError("recovery.reset_moments: sgd keeps no moments; valid with adamw and lion")
 
 
-def _sizes(block: Axes) -> list[dict[str, Any]]:
+def _sizes(block: Axes) -> list[Point]:
     return [
-        *({"size": size} for size in block.sizes),
-        *({"width": width} for width in block.widths),
-        *({"depth": depth} for depth in block.depths),
+        {axis: value} for axis in ("sizes", "widths", "depths") for value in getattr(block, axis)
     ]
 
 
-def _lengths(block: Axes, unit: Unit, unique: int) -> list[float]:
-    """D of each run, before it is rounded to whole chunks."""
+def _lengths(
+    block: Axes, unit: Unit, unique: int, asked: float | None
+) -> Iterator[tuple[float, Point]]:
+    """D of each run, before it is rounded to whole chunks, and the point that it comes from."""
+    at = {} if asked is None else {"unique": asked}
     if block.epochs is not None:
-        return [epochs * unique for epochs in block.epochs]
+        yield from ((epochs * unique, {"epochs": epochs, **at}) for epochs in block.epochs)
+        return
     name, given = ("tokens", block.tokens) if block.tokens is not None else ("images", block.images)
     assert given is not None  # the block has one of the three
     if (name == "tokens") != (unit == "token"):
         valid = "tokens" if unit == "token" else "images"
         raise InputError(f"{name} = {given}: these models count {unit}s; give {valid} or epochs")
-    return given
+    yield from ((length, {name: length, **at}) for length in given)
 
 
 def _unique(grid: Grid, recipe: Recipe, data: AnyData, model: Model, asked: float | None) -> int:

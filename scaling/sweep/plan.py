@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scaling.devices import Device
+from scaling.devices import Device, platform
 from scaling.families.memory import FLOAT32, MOMENTS, Memory, Use
 from scaling.grid import Cell
 
@@ -135,19 +135,24 @@ def trunks(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 def costs(cells: Iterable[Cell], timings: dict[str, dict[str, float]]) -> dict[str, CellCost]:
     """The cost of each cell by id; `timings` is keyed by `cell.timing_key`."""
     out = {}
+    here = platform()
+    peaks: dict[Any, Memory] = {}  # of thousands of trunks there are few shapes and uses
     for group in trunks(cells).values():
+        shape, batch, use = group[0].shape, group[0].batch, group[0].use(here)
+        if (shape, batch, use) not in peaks:
+            peaks[shape, batch, use] = shape.memory(batch, use)
+        memory, per_step = peaks[shape, batch, use], batch * shape.training_flops()
+        timing = timings.get(group[0].timing_key) if timings else None
         reached = 0
         for i, cell in enumerate(group):
-            branch = cell.steps - cell.cool_steps
-            own = max(0, branch - reached) + cell.cool_steps
+            cool = cell.cool_steps
+            branch = cell.steps - cool
+            own = max(0, branch - reached) + cool
             reached = max(reached, branch)
-            timing = timings.get(cell.timing_key)
             seconds = None
             if timing:
                 start = timing["start"] if i == 0 else 0.0
                 seconds = own * timing["step"] + timing["evaluation"] + start
-            per_step = cell.batch * cell.shape.training_flops()
-            memory = cell.shape.memory(cell.batch, cell.use())
             out[cell.id] = CellCost(cell, own, own * per_step, memory, seconds)
     return out
 
@@ -176,11 +181,3 @@ def by_length(
         weighed.append((float(weight), group))
     weighed.sort(key=lambda pair: -pair[0])
     return [group for _, group in weighed], [weight for weight, _ in weighed]
-
-
-def makespan(weights: list[float], workers: int) -> float:
-    """Wall time of trunks taken longest first by `workers` equal workers."""
-    load = [0.0] * workers
-    for weight in weights:
-        load[load.index(min(load))] += weight
-    return max(load)

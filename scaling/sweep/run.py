@@ -28,7 +28,7 @@ from scaling.train.trajectory import Trend
 
 if TYPE_CHECKING:
     from scaling.train.course import OnChunk
-    from scaling.train.engine import Outcome
+    from scaling.train.outcome import Outcome
 
 MOST_LIKE = 8  # runs whose curves make a trend
 
@@ -219,7 +219,7 @@ def _train_groups(
         local.send(Trained(cell.trunk, 0, outcome.loss, record))
 
     def on_chunk(cell: Cell) -> OnChunk:
-        return lambda chunk, findings: local.send(
+        return lambda chunk, findings, log: local.send(
             Trained(
                 cell.trunk,
                 len(chunk.loss),

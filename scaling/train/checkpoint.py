@@ -11,24 +11,27 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import warnings
+import zipfile
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
+from scaling import files
 from scaling.errors import InputError
 from scaling.train import checkpoint_sharded as sharded
 from scaling.train import distributed, mesh
-from scaling.train.course import Log, Reading, Rewind
 from scaling.train.findings import Finding
+from scaling.train.log import Log, Reading, Rewind
 from scaling.train.telemetry import packed, unpacked
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 DIGITS, BLOCK = 64, 1 << 20  # of a file's checksum; bytes that are read at once
 
@@ -59,7 +62,7 @@ class Writer:
     recipe: what the trunk's result depends on, kept beside it.
     """
 
-    def __init__(self, path: Path, recipe: Mapping[str, Any]) -> None:
+    def __init__(self, path: Place, recipe: Mapping[str, Any]) -> None:
         self.path, self.recipe = path, recipe
         self._thread: ThreadPoolExecutor | None = None
         self._writing: Future[None] | None = None
@@ -107,12 +110,12 @@ class Writer:
             self._thread.shutdown()
 
 
-def of_branch(path: Path) -> Path:
+def of_branch(path: Place) -> Place:
     """Where the branch lies that left the trunk of `path`."""
     return path.with_suffix(f".branch{path.suffix}")
 
 
-def load(path: Path, like: Any, recipe: Mapping[str, Any]) -> Stored | None:
+def load(path: Place, like: Any, recipe: Mapping[str, Any]) -> Stored | None:
     """What was saved at `path`, if anything was; every process of a run calls it.
 
     Raises DamagedError for a file that is torn, garbage or of another shape, and InputError, with
@@ -120,7 +123,7 @@ def load(path: Path, like: Any, recipe: Mapping[str, Any]) -> Stored | None:
     """
     arrays, damage = _read(path) if distributed.leads() else ({}, "")
     facts = _facts(arrays)
-    if facts.get("parts_sha256"):
+    if facts.get("parts_sha256") and isinstance(path, Path):
         parts = _parts(path) / str(facts["step"])
         damage = "" if sharded.digest(parts) == facts["parts_sha256"] else f"not as saved: {parts}"
     # Processes that went on from different steps would wait for each other for ever.
@@ -141,25 +144,23 @@ def load(path: Path, like: Any, recipe: Mapping[str, Any]) -> Stored | None:
     return _stored(path, arrays, facts, like)
 
 
-def remove(path: Path) -> None:
+def remove(path: Place) -> None:
     """Checkpoints of a trunk and its branch that nobody needs any more."""
     _drop(path)
     _drop(of_branch(path))
 
 
-def set_aside(path: Path, why: str) -> None:
+def set_aside(path: Place, why: str) -> None:
     """Rename a damaged checkpoint, with a warning: what it was of is trained again."""
     aside = path.with_name(f"{path.name}.damaged")
-    path.rename(aside)
-    warnings.warn(
-        f"{path}: damaged ({why}); kept as {aside.name}, and trained again", stacklevel=2
-    )
+    files.move(path, aside)
+    warnings.warn(f"{path}: damaged ({why}); kept as {aside.name}, and trained again", stacklevel=2)
 
 
-def _stored(path: Path, arrays: Mapping[str, Any], facts: dict[str, Any], like: Any) -> Stored:
+def _stored(path: Place, arrays: Mapping[str, Any], facts: dict[str, Any], like: Any) -> Stored:
     good = facts.pop("good")
     wanted = like if good is None else (like, like)
-    if facts.pop("parts_sha256", None) is None:
+    if facts.pop("parts_sha256", None) is None or not isinstance(path, Path):
         leaves, tree = jax.tree.flatten(wanted)
         found = [arrays[name] for name in arrays if name.startswith("leaf_")]
         if [(x.shape, x.dtype) for x in found] != [(x.shape, x.dtype) for x in leaves]:
@@ -176,10 +177,10 @@ def _stored(path: Path, arrays: Mapping[str, Any], facts: dict[str, Any], like: 
     return Stored(state=state, log=_log_of(arrays), good=snapshot, **facts)
 
 
-def _drop(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _drop(path: Place) -> None:
+    files.remove(path)
     if isinstance(path, Path):
-        shutil.rmtree(_parts(path), ignore_errors=True)
+        files.remove_folder(_parts(path))
 
 
 def _parts(path: Path) -> Path:
@@ -192,65 +193,56 @@ def _facts(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
+def _read(path: Place) -> tuple[dict[str, Any], str]:
     """The arrays of a file, none where it is missing; and what is wrong with it."""
     try:
-        file = path.open("rb") if isinstance(path, Path) else io.BytesIO(path.read_bytes())
+        with files.reading(path) as file:
+            # Nothing of it is interpreted before it has been found whole.
+            if not _whole(file):
+                return {}, "torn or garbage: its checksum is not that of its contents"
+            with np.load(file, allow_pickle=False) as stored:
+                return dict(stored), ""
     except FileNotFoundError:
         return {}, ""
-    with file:
-        size = file.seek(0, os.SEEK_END) - DIGITS
-        # Nothing of it is interpreted before that.
-        if size < 0 or _digest(file, size) != file.read():
-            return {}, "torn or garbage: its checksum is not that of its contents"
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as stored:
-            return dict(stored), ""
 
 
-def _write(path: Path, arrays: Mapping[str, Any], step: int) -> None:
+def _whole(file: IO[bytes]) -> bool:
+    """Whether the file ends in the checksum of all before it; it is left at its beginning."""
+    left, digest = file.seek(0, os.SEEK_END) - DIGITS, hashlib.sha256()
+    file.seek(0)
+    while left > 0 and (block := file.read(min(left, BLOCK))):
+        digest.update(block)
+        left -= len(block)
+    whole = left == 0 and file.read() == digest.hexdigest().encode()
+    file.seek(0)
+    return whole
+
+
+def _write(path: Place, arrays: Mapping[str, Any], step: int) -> None:
     """All of it or nothing; then the parts that it doesn't name can go."""
-    try:
-        if not isinstance(path, Path):  # an object store takes a file whole
-            buffer = io.BytesIO()
-            _fill(buffer, arrays)
-            path.write_bytes(buffer.getvalue())
-            return
-        partial = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("w+b") as file:
-                _fill(file, arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+    with files.writing(path) as file:
+        summed = _Summed(file)
+        # As `numpy.savez` does, which writes to no such file.
+        with zipfile.ZipFile(summed, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+        file.write(summed.digest.hexdigest().encode())
+    if isinstance(path, Path):
         for old in _parts(path).glob("*"):
             if old.name != str(step):
-                shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot write: {error.strerror or error}; nothing was lost"
-        ) from None
+                files.remove_folder(old)
 
 
-def _fill(file: Any, arrays: Mapping[str, Any]) -> None:
-    """The arrays, and behind them the checksum of all before it."""
-    np.savez(file, allow_pickle=False, **arrays)
-    digest = _digest(file, file.seek(0, os.SEEK_END))
-    file.write(digest)
+class _Summed(io.RawIOBase):
+    """A file that is written from its beginning to its end, and the checksum of it."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.digest = file, hashlib.sha256()
 
-def _digest(file: Any, size: int) -> bytes:
-    """Of the first `size` bytes, of a file that stands behind them afterwards."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while size > 0 and (block := file.read(min(size, BLOCK))):
-        digest.update(block)
-        size -= len(block)
-    return digest.hexdigest().encode()
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
 
 
 def _of_log(log: Log) -> dict[str, Any]:

@@ -13,28 +13,33 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from scaling.data import Corpus, Images, Pairs
 from scaling.grid import AnyData, Cell
+from scaling.train import checkpoint
 from scaling.train.course import OnChunk
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.trajectory import Trend
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 
 def train_cohort(
     groups: Sequence[Sequence[Cell]],
     data: AnyData,
     *,
-    checkpoint_path: Callable[[Cell], Path],
+    checkpoint_path: Callable[[Cell], Place],
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: Callable[[Cell], OnChunk],
+    on_damaged: Callable[[Place, str], None] = checkpoint.set_aside,
     trend: Callable[[Cell], Trend | None] = lambda cell: None,
 ) -> None:
     """Train the trunks of `groups` together; as `train_trunk` for each of them.
@@ -54,6 +59,7 @@ def train_cohort(
             checkpoint_path=checkpoint_path(cells[0]),
             on_cell=finished,
             on_chunk=on_chunk(cells[0]),
+            on_damaged=on_damaged,
             trend=trend(cells[0]),
             **make,
         )
@@ -84,6 +90,7 @@ def train_cohort(
             checkpoint_path=checkpoint_path,
             on_cell=on_cell,
             on_chunk=on_chunk,
+            on_damaged=on_damaged,
             trend=trend,
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -21,13 +20,15 @@ from scaling.train import schedule
 from scaling.train.diagnosis import Watch
 from scaling.train.findings import Finding
 from scaling.train.legs import Legs
+from scaling.train.log import Log, Reading, Rewind, faults_of
 from scaling.train.step import Program, State
 from scaling.train.stopping import Stopped
-from scaling.train.tasks import Feed, Measured
+from scaling.train.tasks import Feed
 from scaling.train.telemetry import Chunk
 from scaling.train.trajectory import BEYOND, Trend
 
-OnChunk = Callable[[Chunk, list[Finding]], None]
+# What a chunk told, what is new of it, and all that has happened so far.
+OnChunk = Callable[[Chunk, list[Finding], Log], None]
 BLOWN_UP = 10.0  # times the loss that is far from any use
 
 
@@ -38,60 +39,6 @@ class Sent(NamedTuple):
     told: Any
     rates: NDArray[np.float32]
     waited: float
-
-
-@dataclass(frozen=True)
-class Rewind:
-    """From `step` back to `to`; `why`: the finding that led to it."""
-
-    step: int
-    to: int
-    why: str
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The held-out loss after `step` steps, read in passing."""
-
-    step: int
-    measured: Measured
-
-    @property
-    def loss(self) -> float:
-        return float(self.measured["loss"].astype(np.float64).mean())
-
-
-@dataclass
-class Log:
-    """What has happened so far."""
-
-    chunks: list[Chunk] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    rewinds: list[Rewind] = field(default_factory=list)
-    held_out: dict[int, float] = field(default_factory=dict)
-    best: Reading | None = None
-    stopped_at: int | None = None  # where early stopping ended it
-    lost: str = ""  # why it had better be given up, where it goes on all the same
-    factor: float = 1.0  # of the learning rate
-    passed: int = 0  # batches that rewinds went past
-
-    def copy(self) -> Log:
-        """A branch's own log; what it has in common with the trunk's is never changed."""
-        return replace(
-            self,
-            chunks=list(self.chunks),
-            findings=list(self.findings),
-            rewinds=list(self.rewinds),
-            held_out=dict(self.held_out),
-        )
-
-    @property
-    def skipped(self) -> int:
-        return int(sum(chunk.skipped.sum() for chunk in self.chunks))
-
-    def faults(self) -> int:
-        """Skipped steps that no overflow of scaled losses explains."""
-        return sum(_faults(chunk) for chunk in self.chunks)
 
 
 class Course:
@@ -163,13 +110,15 @@ class Course:
             self._leg(last if every is None else min(last, every * (self.step // every + 1)))
             if every is not None and self.step % every == 0 and not self.failure:
                 self._take_reading()
-            if self.ended:
-                return
-            rest = self.legs.rest()
-            if rest.keep:
-                keep()
-            if rest.stop is not None:
-                raise Stopped(rest.stop, rest.keep)
+            if not self.ended:
+                self._rest(keep)
+
+    def _rest(self, keep: Callable[[], None]) -> None:
+        rest = self.legs.rest()
+        if rest.keep:
+            keep()
+        if rest.stop is not None:
+            raise Stopped(rest.stop, rest.keep)
 
     def _leg(self, last: int) -> None:
         """Steps up to `last`, or to the next rest. Each chunk is read one chunk later, so that the
@@ -223,9 +172,9 @@ class Course:
         self._read_at = now
         new = self._watch.see(chunk)
         self.log.chunks.append(chunk)
-        self._faults += _faults(chunk)
+        self._faults += faults_of(chunk)
         self.log.findings += new
-        self.on_chunk(chunk, new)
+        self.on_chunk(chunk, new, self.log)
         hopeless, lost = self._hopeless(chunk, new), self._lost(new)
         if (hopeless or lost) and self._may_rewind():
             self._rewind(chunk, hopeless or lost)
@@ -320,7 +269,3 @@ class Course:
         since = [step for step in log.held_out if step > log.best.step]
         if patience is not None and len(since) >= patience:
             log.stopped_at = self.step
-
-
-def _faults(chunk: Chunk) -> int:
-    return int(chunk.skipped.sum()) if chunk.loss_scale <= 1 else 0

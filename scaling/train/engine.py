@@ -14,73 +14,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint, distributed, mesh
-from scaling.train.course import Course, Log, OnChunk, Reading
+from scaling.train.course import Course, OnChunk
 from scaling.train.legs import Legs
-from scaling.train.measure import Cost, cost
+from scaling.train.log import Log, Reading
+from scaling.train.measure import cost
+from scaling.train.outcome import Outcome, reason, status
 from scaling.train.step import Program, State
 from scaling.train.tasks import Feed, feed_of
-from scaling.train.telemetry import Chunk
 from scaling.train.trajectory import BEYOND, Trend
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 # How XLA says that memory ran out, on every backend.
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What training one cell gave; the sweep adds the plan's facts and stores it."""
-
-    status: str  # finished, recovered (after a rewind), stopped, diverged
-    reason: str
-    loss: float
-    loss_se: float
-    train_loss: float
-    metrics: dict[str, float]  # what the task tells beside the loss
-    log: Log
-    blocks: tuple[str, ...]
-    steps: int  # that the weights behind `loss` have seen
-    best_loss: float  # the lowest held-out loss that was read
-    best_step: int
-    microbatch: int  # examples whose gradients were taken together, in the end
-    cost: Cost | None
-    seconds: float
-    cpu_seconds: float | None  # of this process, on all its cores; None where another began it
-    steps_trained: int  # own steps: the trunk segment first needed by this cell, and the cooldown
-    started_at: str
-    trained_at: str
-
-    @property
-    def chunks(self) -> list[Chunk]:
-        return self.log.chunks
-
-    @property
-    def curve(self) -> NDArray[np.float32]:
-        """[steps, 3]: loss, gradient norm, learning rate."""
-        if not self.chunks:
-            return np.zeros((0, 3), np.float32)
-        parts = [np.stack([c.loss, c.grad_norm, c.learning_rate], 1) for c in self.chunks]
-        return np.concatenate(parts).astype(np.float32)
 
 
 def train_trunk(
     cells: Sequence[Cell],
     data: AnyData,
     *,
-    checkpoint_path: Path,
+    checkpoint_path: Place,
     on_cell: Callable[[Cell, Outcome], None],
-    on_chunk: OnChunk = lambda chunk, findings: None,
-    on_damaged: Callable[[Path, str], None] = checkpoint.set_aside,
+    on_chunk: OnChunk = lambda chunk, findings, log: None,
+    on_damaged: Callable[[Place, str], None] = checkpoint.set_aside,
     trend: Trend | None = None,
     make_program: Callable[..., Program] | None = None,
     make_feed: Callable[[Cell, AnyData], Feed] | None = None,
@@ -122,9 +88,9 @@ class _Trunk:
         self,
         cell: Cell,
         feed: Feed,
-        path: Path,
+        path: Place,
         on_chunk: OnChunk,
-        on_damaged: Callable[[Path, str], None],
+        on_damaged: Callable[[Place, str], None],
         trend: Trend | None,
         make_program: Callable[..., Program] | None,
         pieces: int | None,
@@ -210,7 +176,7 @@ class _Trunk:
             trend=self.trend, legs=self.legs, **known,
         )  # fmt: skip
 
-    def _load(self, path: Path) -> checkpoint.Stored | None:
+    def _load(self, path: Place) -> checkpoint.Stored | None:
         try:
             return checkpoint.load(path, self.course.state, self.cell.trunk_facts())
         except checkpoint.DamagedError as error:
@@ -266,8 +232,8 @@ class _Trunk:
         if log.stopped_at is not None:
             stopped_before = self.stopped_with.setdefault(last.step, cell.steps) != cell.steps
         return Outcome(
-            status=_status(failure or log.lost, log, stopped_before),
-            reason=failure or log.lost or _reason(log, best),
+            status=status(failure or log.lost, log, stopped_before),
+            reason=failure or log.lost or reason(log, best),
             loss=last.loss,
             loss_se=float(losses.std(ddof=1) / losses.size**0.5),
             train_loss=train_loss,
@@ -296,24 +262,6 @@ class _Trunk:
             course.state, self.feed.held_out_arrays, self.feed.held_out()
         )
         return Reading(course.step, measured)
-
-
-def _status(failure: str, log: Log, stopped_before: bool) -> str:
-    if failure:
-        return "diverged"
-    if stopped_before:
-        return "stopped"
-    return "recovered" if log.rewinds else "finished"
-
-
-def _reason(log: Log, best: Reading) -> str:
-    """What a reader of the table must know of a run that came to an end."""
-    told = [f"rewound from step {r.step} to {r.to}: {r.why}" for r in log.rewinds]
-    if log.skipped:
-        told.append(f"{log.skipped} steps skipped: not finite")
-    if log.stopped_at is not None:
-        told.append(f"stopped early at step {log.stopped_at}: the best was at step {best.step}")
-    return "; ".join(told)
 
 
 def _more_pieces(cell: Cell, pieces: int) -> int:

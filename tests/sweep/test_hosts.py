@@ -16,7 +16,8 @@ import pytest
 from scaling.errors import InputError
 from scaling.grid import Cell, Devices, load_grid, open_data, plan
 from scaling.train import distributed
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 
 SIMULATED = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 FLOAT_ERROR = 1e-5

@@ -5,10 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from scaling.grid import Cell
-from scaling.sweep.plan import by_length, costs, makespan, trunks
+from scaling.sweep.plan import by_length, costs, trunks
 
 
 def test_trunks_hold_their_cells_shortest_first(cells: list[Cell]) -> None:
@@ -50,14 +48,6 @@ def test_longest_trunks_come_first_and_fill_the_workers(cells: list[Cell]) -> No
     assert weights == sorted(weights, reverse=True)
     assert sum(map(len, groups)) == len(cells)
     assert [g[0].shape.to_dict()["width"] for g in groups] == [16, 16, 8, 8]
-
-
-@pytest.mark.parametrize(
-    ("weights", "workers", "seconds"),
-    [([5, 4, 3, 2], 2, 7), ([5, 4, 3, 2], 1, 14), ([5], 4, 5), ([3, 3, 2, 2, 2], 2, 7)],
-)
-def test_makespan(weights: list[float], workers: int, seconds: float) -> None:
-    assert makespan(weights, workers) == seconds
 
 
 def test_planning_imports_no_jax() -> None:

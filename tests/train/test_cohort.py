@@ -15,7 +15,8 @@ from scaling.grid import CHUNK_STEPS, Cell, Devices
 from scaling.sweep.cohorts import LARGEST, cohorts
 from scaling.train import cohort, step
 from scaling.train.cohort import train_cohort
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 
 # Products over members are computed in another order.
 FLOAT_ERROR = 2e-5
@@ -41,7 +42,7 @@ def together(groups: list[list[Cell]], corpus: Corpus, folder: Path) -> dict[str
         corpus,
         checkpoint_path=lambda cell: folder / f"{cell.trunk}.npz",
         on_cell=lambda cell, outcome: found.update({cell.id: outcome}),
-        on_chunk=lambda cell: lambda chunk, findings: None,
+        on_chunk=lambda cell: lambda chunk, findings, log: None,
     )
     return found
 

@@ -14,10 +14,11 @@ from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell
 from scaling.sweep.plan import CellCost, costs
 from scaling.train import checkpoint
-from scaling.train.course import Log, Reading
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
 from scaling.train.findings import Finding
+from scaling.train.log import Log, Reading
 from scaling.train.next_token import evaluation_windows
+from scaling.train.outcome import Outcome
 from scaling.train.schedule import rates
 from scaling.train.step import Program
 from scaling.train.telemetry import Chunk

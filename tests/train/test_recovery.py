@@ -16,7 +16,8 @@ from scaling.data import Corpus
 from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell, Recovery
 from scaling.train import legs, schedule
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 from scaling.train.trajectory import Trend
 
@@ -136,7 +137,7 @@ def test_a_checkpoint_in_mid_trunk_changes_no_bit(
     monkeypatch.setattr(legs, "REST_SECONDS", 0.0)  # a checkpoint after each chunk
     seen = 0
 
-    def die(chunk: Any, findings: Any) -> None:
+    def die(chunk: Any, findings: Any, log: Any) -> None:
         nonlocal seen
         seen += 1
         if seen == 7:

@@ -78,6 +78,9 @@ class Executor(FuturesExecutor, ABC):
     grain_seconds: ClassVar[float] = 0.0
     # How many calls of one device run at once; None: as many as the cluster has room for.
     slots: int | None = None
+    # Whether what calls send arrives, and calls that hang are found; else the driver looks at the
+    # store's claims, and `end`s what shows no life.
+    speaks: ClassVar[bool] = True
     on_message: OnMessage | None = None
 
     @abstractmethod
@@ -91,8 +94,13 @@ class Executor(FuturesExecutor, ABC):
         return self.submit_all([Call(fn, args)])[0]
 
     @abstractmethod
-    def end(self, future: Future[Any]) -> None:
-        """End a call that runs, its worker if need be: its future then raises `LostError`."""
+    def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
+        """End a call that runs, its worker if need be: its future then raises `LostError` with this
+        label and these words."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Let go; of what still runs, too, if the block was left by an error."""
+        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     @abstractmethod
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
