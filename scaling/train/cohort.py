@@ -23,6 +23,7 @@ from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint
 from scaling.train.course import OnChunk
 from scaling.train.engine import train_trunk
+from scaling.train.kept import HERE
 from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 from scaling.train.tasks import Feed, feed_of
@@ -77,7 +78,7 @@ def train_cohort(
     # A stream's batches come one by one: its runs stay apart.
     if len(groups) == 1 or not isinstance(data, Corpus | Images | Pairs):
         for cells in groups:
-            alone(cells)
+            alone(cells, make_program=HERE.program, make_feed=HERE.feed)
         return
     with ThreadPoolExecutor(len(groups), "member") as threads:
         fitted = list(threads.map(member, groups))
@@ -106,7 +107,7 @@ class Cohort:
         self.size = self.live = members
         self._lock = threading.Lock()
         self._together: Together | None = None
-        self._data: tuple[Any, Any] | None = None
+        self._feed: Feed | None = None
 
     def program(self, *args: Any, pieces: int | None = None, **kwargs: Any) -> Program:
         """One member's: its chunks are taken with those of all others."""
@@ -114,7 +115,7 @@ class Cohort:
             raise CrowdedError
         with self._lock:
             if self._together is None:
-                program = Program(*args, **kwargs)
+                program = HERE.program(*args, **kwargs)
                 assert program.blocks  # its own methods find them: a copy must have them
                 self._together = Together(program, self)
         own = copy.copy(self._together.program)
@@ -124,10 +125,8 @@ class Cohort:
     def feed(self, cell: Cell, data: AnyData) -> Feed:
         """One member's; its arrays lie on the device once for all."""
         with self._lock:
-            feed = feed_of(cell, data)
-            self._data = self._data or (feed.arrays, feed.held_out_arrays)
-            feed.arrays, feed.held_out_arrays = self._data
-        return feed
+            self._feed = feed_of(cell, data, self._feed)
+            return self._feed
 
     def leave(self) -> None:
         """One member has ended: nobody waits for it any more."""
