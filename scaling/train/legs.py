@@ -68,7 +68,7 @@ class Legs:
         ahead = min(ahead, 2 * self._agreed)
         mine = np.array([why is not None, keep, saves, ahead], np.int32)
         told = distributed.gathered(mine)
-        self._agreed = int(told[0, 3])
+        self._agreed, saves = int(told[0, 3]), bool(told[:, 2].all())
         if told[:, 0].any():
-            why = why or "another process of this run was asked to stop"
-        return why, bool(told[0, 1]), bool(told[:, 2].all())
+            stopping.ask("another process of this run was asked to stop", save=saves)
+        return stopping.asked(), bool(told[0, 1]), saves

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+MEANS = ("loss", "grad_norm", "learning_rate")  # of a chunk's steps, in a curve
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,11 @@ def frame(
     passing.
     """
     steps = np.array([chunk.last_step for chunk in chunks], int)
+    averages = [means(chunk) for chunk in chunks]
     columns: dict[str, Any] = {
         "step": steps,
         f"{unit}s": steps * batch,
-        "loss": _floats(_mean(c.loss, c.skipped) for c in chunks),
-        "grad_norm": _floats(_mean(c.grad_norm, c.skipped) for c in chunks),
-        "learning_rate": _floats(c.learning_rate.mean() for c in chunks),
+        **{name: _floats(told[name] for told in averages) for name in MEANS},
         "skipped": np.array([c.skipped.sum() for c in chunks], int),
         "nonfinite": np.array([c.nonfinite.sum() for c in chunks], int),
         "attention_logit": np.array([c.attention_logit for c in chunks]),
@@ -106,6 +106,15 @@ def frame(
 
 def _floats(values: Iterable[Any]) -> Floats:
     return np.array(list(values), np.float32)
+
+
+def means(chunk: Chunk) -> dict[str, float]:
+    """`MEANS` over the chunk's steps; skipped ones are left out where others are there."""
+    return {
+        "loss": float(_mean(chunk.loss, chunk.skipped)),
+        "grad_norm": float(_mean(chunk.grad_norm, chunk.skipped)),
+        "learning_rate": float(chunk.learning_rate.mean()),
+    }
 
 
 def _mean(values: Floats, skipped: NDArray[np.bool_]) -> np.float32:

@@ -27,7 +27,6 @@ from scaling.train.schedule import rates
 from scaling.train.step import Program
 from scaling.train.telemetry import Chunk
 
-
 # Programs of one shape are the same in all tests of this file, but where they are spied on.
 KEPT = Kept()
 
@@ -130,9 +129,7 @@ def test_a_cell_shorter_than_the_checkpoint_starts_anew(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_trunk(
-            [cell], corpus, checkpoint_path=path, on_cell=stop, make_program=KEPT.program
-        )
+        train_trunk([cell], corpus, checkpoint_path=path, on_cell=stop, make_program=KEPT.program)
     short = replace(cell, steps=4 * CHUNK_STEPS)
     found = train([short, cell], corpus, path)
     expected = train([short, cell], corpus, tmp_path / "other.npz")
@@ -216,9 +213,7 @@ def test_a_model_that_breaks_in_its_last_step_is_no_result(
     assert f"after step {cell.steps}" in outcome.reason
 
 
-def test_one_program_serves_trunk_and_branches(
-    cell: Cell, corpus: Corpus, tmp_path: Path
-) -> None:
+def test_one_program_serves_trunk_and_branches(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
     programs: list[Program] = []
 
     class Spied(Program):
