@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint, distributed, mesh
 from scaling.train.course import Course, OnChunk
@@ -35,8 +34,8 @@ from scaling.train.trajectory import BEYOND, Trend
 if TYPE_CHECKING:
     from scaling.files import Place
 
-# How XLA says that memory ran out, on every backend.
-OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+# How XLA says that memory ran out: a device's, and a CPU's.
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 
 def train_trunk(
@@ -56,7 +55,7 @@ def train_trunk(
     on_damaged: puts away a checkpoint that can't be read, with the reason; what it was of is
     trained again. trend: how the loss of other runs of their size falls; one that is far behind is
     told. Where the device's memory doesn't suffice, the batch is taken in more and smaller pieces.
-    Raises InputError where no smaller ones are left, and `stopping.Stopped` once it has stopped as
+    Raises MemoryError where no smaller ones are left, and `stopping.Stopped` once it has stopped as
     asked.
     """
     with mesh.over(cells[0].devices):
@@ -72,7 +71,7 @@ def train_trunk(
                     trunk.writer.drop_branch()
                     del left[0]
             except jax.errors.JaxRuntimeError as error:
-                if OUT_OF_MEMORY not in str(error):
+                if not any(told in str(error) for told in OUT_OF_MEMORY):
                     raise
                 pieces = _more_pieces(left[0], trunk.program.pieces)
             finally:
@@ -270,7 +269,7 @@ def _more_pieces(cell: Cell, pieces: int) -> int:
     for more in range(2 * pieces, examples + 1):
         if examples % more == 0 and cell.unit != "pair":
             return more
-    raise InputError(
+    raise MemoryError(
         f"cell {cell.id}: out of memory with {examples // pieces} of {examples} examples at a time"
         + (": pairs are told apart within a whole batch" if cell.unit == "pair" else "")
         + '; give a smaller batch, or remat = "blocks"'
