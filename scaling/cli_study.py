@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,9 +151,14 @@ def _run_together(
     console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
     hosts.join(where, planned.cells)
     if where.process:
-        hosts.follow(planned.cells, planned.data, folder)
+        with _stoppable():
+            hosts.follow(planned.cells, planned.data, folder)
     else:
-        _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+        try:
+            _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+        except typer.Exit:  # stopped, and the others with it: they wait for more
+            hosts.dismiss()
+            raise
         hosts.dismiss()
 
 
@@ -181,10 +187,9 @@ def _run(
 def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Executor]) -> None:
     from scaling.study import prove, run_study
     from scaling.sweep.live import display
-    from scaling.train.stopping import Stopped
 
     screen = console()
-    try:
+    with _stoppable():
         run_study(
             planned,
             grid,
@@ -192,6 +197,18 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             start=start,
             show=lambda title, cells, known: display(screen, title, cells, known),
         )
+    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
+    if planned.part("target"):
+        _print_proof(screen, prove(folder))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """What is stopped as asked is no error; it has a shell's exit code all the same."""
+    from scaling.train.stopping import Stopped
+
+    try:
+        yield
     except Stopped as stopped:
         typer.echo(
             f"scaling: {stopped}: stopped; what finished is stored, what was on its way is "
@@ -199,9 +216,6 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             err=True,
         )
         raise typer.Exit(SIGTERM_CODE if "SIGTERM" in str(stopped) else SIGINT_CODE) from None
-    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
-    if planned.part("target"):
-        _print_proof(screen, prove(folder))
 
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:

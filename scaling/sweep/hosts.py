@@ -7,7 +7,7 @@ tells the others which ones come; then all train them, in step.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +63,19 @@ def dismiss() -> None:
 
 def follow(cells: Sequence[Cell], data: AnyData, folder: Place) -> None:
     """Train what the leader says, until it says no more. `folder`: the study's, on a file system
-    that all processes share: each writes its part of a checkpoint there, and nothing else."""
+    that all processes share: each writes its part of a checkpoint there, and nothing else.
+
+    Raises `stopping.Stopped`, as the leader does, once any of the processes was asked to stop.
+    """
+    with stopping.catch():
+        _follow({cell.id: cell for cell in cells}, data, Store(folder))
+    if (why := stopping.asked()) is not None:
+        raise stopping.Stopped(why, saved=True)
+
+
+def _follow(planned: Mapping[str, Cell], data: AnyData, store: Store) -> None:
     from scaling.train.engine import train_trunk
 
-    planned, store = {cell.id: cell for cell in cells}, Store(folder)
     while ids := _told([]):
         if unknown := [each for each in ids if each not in planned]:
             raise InputError(

@@ -17,7 +17,7 @@ import pytest
 from scaling.data import Corpus
 from scaling.grid import CHUNK_STEPS, Cell, Recovery
 from scaling.sweep.plan import costs
-from scaling.train import legs, schedule, stopping
+from scaling.train import distributed, legs, schedule, stopping
 from scaling.train.cohort import train_cohort
 from scaling.train.engine import train_trunk
 from scaling.train.kept import Kept
@@ -286,3 +286,39 @@ def test_a_run_rests_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     assert steps.rest() == (True, "enough")
     stopping.ask("taken over", save=False)
     assert steps.rest() == (False, "taken over")
+
+
+def test_processes_rest_at_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each would do is made known to all: here the other one's word is written down."""
+    others: list[int] = []
+    monkeypatch.setattr(distributed, "joined", lambda: True)
+    monkeypatch.setattr(
+        distributed, "gathered", lambda mine: np.array([others, mine], np.int32)
+    )  # fmt: skip
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    run = legs.Legs()
+
+    def leg() -> int:
+        run.begin()
+        taken = 0
+        while run.more():
+            taken += 1
+        return taken
+
+    assert leg() == 1  # until a chunk's time is known
+    now, others[:] = 1000.0, [False, False, True, 5]
+    assert run.rest() == (False, None)  # its own clock says a minute is over: process 0's doesn't
+    assert leg() == 5
+    others[:] = [False, True, True, 7]
+    assert run.rest() == (True, None)
+    assert leg() == 7
+    others[:] = [True, False, True, 7]
+    told = "another process of this run was asked to stop"
+    assert run.rest() == (True, told)
+    assert stopping.asked() == told  # here, too: its process ends with the other
+    stopping.clear()
+    others[:] = [True, False, False, 7]
+    assert run.rest() == (False, told)
+    stopping.clear(process=False)
+    assert stopping.asked() is None  # only that run was let go of
