@@ -17,6 +17,7 @@ from scaling.cli_options import (
     place_of,
     planned_study,
 )
+from scaling.errors import InputError
 from scaling.terminal import console, show_json
 
 if TYPE_CHECKING:
@@ -149,6 +150,12 @@ def _run_together(
     planned, _ = planned_study(grid, seed, 1, measure=False)
     folder = out or Path("out") / planned.grid.name
     console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
+    planned = planned.at_rates(folder)
+    if planned.rungs:
+        raise InputError(
+            f'{grid}: learning_rate = "tune": several processes train a study whose rate is known; '
+            "tune it with one first, in the same --out"
+        )
     hosts.join(where, planned.cells)
     if where.process:
         with _stoppable():
@@ -176,16 +183,21 @@ def _run(
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
     planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
     folder = out or Path("out") / planned.grid.name
+    planned = planned.at_rates(folder)
+    cells = f"{len(planned.cells)} cells"
+    if planned.rungs:
+        cells += f" and {sum(map(len, planned.tuning))} or so to tune their learning rate"
     where = f"{slots} workers, predicted training time {clock(planned.wall_seconds(slots) or 0)}"
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
-    screen.print(f"{len(planned.cells)} cells, {where}, folder {folder}", soft_wrap=True)
+    screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
     _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers))
     return folder
 
 
 def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Executor]) -> None:
     from scaling.study import prove, run_study
+    from scaling.sweep import tuning
     from scaling.sweep.live import display
 
     screen = console()
@@ -197,6 +209,8 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             start=start,
             show=lambda title, cells, known: display(screen, title, cells, known),
         )
+    for found in tuning.kept(folder) or () if planned.tuning else ():
+        screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
         _print_proof(screen, prove(folder))
