@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -56,13 +55,15 @@ class Store:
         grid_text: str,
         facts: Mapping[str, Any],
         known: Mapping[str, CellCost] | None = None,
+        *,
+        tell: bool = True,
     ) -> Changes:
         """Make the folder or take up the study in it; several drivers may do so at once.
 
         known: what each planned cell costs, for `plan.parquet`. A grid may grow or change between
         calls, since what is trained is kept by cell: which cells are new, gone or changed is
-        returned, and said on the log. Once a forecast is written, its grid is fixed. Raises
-        InputError if the folder belongs to another study or to something else.
+        returned, and said on the log (unless `tell` is False). Once a forecast is written, its grid
+        is fixed. Raises InputError if the folder belongs to another study or to something else.
         """
         marker = self.folder / MARKER
         # A start that was killed may have left the grid alone: that is no foreign folder.
@@ -90,7 +91,7 @@ class Store:
         if not same:
             files.write(self.folder / GRID, grid_text.encode())
             write_json(marker, now)
-        if found:
+        if found and tell:
             log.warning("%s: %s", self.folder, found)
         return found
 
@@ -99,8 +100,8 @@ class Store:
         if not files.exists(self.folder / MARKER):
             raise InputError(f"{self.folder}: no study here ({MARKER} is missing)")
 
-    def checkpoint(self, trunk: str) -> Path:
-        return self.folder / "trunks" / f"{_named(trunk)}.npz"  # type: ignore[return-value]  # until training takes URLs
+    def checkpoint(self, trunk: str) -> Place:
+        return self.folder / "trunks" / f"{_named(trunk)}.npz"
 
     def cell_folder(self, cell_id: str) -> Place:
         return self.folder / "cells" / _named(cell_id)
@@ -190,9 +191,9 @@ class Store:
         """What was found damaged, and lies aside."""
         return quarantined(self.folder)
 
-    def set_aside(self, path: Place, of: str, why: str) -> Quarantined | None:
-        """Move what is damaged into quarantine. of: the id of its cell or trunk."""
-        return set_aside(self.folder, path, of, why)
+    def damaged_checkpoint(self, path: Place, why: str) -> None:
+        """Move a checkpoint that is damaged into quarantine: its trunk starts again."""
+        set_aside(self.folder, path, path.name.partition(".")[0], why)
 
     def clean(self) -> None:
         """Drop what interrupted writes of processes that are gone left behind, and an empty folder
@@ -205,7 +206,7 @@ class Store:
 
     def _set_aside(self, cell_id: str, error: DamagedError) -> None:
         why = f"{error.path.name}: {error.why}"
-        self.set_aside(self.cell_folder(cell_id), cell_id, why)
+        set_aside(self.folder, self.cell_folder(cell_id), cell_id, why)
 
     def _holds(self, name: str, data: bytes) -> bool:
         try:

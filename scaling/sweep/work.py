@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,9 @@ from scaling.train.trajectory import Trend
 
 if TYPE_CHECKING:
     from scaling.files import Place
-    from scaling.train.course import Log, OnChunk
-    from scaling.train.engine import Outcome
+    from scaling.train.course import OnChunk
+    from scaling.train.log import Log
+    from scaling.train.outcome import Outcome
     from scaling.train.telemetry import Chunk
 
 # The cells of one trunk; trunks that train as one program.
@@ -175,6 +177,7 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
             groups,
             _data(order),
             checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
+            on_damaged=store.damaged_checkpoint,
             on_cell=on_cell,
             on_chunk=on_chunk,
             trend=lambda cell: _trend(store, order.like[cell.trunk]),
@@ -237,11 +240,20 @@ def _trend(store: Store, like: list[str]) -> Trend | None:
     """How the loss of finished runs of one size falls; None of fewer than two."""
     curves = []
     for run in like:
-        record = store.record(run)
-        if record is not None and record["status"] == "finished":
-            curve = store.curve(run)
-            curves.append((curve["step"].tolist(), curve["loss"].tolist()))
+        with suppress(LookupError):
+            curves.append(_curve(store.folder, run))
     return Trend.of(curves) if len(curves) > 1 else None
+
+
+@lru_cache(maxsize=256)
+def _curve(folder: Place, run: str) -> tuple[list[int], list[float]]:
+    """Steps and losses of a run, read once; LookupError while it is not finished."""
+    store = Store(folder)
+    record = store.record(run)
+    if record is None or record["status"] != "finished":
+        raise LookupError(run)
+    curve = store.curve(run)
+    return curve["step"].tolist(), curve["loss"].tolist()
 
 
 def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Place) -> dict[str, Any]:
