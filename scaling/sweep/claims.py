@@ -22,11 +22,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.errors import InputError
-from scaling.sweep.files import create, names, read, remove, write
+from scaling.files import create, names, read, remove, write
 from scaling.train import stopping
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 60.0
@@ -34,8 +37,8 @@ LEASE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Seen:
-    """A claim as its file tells it. facts: the holder, `beat`, `cpu` (its process's seconds so far),
-    and how far the work is."""
+    """A claim as its file tells it. facts: the holder, `beat`, `cpu` (seconds that its process has
+    used so far), and how far the work is."""
 
     trunk: str
     number: int
@@ -43,7 +46,8 @@ class Seen:
 
     @property
     def holder(self) -> Mapping[str, Any]:
-        return dict(self.facts.get("holder") or {})
+        holder = self.facts.get("holder")
+        return holder if isinstance(holder, dict) else {}
 
 
 @dataclass
@@ -64,30 +68,28 @@ class Claims:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Place,
         *,
         beat_seconds: float = BEAT_SECONDS,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
     ) -> None:
         self.folder = folder / "claims"
-        self.beat_seconds, self.lease_seconds = beat_seconds, lease_seconds
+        self.beat_seconds = beat_seconds
+        self.lease_seconds = LEASE_SECONDS if lease_seconds is None else lease_seconds
         # When each claim that was looked at last changed, by our own clock.
         self._changed: dict[tuple[str, int], tuple[Any, float]] = {}
 
     def all(self) -> dict[str, Seen]:
         """The newest claim of each trunk that has one."""
-        newest: dict[str, int] = {}
-        for name in names(self.folder):
-            trunk, _, number = name.rpartition(".")
-            if trunk and number.isdigit():
-                newest[trunk] = max(int(number), newest.get(trunk, 0))
-        seen = (self._read(trunk, number) for trunk, number in newest.items())
+        seen = (self._read(trunk, number) for trunk, number in self._newest().items())
         return {one.trunk: one for one in seen if one is not None}
 
     def of(self, trunk: str) -> Seen | None:
         """The newest claim of one trunk."""
         own = [name for name in names(self.folder) if name.rpartition(".")[0] == trunk]
-        numbers = [int(name.rpartition(".")[2]) for name in own if name.rpartition(".")[2].isdigit()]
+        numbers = [
+            int(name.rpartition(".")[2]) for name in own if name.rpartition(".")[2].isdigit()
+        ]
         return self._read(trunk, max(numbers)) if numbers else None
 
     def is_dead(self, seen: Seen) -> bool:
@@ -145,7 +147,7 @@ class Claims:
         while mine and not done.wait(self.beat_seconds):
             beat += 1
             # A disk that refuses makes the claim look dead in time: that is no harm done.
-            with suppress(OSError, InputError):
+            with suppress(InputError):
                 newest = self.all()
                 for claim in mine:
                     seen = newest.get(claim.trunk)
@@ -154,14 +156,25 @@ class Claims:
                         return
                     write(self._path(claim.trunk, claim.number), _told(claim, beat))
 
+    def _newest(self) -> dict[str, int]:
+        """The highest number of each trunk's claims."""
+        newest: dict[str, int] = {}
+        for name in names(self.folder):
+            trunk, _, number = name.rpartition(".")
+            if trunk and number.isdigit():
+                newest[trunk] = max(int(number), newest.get(trunk, 0))
+        return newest
+
     def _read(self, trunk: str, number: int) -> Seen | None:
         try:
             facts = json.loads(read(self._path(trunk, number)))
-        except (OSError, ValueError):  # released meanwhile, or no claim of ours
-            return None
-        return Seen(trunk, number, facts) if isinstance(facts, dict) else None
+        except FileNotFoundError:
+            return None  # released meanwhile
+        except (InputError, ValueError):
+            facts = {}  # damaged: nobody writes it anew, so that it dies in its time
+        return Seen(trunk, number, facts if isinstance(facts, dict) else {})
 
-    def _path(self, trunk: str, number: int) -> Path:
+    def _path(self, trunk: str, number: int) -> Place:
         return self.folder / f"{trunk}.{number}"
 
 
@@ -197,7 +210,7 @@ def _machine() -> str | None:
     None where the system doesn't say."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     return None
 
 

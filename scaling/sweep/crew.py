@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from scaling.errors import InputError
 from scaling.sweep.executors.contract import Call, Executor, LostError
+
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -63,40 +65,40 @@ class Crew:
         """Those on their way."""
         return dict(self._calls)
 
-    def look(self, seconds: float) -> list[Ended]:
+    def ends(self) -> Iterator[Ended]:
+        """All of them, as they end."""
+        while self.busy:
+            yield from self.look(LOOK_SECONDS)
+
+    def look(self, seconds: float) -> Iterator[Ended]:
         """The calls that ended; waits so long for the first of them."""
         done, _ = wait(self._calls, seconds, FIRST_COMPLETED)
-        ended, again = [], []
-        for future in done:
+        again: list[Call] = []
+        # What went well first: an error that ends all must not hide it.
+        for future in sorted(done, key=lambda f: f.cancelled() or f.exception() is not None):
             call = self._calls.pop(future)
             try:
-                ended.append(Ended(call, future.result()))
-            except (InputError, CancelledError):
-                raise
+                yield Ended(call, future.result())
             except LostError as lost:
-                if lost.label == "preempted":
+                if lost.label == "preempted" or self._may_again(call):
                     again.append(call)
                 else:
-                    self._count(call, lost.label, lost.told, ended, again)
+                    yield self._lost(call, lost.label, lost.told)
+            except (InputError, CancelledError):
+                raise
             except Exception as error:
                 if not self.errors_are_lost:
                     raise
-                self._count(call, "error", str(error), ended, again)
+                if self._may_again(call):
+                    again.append(call)
+                else:
+                    yield self._lost(call, "error", str(error))
         if again:
             self.add(again)
-        return ended
 
-    def _count(
-        self,
-        call: Call,
-        label: Literal["killed", "hung", "error"],
-        told: str,
-        ended: list[Ended],
-        again: list[Call],
-    ) -> None:
-        key = self.key(call)
-        self._attempts[key] += 1
-        if self._attempts[key] <= self.retries:
-            again.append(call)
-        else:
-            ended.append(Ended(call, lost=Lost(label, told, self._attempts[key])))
+    def _may_again(self, call: Call) -> bool:
+        self._attempts[self.key(call)] += 1
+        return self._attempts[self.key(call)] <= self.retries
+
+    def _lost(self, call: Call, label: Literal["killed", "hung", "error"], told: str) -> Ended:
+        return Ended(call, lost=Lost(label, told, self._attempts[self.key(call)]))

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scaling.grid import Cell
 from scaling.sweep.plan import CellCost
-from scaling.sweep.run import Trained
+from scaling.sweep.work import Trained
 
 
 @contextmanager
@@ -48,6 +48,8 @@ def display(
         state["seen"] += seen
         state["flops"] += seen * cell.shape.training_flops()
         spent = time.monotonic() - began
+        if event.warning:
+            console.print(f"  {event.warning}", highlight=False, soft_wrap=True)
         for finding in event.findings:
             console.print(f"  {_name(cell)}: {finding}", highlight=False, soft_wrap=True)
         if event.record is not None:

@@ -12,26 +12,31 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from scaling import devices
 from scaling.errors import InputError
 from scaling.grid import Cell, Data, canonical_json, open_data
+from scaling.sweep import worker
 from scaling.sweep.claims import Claims
 from scaling.sweep.cohorts import cohorts
-from scaling.sweep.crew import Crew, Ended, Lost
+from scaling.sweep.crew import LOOK_SECONDS, Crew, Ended, Lost
 from scaling.sweep.executors.contract import Call, Executor, Needs
 from scaling.sweep.lost import give_up
 from scaling.sweep.onlook import Onlooker
 from scaling.sweep.plan import CellCost, by_length, costs
+from scaling.sweep.schedule import needs
 from scaling.sweep.store import Store
+from scaling.sweep.trackers import Specs
 from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
 from scaling.train import stopping
 
 MOST_LIKE = 8  # runs whose curves make a trend
-LOOK_SECONDS = 0.2
 
 
 def train(
@@ -42,11 +47,14 @@ def train(
     *,
     timings: dict[str, dict[str, float]],
     on_event: Callable[[Trained], None] = lambda event: None,
+    study: str = "",
+    trackers: Specs = MappingProxyType({}),
 ) -> None:
     """Train every cell of `cells` that the store lacks, or that failed.
 
     Records are stored by the workers, and for cells whose workers die or hang at every attempt,
-    here. Raises `stopping.Stopped` where this process is asked to stop meanwhile.
+    here. study: its name, for the trackers, which `trackers.ready` made. Raises `stopping.Stopped`
+    where this process is asked to stop meanwhile.
     """
     known = costs(cells, timings)
     done = store.done(cells)
@@ -60,7 +68,10 @@ def train(
     # On a CPU a program of several runs loses to one after another (benchmarks/cohort.py).
     alone = (executor.platform or devices.platform()) == "cpu"
     together = [[group] for group in left] if alone else cohorts(left)
-    driver = _Driver(cells, data, store, executor, known, on_event)
+    common = partial(
+        Order, data=data, folder=str(store.folder), study=study, trackers=dict(trackers)
+    )
+    driver = _Driver(cells, store, executor, known, on_event, common)
     with stopping.catch():
         driver.drive(together)
     store.clean()
@@ -72,22 +83,20 @@ class _Driver:
     def __init__(
         self,
         cells: Sequence[Cell],
-        data: Data,
         store: Store,
         executor: Executor,
         known: dict[str, CellCost],
         on_event: Callable[[Trained], None],
+        order: Callable[..., Order],
     ) -> None:
-        self.data, self.store, self.executor, self.known = data, store, executor, known
+        self.store, self.executor, self.known, self.order = store, executor, known, order
         self.like = _like(cells)
         recovery = cells[0].recovery
         self.claims = Claims(store.folder)
         by_trunk: dict[str, list[Cell]] = defaultdict(list)
         for cell in cells:
             by_trunk[cell.trunk].append(cell)
-        self.onlooker = Onlooker(
-            store, self.claims, by_trunk, on_event, recovery.hang_seconds
-        )
+        self.onlooker = Onlooker(store, self.claims, by_trunk, on_event, recovery.hang_seconds)
         self.thread = threading.current_thread()
         self.messages: queue.SimpleQueue[Trained] = queue.SimpleQueue()
         executor.on_message = self._message
@@ -101,19 +110,19 @@ class _Driver:
         while self.crew.busy or self.elsewhere:
             if (why := stopping.asked()) is not None:
                 raise stopping.Stopped(why, saved=True)
-            ended = self._look()
-            self._hear()
-            for one in ended:
+            for one in self._look():
+                self._hear()
                 self._ended(one)
+            self._hear()
             if self.onlooker.look(self._watched()):
                 self._end_what_shows_no_life()
                 self._take_up()
 
-    def _look(self) -> list[Ended]:
-        if not self.crew.busy:
+    def _look(self) -> Iterator[Ended]:
+        if self.crew.busy:
+            yield from self.crew.look(LOOK_SECONDS)
+        else:
             time.sleep(LOOK_SECONDS)
-            return []
-        return self.crew.look(LOOK_SECONDS)
 
     def _message(self, event: Trained) -> None:
         """From the executor, often in a thread of its own: it is told in this one."""
@@ -183,19 +192,15 @@ class _Driver:
         cells = [cell for cohort in together for group in cohort for cell in group]
         known = {cell.id: self.known[cell.id] for cell in cells}
         like = {cell.trunk: self.like[cell.trunk] for cell in cells}
-        order = Order(
-            tuple(together), self.data, str(self.store.folder), known, like, dead or {}
-        )
+        order = self.order(tuple(together), known=known, like=like, dead=dead or {})
         seconds = [cost.seconds for cost in known.values()]
-        hosts = cells[0].devices.hosts
-        needs = Needs(
-            devices=cells[0].devices.count // hosts,
-            processes=hosts,
+        whole = replace(
+            needs(cells[0], known[cells[0].id], cells[0].devices.hosts),
             seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
             memory_bytes=max(cost.memory_bytes for cost in known.values()),
         )
         label = f"{cells[0].family}-{cells[0].shape.N}-{cells[0].trunk[:6]}"
-        return Call(work, (order,), needs, label)
+        return Call(work, (order,), whole, label)
 
     def _bundles(self, together: Sequence[Cohort]) -> list[list[Cohort]]:
         """Cohorts by order: one in each, or as many as make a call worth its start."""
@@ -265,13 +270,12 @@ def calibrate(
                 for cell in missing.values()
             ]
         )
-        while crew.busy:
-            for ended in crew.look(LOOK_SECONDS):
-                if ended.lost is not None:
-                    raise InputError(_refusal(ended.lost))
-                # At once: what an interrupted calibration has measured is not measured again.
-                timings.update([ended.value])
-                stopwatch.remember(dict([ended.value]))
+        for ended in crew.ends():
+            if ended.lost is not None:
+                raise InputError(_refusal(ended.lost))
+            # At once: what an interrupted calibration has measured is not measured again.
+            timings.update([ended.value])
+            stopwatch.remember(dict([ended.value]))
     return timings
 
 
@@ -298,5 +302,6 @@ def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
     from scaling.train import calibrate as stopwatch
     from scaling.train.measure import peak_flops
 
-    peak_flops(cell.use().precision)  # kept for the runs, whose time it is not
-    return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))
+    with worker.expendable():
+        peak_flops(cell.use().precision)  # kept for the runs, whose time it is not
+        return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))

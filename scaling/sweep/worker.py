@@ -66,6 +66,19 @@ class _Here:
         self.on_message(told[1])
 
 
+@contextmanager
+def expendable() -> Iterator[None]:
+    """Inside there is nothing to keep: SIGTERM ends this process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def serve(
     pipe: Connection, cores: Sequence[int], environment: Mapping[str, str], driver: int
 ) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+MEANS = ("loss", "grad_norm", "learning_rate")  # of a chunk's steps, in a curve
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,11 @@ def frame(
     passing.
     """
     steps = np.array([chunk.last_step for chunk in chunks], int)
+    averages = [means(chunk) for chunk in chunks]
     columns: dict[str, Any] = {
         "step": steps,
         f"{unit}s": steps * batch,
-        "loss": [_mean(c.loss, c.skipped) for c in chunks],
-        "grad_norm": [_mean(c.grad_norm, c.skipped) for c in chunks],
-        "learning_rate": [c.learning_rate.mean() for c in chunks],
+        **{name: [told[name] for told in averages] for name in MEANS},
         "skipped": [int(c.skipped.sum()) for c in chunks],
         "nonfinite": [int(c.nonfinite.sum()) for c in chunks],
         "attention_logit": [c.attention_logit for c in chunks],
@@ -101,8 +101,17 @@ def frame(
     ):
         values = np.array([getattr(c, name) for c in chunks], np.float32).reshape(-1, len(blocks))
         columns |= {f"{title}/{block}": values[:, at] for at, block in enumerate(blocks)}
-    exact = dict.fromkeys(("loss", "grad_norm", "learning_rate"), np.float32)
+    exact = dict.fromkeys(MEANS, np.float32)
     return pd.DataFrame(columns).astype(exact)
+
+
+def means(chunk: Chunk) -> dict[str, float]:
+    """`MEANS` over the chunk's steps; skipped ones are left out where others are there."""
+    return {
+        "loss": float(_mean(chunk.loss, chunk.skipped)),
+        "grad_norm": float(_mean(chunk.grad_norm, chunk.skipped)),
+        "learning_rate": float(chunk.learning_rate.mean()),
+    }
 
 
 def _mean(values: Floats, skipped: NDArray[np.bool_]) -> np.float32:

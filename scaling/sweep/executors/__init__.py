@@ -8,15 +8,12 @@ such a module.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
-
 from scaling.data.registry import declared
-from scaling.errors import InputError
-from scaling.sweep.executors.contract import Executor, Kind
+from scaling.sweep.executors.contract import Executor, Kind, Options
+from scaling.sweep.settings import checked, member
 
 
 @cache
@@ -38,28 +35,11 @@ def start(
     return kind.start(settings(name, options), workers=workers, hang_seconds=hang_seconds)
 
 
-def settings(name: str, options: Mapping[str, Any]) -> Any:
+def settings(name: str, options: Mapping[str, Any]) -> Options:
     """The options of an executor, checked, with its defaults."""
-    kind = _kind(name)
-    try:
-        return kind.Settings.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        valid = list(kind.Settings.model_fields)
-        if first["type"] == "extra_forbidden":
-            near = get_close_matches(key, valid, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            told = f"unknown option; {hint}valid: {', '.join(['name', *valid])}"
-        else:
-            told = f"{first['msg'].removeprefix('Value error, ')} (given {first['input']!r})"
-        raise InputError(f"executor {name}: {key}: {told}") from None
+    found: Options = checked(_kind(name).Settings, options, f"executor {name}", beside=["name"])
+    return found
 
 
 def _kind(name: str) -> Kind:
-    known = _registry()
-    if name not in known:
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"no executor called {name!r}; valid: {', '.join(names())}{hint}")
-    return known[name]
+    return member(_registry(), name, "executor")

@@ -8,15 +8,14 @@ from concurrent.futures import Future
 from typing import Any
 
 from scaling.errors import InputError
-from scaling.grid import Section
 from scaling.sweep import worker
-from scaling.sweep.executors.contract import Call, End, Executor, LostError
+from scaling.sweep.executors.contract import Call, End, Executor, LostError, Options
 from scaling.train import stopping
 
 NAME = "debug"
 
 
-class Settings(Section):
+class Settings(Options):
     """There is nothing to set."""
 
 

@@ -21,9 +21,8 @@ from pydantic import Field
 
 from scaling.devices import local_gpus
 from scaling.errors import InputError
-from scaling.grid import Section
 from scaling.sweep import worker
-from scaling.sweep.executors.contract import Call, End, Executor, LostError, Needs
+from scaling.sweep.executors.contract import Call, End, Executor, LostError, Needs, Options
 
 NAME = "local"
 LOOK_SECONDS = 0.2
@@ -31,7 +30,7 @@ ABSENT_SECONDS = 1.0
 STOP_SECONDS = 10.0  # for a call that was asked to stop
 
 
-class Settings(Section):
+class Settings(Options):
     """cores: of each worker; gpus: of this machine, to be used (all, where JAX finds any);
     per_gpu: workers that share one."""
 
@@ -50,9 +49,7 @@ def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> Lo
             "pip install 'jax[cuda13]' bring them; leave gpus out to train on the CPU"
         )
     gpus = there[: settings.gpus]
-    return Local(
-        workers, hang_seconds, cores=settings.cores, gpus=gpus, per_gpu=settings.per_gpu
-    )
+    return Local(workers, hang_seconds, cores=settings.cores, gpus=gpus, per_gpu=settings.per_gpu)
 
 
 def cores() -> list[int]:
@@ -103,6 +100,10 @@ class Local(Executor):
     def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
         with self._lock:
             self._ending[future] = LostError(label, told)
+
+    def pids(self) -> list[int]:
+        """The processes of its workers."""
+        return [member.process.pid for member in self._crew if member.process.pid is not None]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self._lock:
