@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from scaling import files
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
@@ -57,6 +58,11 @@ class Planned:
         return executors.start(
             place.name, place.options, workers=workers, hang_seconds=hang_seconds
         )
+
+    def shown_by(self, names: Iterable[str]) -> Planned:
+        """The same study with these trackers, too."""
+        trackers = {**{name: {} for name in names}, **self.grid.trackers}
+        return replace(self, grid=self.grid.model_copy(update={"trackers": trackers}))
 
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
@@ -108,7 +114,7 @@ def plan_study(
 def run_study(
     planned: Planned,
     grid_path: Path,
-    folder: Path,
+    folder: files.Place | str,
     *,
     start: Callable[[], Executor],
     show: Show = lambda title, cells, known: nullcontext(lambda event: None),
@@ -121,22 +127,20 @@ def run_study(
     """
     store = Store(folder)
     boards = trackers.ready(planned.grid.trackers, store.folder)
-    with (
-        store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)),
-        ExitStack() as stack,
-    ):
+    grid_text = grid_path.read_text(encoding="utf-8")
+    store.open(planned.grid, grid_text, _facts(planned), planned.known)
+    with ExitStack() as stack:
         executor = cache(lambda: stack.enter_context(start()))
         return _run(planned, store, partial(_train, planned, store, executor, boards, show))
 
 
-def prove(folder: Path) -> list[proof.Verdict]:
+def prove(folder: files.Place | str) -> list[proof.Verdict]:
     """Forecast against truth for every target of a study's folder."""
-    if not (folder / "study.json").exists():
-        raise InputError(f"{folder}: no study here (study.json is missing)")
-    forecast = proof.read(folder / "forecast.json")
     store = Store(folder)
+    store.must_be()
+    forecast = proof.read(store.folder / "forecast.json")
     ids = [target["cell"] for target in forecast["targets"]]
-    records = {run: record for run in ids if (record := store.record(run)) is not None}
+    records = {run: record for run in ids if (record := store.read(run)) is not None}
     return proof.verdicts(forecast, records)
 
 
@@ -145,12 +149,12 @@ def _run(
 ) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
     train_part(pilots, "pilots")
-    table = store.write_table(pilots)
     if not targets:
-        return table
+        return store.write_table(pilots)
     written = store.folder / "forecast.json"
     trained = store.finished(targets)  # before the forecast is looked for: another may write it now
-    if not written.exists():
+    if not files.exists(written):
+        table = store.write_table(pilots)
         if trained:
             raise InputError(
                 f"{store.folder}: target {next(iter(trained))} was trained before any forecast was "

@@ -32,7 +32,7 @@ from scaling.sweep.onlook import Onlooker
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.schedule import needs
 from scaling.sweep.store import Store
-from scaling.sweep.trackers import Specs
+from scaling.sweep.trackers import Specs, follow
 from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
 from scaling.train import stopping
 
@@ -150,10 +150,17 @@ class _Driver:
     def _give_up(self, order: Order, lost: Lost) -> None:
         """The cohort that an order was lost at; the rest of it is another order."""
         left = self._left(order)
-        for group in left[0] if left else ():
-            step = self.onlooker.steps.get(group[0].trunk, 0)
-            for record in give_up(self.store, group, lost, step, self.known):
-                self.onlooker.hear(Trained(group[0].trunk, 0, float("nan"), record))
+        cells = {cell.id: cell for cell in order.cells}
+
+        def warn(told: str) -> None:
+            self._message(Trained(order.cells[0].trunk, 0, float("nan"), warning=told))
+
+        with follow(order.trackers, order.study, order.cells, warn) as tracking:
+            for group in left[0] if left else ():
+                step = self.onlooker.steps.get(group[0].trunk, 0)
+                for record in give_up(self.store, group, lost, step, self.known):
+                    tracking.cell(cells[record["run"]], record, None)
+                    self.onlooker.hear(Trained(group[0].trunk, 0, float("nan"), record))
         if left[1:]:
             self.crew.add([self._call(left[1:])])
 
