@@ -1,48 +1,31 @@
-"""The Ray executor on a Ray of its own: answers, errors, workers that are lost, and what listens."""
+"""The Ray executor, on a Ray of its own that starts once for all tests here."""
 
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Iterator
-from concurrent.futures import wait
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from batteries.executors import WorkersContract, result, square
 
 from scaling.errors import InputError
-from scaling.sweep import executors, worker
+from scaling.sweep import executors
 from scaling.sweep.executors.contract import Call, Executor, LostError, Needs
-from scaling.train import stopping
+from scaling.train.distributed import VARIABLES, place
 
-pytest.importorskip("ray", reason="Ray is not here: pip install 'scaling-laws[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not here: pip install 'scaling-laws[ray]'")
 
-SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def crew() -> Iterator[Executor]:
-    """Two workers of one core each, on a Ray that starts and ends with this module."""
-    with executors.start("ray", {}, workers=2, hang_seconds=20) as started:
-        yield started
-
-
-def square(n: int) -> int:
-    worker.send(("begun", n))
-    return n * n
-
-
-def who() -> int:
-    time.sleep(0.2)
-    return os.getpid()
-
-
-def refuse(n: int) -> None:
-    raise InputError(f"number {n} is not valid")
+LISTENS = "0A"  # as /proc/net/tcp has it
+LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
 
 
 class OwnError(Exception):
+    """One that pickle can't bring back."""
+
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} of {two}")
 
@@ -51,90 +34,134 @@ def raise_own() -> None:
     raise OwnError(1, 2)
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def who() -> int:
+    time.sleep(0.3)
+    return os.getpid()
 
 
-def linger(folder: Path) -> str:
-    (folder / str(os.getpid())).touch()
-    while stopping.asked() is None:
-        time.sleep(0.05)
-    raise stopping.Stopped("as asked", saved=True)
+def hang() -> None:
+    time.sleep(3600)
 
 
-def test_calls_give_their_results_and_messages_from_workers_that_live_on(crew: Executor) -> None:
-    messages: list[tuple[str, int]] = []
-    crew.on_message = messages.append
-    futures = crew.submit_all([Call(square, (n,)) for n in range(20)])
-    assert [f.result(SECONDS) for f in futures] == [n * n for n in range(20)]
-    assert sorted(messages) == [("begun", n) for n in range(20)]
-    pids = {crew.submit(who).result(SECONDS) for _ in range(3)} | {
-        f.result(SECONDS) for f in crew.submit_all([Call(who, ()) for _ in range(4)])
-    }
-    assert len(pids) == crew.slots == 2
+def told() -> dict[str, str]:
+    return {name: os.environ[name] for name in (*VARIABLES, "NPROC") if name in os.environ}
 
 
-def test_what_a_call_raises_is_what_its_future_raises(crew: Executor) -> None:
-    with pytest.raises(InputError, match=r"^number 3 is not valid$") as refused:
-        crew.submit(refuse, 3).result(SECONDS)
-    assert type(refused.value) is InputError
-    with pytest.raises(RuntimeError, match=r"^OwnError: 1 of 2") as raised:
-        crew.submit(raise_own).result(SECONDS)
-    assert "raise_own" in raised.value.__notes__[0]
+def leave_as(process: int) -> None:
+    """One process of several refuses, or ends; the others wait for it."""
+    where = place()
+    assert where is not None
+    if where.process == 1 and process == 1:
+        raise InputError("process 1 has other data")
+    if where.process == 1 and process == 2:
+        os._exit(1)
+    time.sleep(3600)
 
 
-def test_a_killed_worker_is_a_lost_call_and_harms_no_other(crew: Executor) -> None:
-    lost, kept = crew.submit_all([Call(die, ()), Call(who, ())])
-    with pytest.raises(LostError, match="pid") as raised:
-        lost.result(SECONDS)
-    assert raised.value.label == "killed"
-    print(raised.value)
-    assert kept.result(SECONDS)
+@pytest.fixture(scope="module")
+def ours() -> Iterator[None]:
+    """A Ray of four cores, as it counts them, and not one actor."""
+    with executors.start("ray", {}, workers=4, hang_seconds=60):
+        yield
 
 
-def test_ended(crew, tmp_path) -> None:
-    future = crew.submit(linger, tmp_path)
-    while not list(tmp_path.iterdir()):
-        time.sleep(0.1)
-    crew.end(future, "hung", "by test")
-    with pytest.raises(LostError, match="hung: by test"):
-        future.result(SECONDS)
+@pytest.fixture(scope="module")
+def crew(ours: None) -> Iterator[Executor]:
+    """Its actors live on from test to test: they take a second each to start."""
+    with start_ray() as started:
+        yield started
 
 
-def test_infeasible(crew) -> None:
-    with pytest.raises(InputError) as e:
-        crew.submit_all([Call(who, (), Needs(processes=3))])
-    print(e.value)
+def start_ray(workers: int = 2, hang_seconds: float = 60, **options: Any) -> Executor:
+    """On the Ray that this process has joined already."""
+    return executors.start("ray", options, workers=workers, hang_seconds=hang_seconds)
 
 
-def env(where) -> dict:
-    time.sleep(0.5)
-    return {
-        k: v
-        for k, v in os.environ.items()
-        if k.startswith("SCALING_") or k in ("NPROC", "JAX_PLATFORMS")
-    } | {"pid": os.getpid()}
+@pytest.mark.usefixtures("ours")
+class TestRay(WorkersContract):
+    @pytest.fixture
+    def start(self) -> Callable[[], Executor]:
+        return start_ray
+
+    @pytest.fixture
+    def executor(self, crew: Executor) -> Executor:
+        return crew
+
+    def test_workers_live_on_between_calls_and_have_one_thread(self, executor: Executor) -> None:
+        futures = executor.submit_all([Call(who, ()) for _ in range(6)])
+        assert len({result(future) for future in futures}) <= executor.slots == 2
+        assert result(executor.submit(told)) == {"NPROC": "1"}
+
+    def test_an_error_that_does_not_travel_is_told(self, executor: Executor) -> None:
+        with pytest.raises(RuntimeError, match=r"^OwnError: 1 of 2") as raised:
+            result(executor.submit(raise_own))
+        assert "raise_own" in raised.value.__notes__[0]
+
+    def test_a_call_that_does_nothing_hangs(self) -> None:
+        told = pytest.raises(LostError, match=r"^hung: no sign of progress for ")
+        with start_ray(1, hang_seconds=2) as executor, told:
+            result(executor.submit(hang))
+
+    def test_what_queued_calls_wait_for_can_be_called_off(self, executor: Executor) -> None:
+        futures = executor.submit_all([Call(who, ()) for _ in range(3)])
+        assert futures[2].cancel()
+        assert len({result(future) for future in futures[:2]}) == 2
+
+    def test_what_the_cluster_lacks_is_refused(self, executor: Executor) -> None:
+        with pytest.raises(InputError, match=r"in each of 5 processes, .* has 4 CPU on 1 node; "):
+            executor.submit_all([Call(square, (1,)), Call(square, (1,), Needs(processes=5))])
+        with pytest.raises(InputError, match=r"asks for 1 CPU, 1 GPU and .* has 4 CPU, 0 GPU"):
+            start_ray(gpus=1)
+
+    def test_several_processes_know_of_each_other(self, executor: Executor) -> None:
+        alone, together = [Call(told, ()), Call(told, (), Needs(processes=2))], []
+        one, both, again = executor.submit_all([*alone, alone[1]])
+        for future in (both, again):
+            where = result(future)
+            together.append(where.pop("SCALING_COORDINATOR"))
+            assert where == {"SCALING_PROCESS": "0", "SCALING_PROCESSES": "2", "NPROC": "1"}
+        assert result(one) == {"NPROC": "1"}
+        assert all(where.startswith("127.0.0.1:") for where in together)
+
+    def test_what_one_of_several_processes_says_ends_all(self, executor: Executor) -> None:
+        refused, lost = executor.submit_all(
+            [Call(leave_as, (how,), Needs(processes=2)) for how in (1, 2)]
+        )
+        with pytest.raises(InputError, match=r"^process 1 has other data$"):
+            result(refused)
+        with pytest.raises(LostError, match=r"^killed: pid \d+ on 127\.0\.0\.1: The actor is dead"):
+            result(lost)
+
+    def test_nobody_beyond_this_machine_can_reach_it(self, executor: Executor) -> None:
+        pid = result(executor.submit(who))
+        listening = sockets(descendants(os.getpid()) | {os.getpid()})
+        assert listening, "Ray's own"
+        assert set(listening) <= LOOPBACK
+        assert sockets({pid}), "those of a worker among them"
 
 
-def test_processes(crew) -> None:
-    futures = crew.submit_all([Call(env, (0,), Needs(processes=2)), Call(env, (1,))])
-    t = time.time()
-    for f in futures:
-        print(f.result(SECONDS), time.time() - t)
-    print(crew.submit(env, 3).result(SECONDS))
+def descendants(pid: int) -> set[int]:
+    """The processes below one, with theirs."""
+    tasks = Path(f"/proc/{pid}/task")
+    if not tasks.exists():
+        pytest.skip("finding processes needs Linux's /proc")
+    found = set()
+    for children in tasks.glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
 
 
-def test_stop(tmp_path):
-    import subprocess
-
-    t = time.time()
-    crew = executors.start("ray", {}, workers=2, hang_seconds=20)
-    print("start", time.time() - t)
-    futures = crew.submit_all([Call(linger, (tmp_path,)) for n in range(3)])
-    while len(list(tmp_path.iterdir())) < 2:
-        time.sleep(0.1)
-    t = time.time()
-    crew.shutdown(cancel_futures=True)
-    print("stop", time.time() - t)
-    for f in futures:
-        print(f)
+def sockets(pids: set[int]) -> list[str]:
+    """The addresses that these processes listen at, as /proc/net/tcp has them."""
+    inodes = set()
+    for pid in pids:
+        for opened in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                inodes.add(str(opened.readlink()).removeprefix("socket:[").removesuffix("]"))
+    lines = [
+        line.split()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in Path(table).read_text().splitlines()[1:]
+    ]
+    return [f[1].split(":")[0] for f in lines if f[3] == LISTENS and f[9] in inodes]

@@ -15,8 +15,7 @@ from pydantic import AfterValidator, Field
 
 from scaling.devices import Platform
 from scaling.errors import InputError
-from scaling.grid import Section
-from scaling.sweep.executors.contract import Needs
+from scaling.sweep.executors.contract import Needs, Options
 
 Request = Mapping[str, float]
 # How the processes of one call lie on nodes, as Ray has it: together or apart, if they can or must.
@@ -32,7 +31,7 @@ def _address(given: str | None) -> str | None:
     return given
 
 
-class Settings(Section):
+class Settings(Options):
     """address: of a cluster that this machine is a node of, "auto" or HOST:PORT.
 
     Of each process: cpus; gpus, for each of its devices (a fraction shares one among cells);
@@ -51,6 +50,11 @@ class Settings(Section):
     @property
     def platform(self) -> Platform:
         return "gpu" if self.gpus else "tpu" if "TPU" in self.resources else "cpu"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Where it is not a Ray of our own."""
+        return self.address is not None
 
     def request(self, needs: Needs) -> Request:
         """What each process of such a call takes; simulated devices of a CPU take nothing."""
