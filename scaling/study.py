@@ -7,7 +7,7 @@ import math
 import platform
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,13 +24,16 @@ from scaling.grid import (
     Cell,
     Grid,
     Place,
+    Rung,
     canonical_json,
     load_grid,
     open_data,
     plan,
+    rungs,
+    to_tune,
     unit_of,
 )
-from scaling.sweep import executors, trackers
+from scaling.sweep import executors, trackers, tuning
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -51,6 +54,11 @@ class Planned:
     timings: dict[str, dict[str, float]]
     known: dict[str, CellCost]
     settings: Options  # of its executor
+    on: Platform | None  # the kind of device that it is planned for
+    # Where `learning_rate = "tune"` is still to be found, and the cells of each round of that: as
+    # they may come, or, once it was found, as they were.
+    rungs: list[Rung] = field(default_factory=list)
+    tuning: list[list[Cell]] = field(default_factory=list)
 
     def start(self, workers: int | None) -> Executor:
         """The grid's executor, ready."""
@@ -64,14 +72,26 @@ class Planned:
         trackers = {**{name: {} for name in names}, **self.grid.trackers}
         return replace(self, grid=self.grid.model_copy(update={"trackers": trackers}))
 
+    def at_rates(self, folder: files.Place) -> Planned:
+        """The same study at the learning rates that were tuned in its folder, if they were."""
+        answers = tuning.kept(folder) if self.rungs else None
+        if answers is None:
+            return self
+        rates = tuning.tuned(answers, self.rungs)
+        cells = plan(self.grid, self.data, self.on, rates)
+        rounds = tuning.trained(answers, self.rungs)
+        known = _costs(rounds, cells, self.timings)
+        return replace(self, cells=cells, known=known, rungs=[], tuning=rounds)
+
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
 
     def wall_seconds(self, workers: int) -> float | None:
-        """Predicted training time: pilots, then targets; None where not calibrated."""
+        """Predicted training time: each round of tuning, pilots, then targets; None where not
+        calibrated."""
         if any(cost.seconds is None for cost in self.known.values()):
             return None
-        parts = [self.part("pilot"), self.part("target")]
+        parts = [*self.tuning, self.part("pilot"), self.part("target")]
         return sum(
             schedule([Task(seconds) for seconds in by_length(part, self.known)[1]], workers).seconds
             for part in parts
@@ -103,12 +123,15 @@ def plan_study(
         data = open_data(grid.data, unit_of(grid.families))
         cells = plan(grid, data, on)
         proof.check(grid.proof, cells, grid.rivals)
+        asked = rungs(to_tune(grid, data, on), grid.tune)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
     timings: dict[str, dict[str, float]] = {}
     if measure and not settings.elsewhere:
         timings = calibrate(cells, grid.data, lambda: local.Local(workers, math.inf))
-    return Planned(grid, data, cells, timings, costs(cells, timings), settings)
+    rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
+    known = _costs(rounds, cells, timings)
+    return Planned(grid, data, cells, timings, known, settings, on, asked, rounds)
 
 
 def run_study(
@@ -128,10 +151,26 @@ def run_study(
     store = Store(folder)
     boards = trackers.ready(planned.grid.trackers, store.folder)
     grid_text = grid_path.read_text(encoding="utf-8")
+    planned = planned.at_rates(store.folder)
     store.open(planned.grid, grid_text, _facts(planned), planned.known)
     with ExitStack() as stack:
         executor = cache(lambda: stack.enter_context(start()))
-        return _run(planned, store, partial(_train, planned, store, executor, boards, show))
+        train_part = partial(_train, planned, store, executor, boards, show)
+        if planned.rungs:
+            tuning.find(planned.rungs, store.folder, partial(_tried, store, train_part))
+            planned = planned.at_rates(store.folder)
+            # Ids follow the rates that were found: that is no change of the grid.
+            store.open(planned.grid, grid_text, _facts(planned), planned.known, tell=False)
+            train_part = partial(_train, planned, store, executor, boards, show)
+        return _run(planned, store, train_part)
+
+
+def _costs(
+    rounds: Iterable[list[Cell]], cells: list[Cell], timings: dict[str, dict[str, float]]
+) -> dict[str, CellCost]:
+    """Of all cells. A round's trunks are its own: they are gone when the next one begins."""
+    parts = [costs(part, timings) for part in (*rounds, cells)]
+    return {run: cost for part in parts for run, cost in part.items()}
 
 
 def prove(folder: files.Place | str) -> list[proof.Verdict]:
@@ -168,6 +207,14 @@ def _run(
     return store.write_table(planned.cells)
 
 
+def _tried(
+    store: Store, train_part: Callable[[list[Cell], str], None], cells: list[Cell]
+) -> dict[str, dict[str, Any]]:
+    """The records of cells that a learning rate is tuned on, once they are trained."""
+    train_part(cells, "tuning")
+    return store.finished(cells)
+
+
 def _train(
     planned: Planned,
     store: Store,
@@ -181,7 +228,9 @@ def _train(
     left = [cell for cell in cells if cell.id not in done]
     if not left:
         return
-    with show(title, left, planned.known) as on_event:
+    # Which cells tuning takes is only known as it goes.
+    known = costs(cells, planned.timings) if title == "tuning" else planned.known
+    with show(title, left, known) as on_event:
         train(
             cells,
             planned.grid.data,
@@ -207,6 +256,6 @@ def _facts(planned: Planned) -> dict[str, Any]:
         "grid": grid,
         "grid_sha256": hashlib.sha256(canonical_json(planned.grid.asked()).encode()).hexdigest(),
         "data": planned.data.facts,
-        "cells": [cell.id for cell in planned.cells],
+        "cells": [cell.id for part in (*planned.tuning, planned.cells) for cell in part],
         "versions": versions,
     }
