@@ -20,7 +20,7 @@ import typer
 from setting import made_data, text_setting
 
 from scaling.grid import CHUNK_STEPS
-from scaling.sweep.run import machine, prepare_jax
+from scaling.sweep.work import machine, prepare_jax
 from scaling.train import schedule
 from scaling.train.cohort import Cohort, Together
 from scaling.train.step import Program

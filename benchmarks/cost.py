@@ -49,7 +49,7 @@ def records(family: str, folder: Path) -> list[dict]:
     path = folder / f"{family}.toml"
     path.write_text(TEXT.format(family=family, **{**IMAGES, **GRIDS[family]}))
     planned = plan_study(path, workers=1)
-    run_study(planned, path, folder / family, workers=1)
+    run_study(planned, path, folder / family, start=lambda: planned.start(1))
     return list(Store(folder / family).finished(planned.cells).values())
 
 

@@ -12,6 +12,7 @@ has dead units, too) counts neither way.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -24,8 +25,10 @@ from ill import SETTINGS, healthy, ill, in_a_process
 from rich.console import Console
 from rich.table import Table
 
-from scaling.sweep import local
-from scaling.sweep.run import machine, prepare_jax
+from scaling.sweep.crew import Crew
+from scaling.sweep.executors.contract import Call
+from scaling.sweep.executors.local import Local
+from scaling.sweep.work import machine, prepare_jax
 from scaling.train.diagnosis import LABELS, Finding, Trend, Watch
 
 HALVES = {"development": (0, 1), "evaluation": (2, 3)}
@@ -67,9 +70,11 @@ def main(
     began, seeds = time.perf_counter(), HALVES[half]
     chosen = dict.fromkeys(run.setting for run in _runs(seeds))
     judged: list[Judged] = []
-    local.execute(
-        _judge, [(one, seeds) for one in chosen], workers=workers, on_result=judged.extend
-    )
+    with Local(workers, math.inf) as executor:
+        crew = Crew(executor)
+        crew.add([Call(_judge, (one, seeds)) for one in chosen])
+        for ended in crew.ends():
+            judged += ended.value
     if processes:
         judged += _ended(seeds)
     report = {
@@ -125,15 +130,15 @@ def _ended(seeds: Sequence[int]) -> list[Judged]:
     chosen = SETTINGS["mlp"]
     ends = [(end, seed) for seed in seeds for end in ("killed", "hung", "", "killed", "hung")]
     steps = [64 + 16 * n for n in range(len(ends))]
-    seen: dict[int, str] = {}
-    local.execute(
-        in_a_process,
-        [(chosen, seed, end, at) for (end, seed), at in zip(ends, steps, strict=True)],
-        workers=1,
-        on_lost=lambda lost: seen.update({lost.index: lost.label}),
-        retries=0,
-        hang_seconds=HANG_SECONDS,
-    )
+    calls = [
+        Call(in_a_process, (chosen, seed, end, at))
+        for (end, seed), at in zip(ends, steps, strict=True)
+    ]
+    with Local(1, HANG_SECONDS) as executor:
+        crew = Crew(executor, retries=0)
+        crew.add(calls)
+        lost = [ended for ended in crew.ends() if ended.lost is not None]
+    seen = {calls.index(one.call): one.lost.label for one in lost if one.lost is not None}
     return [
         Judged(
             f"{end or 'well'}, in a process: seed {seed}", end, frozenset(), None, "",

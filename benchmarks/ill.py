@@ -22,7 +22,7 @@ from faults import (
     workshop,
 )
 
-from scaling.sweep import local
+from scaling.sweep import worker
 
 SETTINGS = {
     "transformer": setting("transformer", {"learning_rate": 0.012}, width=32, depth=3),
@@ -146,11 +146,11 @@ def _dead(seeds: tuple[int, ...]) -> Iterator[Run]:
 
 def in_a_process(chosen: Setting, seed: int, end: str, at: int) -> str:
     """Train in a worker, which at a step is killed, hangs, or does neither."""
-    from scaling.sweep.run import prepare_jax
+    from scaling.sweep.work import prepare_jax
 
     prepare_jax()
     for chunk in workshop(chosen).chunks(Run(chosen, seed)):
-        local.send(chunk.first_step)
+        worker.send(chunk.first_step)
         if chunk.first_step >= at and end == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if chunk.first_step >= at and end == "hung":

@@ -22,7 +22,7 @@ import typer
 from scaling import devices
 from scaling.families.transformer import NAME, from_dials
 from scaling.grid import CHUNK_STEPS, Recipe
-from scaling.sweep.run import prepare_jax
+from scaling.sweep.work import prepare_jax
 from scaling.train import schedule
 from scaling.train.step import Program
 

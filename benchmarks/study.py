@@ -34,9 +34,9 @@ from scaling.data.corpus import load
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, plan
 from scaling.study import plan_study, run_study
-from scaling.sweep.local import cores
-from scaling.sweep.run import machine
+from scaling.sweep.executors.local import cores
 from scaling.sweep.store import Store, read_json
+from scaling.sweep.work import machine
 
 # One window of the loop at a shape is cut into these, to see how steady the machine is.
 WINDOWS = 3
@@ -88,7 +88,7 @@ def run(path: Path, console: Console) -> Ours:
         console.print(f"training {path} with {workers} workers", soft_wrap=True)
         began = time.perf_counter()
         planned = plan_study(path, workers=workers)
-        run_study(planned, path, Path(folder) / "study", workers=workers)
+        run_study(planned, path, Path(folder) / "study", start=lambda: planned.start(workers))
         wall = time.perf_counter() - began
         records = Store(Path(folder) / "study").finished(planned.cells)
     return Ours(

@@ -35,8 +35,8 @@ import typer
 from setting import Setting, image_setting, made_data, text_setting
 
 from scaling.grid import CHUNK_STEPS, Recovery
-from scaling.sweep.local import cores
-from scaling.sweep.run import machine, prepare_jax
+from scaling.sweep.executors.local import cores
+from scaling.sweep.work import machine, prepare_jax
 from scaling.train import checkpoint, schedule
 from scaling.train.course import Course, Log
 from scaling.train.step import Program, State

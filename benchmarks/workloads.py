@@ -26,7 +26,7 @@ def engine(setting: Setting) -> Window:
     import jax
 
     from scaling.grid import CHUNK_STEPS
-    from scaling.sweep.run import prepare_jax
+    from scaling.sweep.work import prepare_jax
     from scaling.train import schedule
     from scaling.train.step import Program
     from scaling.train.tasks import feed_of
@@ -69,7 +69,7 @@ def flax(setting: Setting) -> Window:
     """Baseline (a)."""
     from flax_loop import FlaxLoop
 
-    from scaling.sweep.run import prepare_jax
+    from scaling.sweep.work import prepare_jax
 
     prepare_jax()
     return _steps(FlaxLoop(setting, steps=TIMED_STEPS).step, setting.batch)
@@ -89,7 +89,7 @@ def flax_run(run: tuple[Setting, int, int, int]) -> Window:
     length."""
     from flax_loop import FlaxLoop
 
-    from scaling.sweep.run import prepare_jax
+    from scaling.sweep.work import prepare_jax
 
     prepare_jax()
     setting, steps, seed, limit = run

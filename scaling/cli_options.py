@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.fit import Fit
     from scaling.forecast.forecasters import Forecaster
+    from scaling.grid import Place
     from scaling.study import Planned
 
 LawOption = Annotated[
@@ -198,18 +199,53 @@ def saved_fit(path: Path) -> Fit:
 
 
 def planned_study(
-    grid: Path, seed: int, workers: int | None, *, measure: bool, other: Device | None = None
+    grid: Path,
+    seed: int,
+    workers: int | None,
+    *,
+    measure: bool,
+    other: Device | None = None,
+    place: Place | None = None,
 ) -> tuple[Planned, int]:
     """The study of a grid with its costs, and its workers; `measure` times shapes new here.
 
-    other: the device that it is planned for, where it is not this machine's.
+    other: the device that it is planned for, where it is not this machine's; place: an executor
+    instead of the grid's.
     """
     from scaling.study import plan_study
-    from scaling.sweep.local import cores
+    from scaling.sweep.executors.local import cores
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
     on = other.platform if other else None
     if measure and (note := calibration_note()):
         typer.echo(note, err=True)
-    return plan_study(grid, seed=seed, workers=workers, measure=measure, on=on), workers
+    planned = plan_study(grid, seed=seed, workers=workers, measure=measure, on=on, place=place)
+    return planned, workers
+
+
+def place_of(executor: str | None, options: list[str], grid: Path) -> Place | None:
+    """The executor that the command line asks for; None where it leaves that to the grid.
+
+    Options without a name, or of the grid's own executor, are added to the grid's.
+    """
+    from scaling.grid import Place, load_grid
+
+    if executor is None and not options:
+        return None
+    given = load_grid(grid).executor
+    kept = given.options if executor in (None, given.name) else {}
+    return Place(name=executor or given.name, **kept | dict(map(_option, options)))
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """`key=value`, the value as TOML has it, or a plain word."""
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or key.strip() == "name":
+        raise InputError(f"--option {text!r}: valid is KEY=VALUE, of the executor's own keys")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

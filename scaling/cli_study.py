@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from scaling.cli_options import (
     JsonOption,
     ShiftOption,
     WorkersOption,
+    place_of,
     planned_study,
 )
 from scaling.terminal import console, show_json
@@ -20,13 +22,30 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from scaling.forecast.proof import Verdict
+    from scaling.grid import Place
     from scaling.study import Planned
-    from scaling.train.distributed import Place
+    from scaling.sweep.executors.contract import Executor
+    from scaling.train.distributed import Place as ProcessPlace
 
 app = typer.Typer()
 
+# As shells have it: 128 and the number of the signal.
+SIGINT_CODE, SIGTERM_CODE = 130, 143
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The study's folder; by default out/NAME.")]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where cells are trained: local, debug, slurm, ray; by default as the grid says.",
+    ),
+]
+OptionOption = Annotated[
+    list[str],
+    typer.Option("--option", metavar="KEY=VALUE", help="An option of the executor; repeatable."),
+]
 
 
 @app.command("run")
@@ -35,6 +54,8 @@ def run_command(
     out: Out = None,
     seed: ShiftOption = 0,
     workers: WorkersOption = None,
+    executor: ExecutorOption = None,
+    option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
     coordinator: Annotated[
         str | None,
         typer.Option(
@@ -51,17 +72,22 @@ def run_command(
 
     where = place(coordinator, process, processes)
     if where is None:
-        _run(grid, out, seed, workers)
+        _run(grid, out, seed, workers, place_of(executor, option, grid))
     else:
         _run_together(where, grid, out, seed)
 
 
 @app.command("study")
 def study_command(
-    grid: GridArgument, out: Out = None, seed: ShiftOption = 0, workers: WorkersOption = None
+    grid: GridArgument,
+    out: Out = None,
+    seed: ShiftOption = 0,
+    workers: WorkersOption = None,
+    executor: ExecutorOption = None,
+    option: OptionOption = [],  # noqa: B006 - as above
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
-    report_command(_run(grid, out, seed, workers))
+    report_command(_run(grid, out, seed, workers, place_of(executor, option, grid)))
 
 
 @app.command("proof")
@@ -98,10 +124,10 @@ def report_command(folder: Folder) -> None:
     console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
-def _run_together(where: Place, grid: Path, out: Path | None, seed: int) -> None:
+def _run_together(where: ProcessPlace, grid: Path, out: Path | None, seed: int) -> None:
     """One of several processes: process 0 does what a run does, the others train with it."""
     from scaling.sweep import hosts
-    from scaling.sweep.run import prepare_jax
+    from scaling.sweep.work import prepare_jax
 
     prepare_jax()
     planned, _ = planned_study(grid, seed, 1, measure=False)
@@ -111,38 +137,46 @@ def _run_together(where: Place, grid: Path, out: Path | None, seed: int) -> None
     if where.process:
         hosts.follow(planned.cells, planned.data, folder)
     else:
-        _train(planned, grid, folder, workers=1)
+        _train(planned, grid, folder, hosts.Together)
         hosts.dismiss()
 
 
-def _run(grid: Path, out: Path | None, seed: int, workers: int | None) -> Path:
+def _run(grid: Path, out: Path | None, seed: int, workers: int | None, place: Place | None) -> Path:
     from scaling.sweep.live import clock
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
-    planned, workers = planned_study(grid, seed, workers, measure=True)
+    planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
     folder = out or Path("out") / planned.grid.name
-    screen.print(
-        f"{len(planned.cells)} cells, {workers} workers, predicted training time "
-        f"{clock(planned.wall_seconds(workers) or 0)}, folder {folder}",
-        soft_wrap=True,
-    )
-    _train(planned, grid, folder, workers)
+    where = f"{slots} workers, predicted training time {clock(planned.wall_seconds(slots) or 0)}"
+    if planned.settings.elsewhere:
+        where = f"executor {planned.grid.executor.name}"
+    screen.print(f"{len(planned.cells)} cells, {where}, folder {folder}", soft_wrap=True)
+    _train(planned, grid, folder, lambda: planned.start(workers))
     return folder
 
 
-def _train(planned: Planned, grid: Path, folder: Path, workers: int) -> None:
+def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Executor]) -> None:
     from scaling.study import prove, run_study
     from scaling.sweep.live import display
+    from scaling.train.stopping import Stopped
 
     screen = console()
-    run_study(
-        planned,
-        grid,
-        folder,
-        workers=workers,
-        show=lambda title, cells, known: display(screen, title, cells, known),
-    )
+    try:
+        run_study(
+            planned,
+            grid,
+            folder,
+            start=start,
+            show=lambda title, cells, known: display(screen, title, cells, known),
+        )
+    except Stopped as stopped:
+        typer.echo(
+            f"scaling: {stopped}: stopped; what finished is stored, what was on its way is "
+            "checkpointed: the same command goes on from there",
+            err=True,
+        )
+        raise typer.Exit(SIGTERM_CODE if "SIGTERM" in str(stopped) else SIGINT_CODE) from None
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
         _print_proof(screen, prove(folder))

@@ -40,6 +40,16 @@ def _there() -> Platform:
     return "cpu"
 
 
+def local_gpus() -> list[str]:
+    """The GPUs of this machine that JAX can use, by the names that CUDA_VISIBLE_DEVICES takes."""
+    if platform() != "gpu":
+        return []
+    if (given := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name.strip() for name in given.split(",") if name.strip()]
+    found = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
+    return sorted(found, key=int)
+
+
 def usual_precision(on: Platform) -> Precision:
     """What products are computed in where a recipe leaves it open."""
     return "float32" if on == "cpu" else "bfloat16"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,20 @@ import pandas as pd
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
-from scaling.grid import AnyData, Cell, Grid, canonical_json, load_grid, open_data, plan, unit_of
+from scaling.grid import (
+    AnyData,
+    Cell,
+    Grid,
+    Place,
+    canonical_json,
+    load_grid,
+    open_data,
+    plan,
+    unit_of,
+)
+from scaling.sweep import executors
+from scaling.sweep.executors import local
+from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.run import calibrate, train
 from scaling.sweep.schedule import Task, schedule
@@ -34,6 +49,14 @@ class Planned:
     cells: list[Cell]
     timings: dict[str, dict[str, float]]
     known: dict[str, CellCost]
+    settings: Options  # of its executor
+
+    def start(self, workers: int | None) -> Executor:
+        """The grid's executor, ready."""
+        place, hang_seconds = self.grid.executor, self.grid.recovery.hang_seconds
+        return executors.start(
+            place.name, place.options, workers=workers, hang_seconds=hang_seconds
+        )
 
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
@@ -54,23 +77,32 @@ def plan_study(
     grid_path: Path,
     *,
     seed: int = 0,
-    workers: int,
+    workers: int | None = None,
     measure: bool = True,
     on: Platform | None = None,
+    place: Place | None = None,
 ) -> Planned:
-    """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known.
+    """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known, where
+    its executor runs on this machine.
 
-    on: the kind of device that it is planned for, by default this machine's.
+    on: the kind of device that it is planned for, by default the executor's; place: an executor
+    instead of the grid's.
     """
     grid = load_grid(grid_path).with_seed(seed)
+    if place is not None:
+        grid = grid.model_copy(update={"executor": place})
     try:
+        settings = executors.settings(grid.executor.name, grid.executor.options)
+        on = on or settings.platform
         data = open_data(grid.data, unit_of(grid.families))
         cells = plan(grid, data, on)
         proof.check(grid.proof, cells, grid.rivals)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
-    timings = calibrate(cells, grid.data, workers=workers) if measure else {}
-    return Planned(grid, data, cells, timings, costs(cells, timings))
+    timings: dict[str, dict[str, float]] = {}
+    if measure and not settings.elsewhere:
+        timings = calibrate(cells, grid.data, lambda: local.Local(workers, math.inf))
+    return Planned(grid, data, cells, timings, costs(cells, timings), settings)
 
 
 def run_study(
@@ -78,16 +110,21 @@ def run_study(
     grid_path: Path,
     folder: Path,
     *,
-    workers: int,
+    start: Callable[[], Executor],
     show: Show = lambda title, cells, known: nullcontext(lambda event: None),
 ) -> pd.DataFrame:
     """Train what is not yet done and write the run table; targets only after their forecast.
 
-    Safe to interrupt and to call again: finished cells and a written forecast stay as they are.
+    start: the executor, asked for once there is something to train. Safe to interrupt, to call
+    again, and to call several times at once: finished cells and a written forecast stay as they
+    are. Raises `stopping.Stopped` where the process is asked to stop.
     """
     store = Store(folder)
-    with store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)):
-        return _run(planned, store, workers, show)
+    with (
+        store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)),
+        ExitStack() as stack,
+    ):
+        return _run(planned, store, cache(lambda: stack.enter_context(start())), show)
 
 
 def prove(folder: Path) -> list[proof.Verdict]:
@@ -101,15 +138,18 @@ def prove(folder: Path) -> list[proof.Verdict]:
     return proof.verdicts(forecast, records)
 
 
-def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFrame:
+def _run(
+    planned: Planned, store: Store, executor: Callable[[], Executor], show: Show
+) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
-    _train(planned, pilots, "pilots", store, workers, show)
+    _train(planned, pilots, "pilots", store, executor, show)
     table = store.write_table(pilots)
     if not targets:
         return table
     written = store.folder / "forecast.json"
+    trained = store.finished(targets)  # before the forecast is looked for: another may write it now
     if not written.exists():
-        if trained := store.finished(targets):
+        if trained:
             raise InputError(
                 f"{store.folder}: target {next(iter(trained))} was trained before any forecast was "
                 "written; choose another folder"
@@ -118,12 +158,17 @@ def _run(planned: Planned, store: Store, workers: int, show: Show) -> pd.DataFra
         grid, goals = planned.grid, [target.facts() for target in targets]
         forecast = proof.forecast_targets(table, goals, grid.proof, grid.rivals)
         proof.write_once(written, forecast)
-    _train(planned, targets, "targets", store, workers, show)
+    _train(planned, targets, "targets", store, executor, show)
     return store.write_table(planned.cells)
 
 
 def _train(
-    planned: Planned, cells: list[Cell], title: str, store: Store, workers: int, show: Show
+    planned: Planned,
+    cells: list[Cell],
+    title: str,
+    store: Store,
+    executor: Callable[[], Executor],
+    show: Show,
 ) -> None:
     done = store.done(cells)
     left = [cell for cell in cells if cell.id not in done]
@@ -134,7 +179,7 @@ def _train(
             cells,
             planned.grid.data,
             store,
-            workers=workers,
+            executor(),
             timings=planned.timings,
             on_event=on_event,
         )

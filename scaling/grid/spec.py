@@ -116,10 +116,20 @@ class Recovery(Section):
 
 
 class Devices(Section):
-    """What one run is spread over: `data` parts of each batch, times `fsdp` parts of the state."""
+    """What one run is spread over: `data` parts of each batch, times `fsdp` parts of the state.
+
+    hosts: processes that hold these devices together, each as many, perhaps one a host.
+    """
 
     data: int = Field(1, gt=0)
     fsdp: int = Field(1, gt=0)
+    hosts: int = Field(1, gt=0)
+
+    @model_validator(mode="after")
+    def _hosts_divide(self) -> Devices:
+        if self.count % self.hosts:
+            raise ValueError(f"hosts = {self.hosts} must divide the {self.count} devices")
+        return self
 
     @property
     def count(self) -> int:

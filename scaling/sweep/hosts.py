@@ -6,7 +6,9 @@ tells the others which ones come; then all train them, in step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ import numpy as np
 
 from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
-from scaling.sweep import worker
+from scaling.sweep.executors.contract import Call
+from scaling.sweep.executors.debug import Debug
 from scaling.sweep.store import Store
-from scaling.sweep.worker import Message
 from scaling.train import distributed
 
 # A cell's id, 16 hexadecimal digits, as it is told: two int32.
@@ -29,6 +31,8 @@ def join(where: distributed.Place, cells: Sequence[Cell]) -> None:
     import jax
 
     distributed.initialise(where)
+    for name in distributed.VARIABLES:  # they are for this place, and not for each order's own
+        os.environ.pop(name, None)
     for cell in cells:
         if cell.devices.count != jax.device_count():
             raise InputError(
@@ -38,18 +42,16 @@ def join(where: distributed.Place, cells: Sequence[Cell]) -> None:
             )
 
 
-def execute(
-    task: Callable[..., Any],
-    arguments: Sequence[tuple[Any, ...]],
-    *,
-    on_message: Callable[[Message], None],
-) -> None:
-    """Call `task(groups, ...)` for every group of cells, here, while the other processes follow."""
-    for groups, *rest in arguments:
-        for cells in groups:
-            _told([cell.id for cell in cells])
-            with worker.here(on_message):
-                task([cells], *rest)
+class Together(Debug):
+    """The executor of process 0: calls are made here, and the others train with it."""
+
+    def submit_all(self, calls: Sequence[Call]) -> list[Future[Any]]:
+        return [self.made(call) for call in calls]
+
+
+def tell(ids: Sequence[str]) -> None:
+    """Let the others train these cells, as this process does."""
+    _told(ids)
 
 
 def dismiss() -> None:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scaling.grid import Cell
 from scaling.sweep.plan import CellCost
-from scaling.sweep.run import Trained
+from scaling.sweep.work import Trained
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from scaling.grid import Cell
-from scaling.sweep.local import Lost
+from scaling.sweep.crew import Lost
 from scaling.sweep.plan import CellCost
 from scaling.sweep.store import Store
 from scaling.train.diagnosis import Finding

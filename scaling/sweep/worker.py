@@ -1,5 +1,5 @@
-"""The other end of `sweep.local`: a process that does one task after another, and shows that it
-lives."""
+"""The other end of the local executor: a process that makes one call after another, and shows that
+it lives. `send` and `here` serve every executor."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from scaling.errors import InputError
+from scaling.train import stopping
 
-Message = Any  # whatever a task sends to the driver while it runs; picklable
+Message = Any  # whatever a call sends to the driver while it runs; picklable
 
 BEAT_SECONDS = 0.5
+# A worker that tells nothing but computes may compile: it gets so many times as long.
+BUSY = 10.0
 COMPUTES = 0.02  # of one core between two beats: less is waiting, however busy the machine is
+# For a worker whose driver died: it checkpoints, and leaves.
+ORPHAN_SECONDS = 10.0
 
 
 class Line(Protocol):
@@ -34,9 +39,12 @@ _speaking = threading.Lock()  # the task and the heartbeat share one pipe
 
 
 def send(message: Message) -> None:
-    """Report to the driver from inside a task; outside a worker it goes nowhere."""
+    """Report to the driver from inside a call; outside a worker it goes nowhere."""
     if _driver is not None:
-        _tell("told", message)
+        try:
+            _tell("told", message)
+        except OSError:
+            stopping.ask("its driver is gone")
 
 
 @contextmanager
@@ -58,24 +66,48 @@ class _Here:
         self.on_message(told[1])
 
 
-def serve(pipe: Connection, core: int, driver: int) -> None:
-    """Do what comes through the pipe until it closes: pinned to a core before anything starts
-    threads, deaf to Ctrl-C (the driver answers it), and never outliving the driver."""
+@contextmanager
+def expendable() -> Iterator[None]:
+    """Inside there is nothing to keep: SIGTERM ends this process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def serve(
+    pipe: Connection, cores: Sequence[int], environment: Mapping[str, str], driver: int
+) -> None:
+    """Make the calls that come through the pipe until it closes.
+
+    Pinned to its cores before anything starts threads; deaf to Ctrl-C, which the driver answers;
+    at SIGTERM, and when the driver is gone, the call is asked to stop, and the process ends.
+    """
     global _driver
     _driver = pipe
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.ask("SIGTERM"))
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, set(cores))
     threading.Thread(target=_beat, args=(driver,), daemon=True).start()
-    while True:
+    while stopping.asked() is None:
         try:
-            task, arguments = pipe.recv()
+            fn, arguments = pipe.recv()
         except (EOFError, OSError):  # closed, or reset with a heartbeat unread
             return
         try:
-            result = task(*arguments)
+            result = fn(*arguments)
+        except stopping.Stopped as stopped:
+            with suppress(OSError):
+                _tell("preempted", str(stopped))
+            return
         except Exception as error:
-            _tell("error", _portable(error))
+            _tell("error", portable(error))
         else:
             _tell("done", result)
 
@@ -86,11 +118,11 @@ def _beat(driver: int) -> None:
     while os.getppid() == driver:
         time.sleep(BEAT_SECONDS)
         now, uses = time.monotonic(), time.process_time()
-        try:
+        with suppress(OSError):  # the driver has closed the pipe, or is gone
             _tell("beat", (uses - used) / (now - then))
-        except OSError:  # the driver has closed the pipe: the work is done
-            return
         then, used = now, uses
+    stopping.ask("its driver is gone")
+    time.sleep(ORPHAN_SECONDS)
     os._exit(1)
 
 
@@ -100,7 +132,7 @@ def _tell(kind: str, value: Any) -> None:
         _driver.send((kind, value))
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """What was raised, with where, as something that a pipe can carry."""
     where = "".join(traceback.format_exception(error))
     error.__traceback__ = error.__cause__ = error.__context__ = None

@@ -10,7 +10,7 @@ from rich.console import Console
 from scaling.grid import Cell
 from scaling.sweep.live import clock, display
 from scaling.sweep.plan import costs
-from scaling.sweep.run import Trained
+from scaling.sweep.work import Trained
 from scaling.train.diagnosis import Finding
 
 

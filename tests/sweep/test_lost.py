@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import pytest
+from batteries.executors import workers_of
 from typer.testing import CliRunner
 
 from scaling.cli import app
 from scaling.grid import Cell
-from scaling.sweep.local import Lost
+from scaling.sweep.crew import Lost
 from scaling.sweep.lost import give_up
 from scaling.sweep.plan import costs
 from scaling.sweep.store import Store
@@ -25,6 +25,7 @@ import sys
 from pathlib import Path
 from scaling.data import load
 from scaling.grid import load_grid, plan
+from scaling.sweep.executors.local import Local
 from scaling.sweep.run import train
 from scaling.sweep.store import Store
 
@@ -33,8 +34,9 @@ if __name__ == "__main__":
     cells = plan(grid, load(grid.data.source, held_out=grid.data.held_out))
     store = Store(sys.argv[2])
     said = lambda e: print(e.step, e.record["status"] if e.record else "", flush=True)
-    with store.open(grid, Path(sys.argv[1]).read_text(), {"cells": [c.id for c in cells]}):
-        train(cells, grid.data, store, workers=2, timings={}, on_event=said)
+    facts = {"cells": [c.id for c in cells]}
+    with store.open(grid, Path(sys.argv[1]).read_text(), facts), Local(2, 300.0) as executor:
+        train(cells, grid.data, store, executor, timings={}, on_event=said)
         store.write_table(cells)
 """
 
@@ -42,7 +44,7 @@ if __name__ == "__main__":
 def test_a_record_says_what_became_of_a_cell(cells: list[Cell], tmp_path: Path) -> None:
     store, known = Store(tmp_path), costs(cells, {})
     group = [cell for cell in cells if cell.trunk == cells[0].trunk]
-    gone = Lost(0, "hung", "no sign of progress for 9 s", 3)
+    gone = Lost("hung", "no sign of progress for 9 s", 3)
     records = give_up(store, group, gone, 48, known)
     assert [record["run"] for record in records] == [cell.id for cell in group]
     stored = store.record(group[0].id)
@@ -57,7 +59,7 @@ def test_a_record_says_what_became_of_a_cell(cells: list[Cell], tmp_path: Path) 
     assert not store.done(group)
     table = store.write_table(group)
     assert table["status"].tolist() == ["failed"] * len(group)
-    error = Lost(0, "error", "by design", 1)
+    error = Lost("error", "by design", 1)
     (record,) = give_up(Store(tmp_path / "b"), group[:1], error, 0, known)
     assert record["findings"] == []
     assert record["reason"] == "by design, once; last seen at step 0"
@@ -82,7 +84,7 @@ def test_a_killed_trunk_fails_alone_and_is_trained_when_asked_again(
     process = start()
     assert process.stdout is not None
     process.stdout.readline()
-    os.kill(_workers(process.pid)[0], signal.SIGKILL)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     told = process.communicate(timeout=300)[0]
     assert process.returncode == 0
     assert "failed" in told
@@ -107,11 +109,3 @@ def test_a_killed_trunk_fails_alone_and_is_trained_when_asked_again(
 def test_status_needs_a_study(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["status", str(tmp_path)])
     assert "no study here" in str(result.exception)
-
-
-def _workers(driver: int) -> list[int]:
-    children = Path(f"/proc/{driver}/task/{driver}/children")
-    if not children.exists():
-        pytest.skip("finding worker processes needs Linux's /proc")
-    pids = [int(pid) for pid in children.read_text().split()]
-    return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]

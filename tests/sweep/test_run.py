@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from batteries.executors import workers_of
 
 from scaling.grid import CHUNK_STEPS, Cell, Grid
 from scaling.sweep.plan import costs
@@ -23,6 +24,7 @@ import sys
 from pathlib import Path
 from scaling.data import load
 from scaling.grid import load_grid, plan
+from scaling.sweep.executors.local import Local
 from scaling.sweep.run import train
 from scaling.sweep.store import Store
 
@@ -33,7 +35,8 @@ if __name__ == "__main__":
     store.open(grid, Path(sys.argv[1]).read_text(), {})
     on_event = lambda e: print(e.steps, e.record["run"] if e.record else "", flush=True)
     print("ready", flush=True)
-    train(cells, grid.data, store, workers=2, timings={}, on_event=on_event)
+    with Local(2, 300.0) as executor:
+        train(cells, grid.data, store, executor, timings={}, on_event=on_event)
     store.write_table(cells)
 """
 
@@ -137,7 +140,7 @@ def test_a_worker_that_the_system_kills_is_replaced(
     assert process.stdout is not None
     for _ in range(4):
         process.stdout.readline()
-    os.kill(_workers(process.pid)[0], signal.SIGKILL)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     finish(process)
     same_tables(tmp_path / "oom", undisturbed)
 
@@ -149,7 +152,7 @@ def test_workers_die_with_their_driver(
     assert process.stdout is not None
     for _ in range(3):
         process.stdout.readline()
-    workers = _workers(process.pid)
+    workers = workers_of(process.pid)
     assert len(workers) == 2
     process.kill()
     process.communicate(timeout=60)
@@ -157,16 +160,6 @@ def test_workers_die_with_their_driver(
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def _workers(driver: int) -> list[int]:
-    """The driver's children that train (the resource tracker is one too)."""
-    children = Path(f"/proc/{driver}/task/{driver}/children")
-    if not children.exists():
-        pytest.skip("finding worker processes needs Linux's /proc")
-    pids = [int(pid) for pid in children.read_text().split()]
-    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-    return [pid for pid, line in lines.items() if b"spawn_main" in line]
 
 
 def test_nothing_is_trained_twice(

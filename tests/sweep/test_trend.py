@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ import pandas as pd
 import pytest
 
 from scaling.grid import Cell, Data
-from scaling.sweep import run
+from scaling.sweep import run, work
+from scaling.sweep.executors.contract import Call
+from scaling.sweep.executors.debug import Debug
 from scaling.sweep.store import Store
 
 
@@ -40,11 +44,11 @@ def test_a_trend_is_of_finished_runs_and_of_two_at_least(cells: list[Cell], tmp_
 
     names = [cell.id for cell in cells[:3]]
     save(cells[0], "finished", 2.0)
-    assert run._trend(store, names) is None
+    assert work._trend(store, names) is None
     save(cells[1], "diverged", 9.0)
-    assert run._trend(store, names) is None
+    assert work._trend(store, names) is None
     save(cells[2], "finished", 3.0)
-    trend = run._trend(store, names)
+    trend = work._trend(store, names)
     assert trend is not None
     assert trend.at(64) == pytest.approx(2.5)
 
@@ -54,12 +58,17 @@ def test_what_an_interrupted_calibration_has_measured_is_kept(
 ) -> None:
     monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
 
-    def one_then_stop(task: Any, arguments: Any, *, on_result: Any, **_: Any) -> None:
-        on_result((arguments[0][0].timing_key, {"step": 1.0, "evaluation": 1.0, "start": 0.0}))
-        raise KeyboardInterrupt
+    class OneThenInterrupted(Debug):
+        """Its second call is Ctrl-C's moment."""
 
-    monkeypatch.setattr("scaling.sweep.local.execute", one_then_stop)
+        def submit_all(self, calls: Sequence[Call]) -> list[Future[Any]]:
+            first, second = Future[Any](), Future[Any]()
+            key = calls[0].args[0].timing_key
+            first.set_result((key, {"step": 1.0, "evaluation": 1.0, "start": 0.0}))
+            second.set_exception(KeyboardInterrupt())
+            return [first, second]
+
     with pytest.raises(KeyboardInterrupt):
-        run.calibrate(cells, Data(), workers=1)
+        run.calibrate(cells, Data(), OneThenInterrupted)
     (stored,) = (tmp_path / "calibration").glob("*.json")
     assert list(json.loads(stored.read_text())["measured"]) == [cells[0].timing_key]

@@ -11,7 +11,7 @@ import pytest
 from scaling.data import Corpus, load
 from scaling.families.transformer import from_width
 from scaling.grid import CHUNK_STEPS, Cell, Recipe
-from scaling.sweep.run import prepare_jax
+from scaling.sweep.work import prepare_jax
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from scaling.data.registry import declared
-from scaling.sweep.executors.contract import Executor, Kind
+from scaling.sweep.executors.contract import Executor, Kind, Options
 from scaling.sweep.settings import checked, member
 
 
@@ -35,9 +35,10 @@ def start(
     return kind.start(settings(name, options), workers=workers, hang_seconds=hang_seconds)
 
 
-def settings(name: str, options: Mapping[str, Any]) -> Any:
+def settings(name: str, options: Mapping[str, Any]) -> Options:
     """The options of an executor, checked, with its defaults."""
-    return checked(_kind(name).Settings, options, f"executor {name}", beside=["name"])
+    found: Options = checked(_kind(name).Settings, options, f"executor {name}", beside=["name"])
+    return found
 
 
 def _kind(name: str) -> Kind:

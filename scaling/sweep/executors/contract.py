@@ -22,6 +22,21 @@ OnMessage = Callable[[Message], None]
 End = Literal["killed", "hung", "preempted"]
 
 
+class Options(Section):
+    """The base of an executor's `Settings`: its keys in the grid's `[executor]`, without `name`.
+    Every key has a default."""
+
+    @property
+    def platform(self) -> Platform | None:
+        """Kind of device that calls run on; None: this machine's."""
+        return None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether calls run on other machines, so that timings of this one say nothing."""
+        return False
+
+
 @dataclass(frozen=True)
 class Needs:
     """What one call takes. devices: accelerators of each process (simulated ones of a CPU take
@@ -109,11 +124,10 @@ class Executor(FuturesExecutor, ABC):
 
 
 class Kind(Protocol):
-    """What an executor's module declares. `Settings`: its keys in the grid's `[executor]`, without
-    `name`; every one has a default."""
+    """What an executor's module declares."""
 
     NAME: str
-    Settings: type[Section]
+    Settings: type[Options]
 
     def start(self, settings: Any, *, workers: int | None, hang_seconds: float) -> Executor:
         """An executor, ready. workers: calls at once, by default as many as there is room for;
