@@ -7,7 +7,7 @@ import math
 import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from scaling.devices import Platform
+from scaling import devices, laws
+from scaling.data import Corpus, Images, Pairs
+from scaling.devices import Device, Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import (
@@ -29,7 +31,10 @@ from scaling.grid import (
     plan,
     unit_of,
 )
-from scaling.sweep import executors
+from scaling.grid.planning import origins
+from scaling.grid.writing import only
+from scaling.sweep import data_sheet, executors
+from scaling.sweep.budget import Budget, Trimmed, rates, trim
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -50,6 +55,7 @@ class Planned:
     timings: dict[str, dict[str, float]]
     known: dict[str, CellCost]
     settings: Options  # of its executor
+    on: Platform  # the kind of device that it is planned for
 
     def start(self, workers: int | None) -> Executor:
         """The grid's executor, ready."""
@@ -57,6 +63,11 @@ class Planned:
         return executors.start(
             place.name, place.options, workers=workers, hang_seconds=hang_seconds
         )
+
+    @property
+    def streamed(self) -> bool:
+        """Whether training items stay on the host, a batch of them on the device at a time."""
+        return not isinstance(self.data, Corpus | Images | Pairs)
 
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
@@ -79,30 +90,49 @@ def plan_study(
     seed: int = 0,
     workers: int | None = None,
     measure: bool = True,
-    on: Platform | None = None,
+    device: Device | None = None,
     place: Place | None = None,
 ) -> Planned:
     """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known, where
     its executor runs on this machine.
 
-    on: the kind of device that it is planned for, by default the executor's; place: an executor
-    instead of the grid's.
+    device: of the catalogue, that it is planned for by its data sheet, by default the executor's
+    own; place: an executor instead of the grid's.
     """
     grid = load_grid(grid_path).with_seed(seed)
     if place is not None:
         grid = grid.model_copy(update={"executor": place})
     try:
         settings = executors.settings(grid.executor.name, grid.executor.options)
-        on = on or settings.platform
+        on = device.platform if device else settings.platform or devices.platform()
         data = open_data(grid.data, unit_of(grid.families))
         cells = plan(grid, data, on)
         proof.check(grid.proof, cells, grid.rivals)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
     timings: dict[str, dict[str, float]] = {}
-    if measure and not settings.elsewhere:
+    if device is not None:
+        timings = data_sheet.timings(cells, device)
+    elif measure and not settings.elsewhere:
         timings = calibrate(cells, grid.data, lambda: local.Local(workers, math.inf))
-    return Planned(grid, data, cells, timings, costs(cells, timings), settings)
+    return Planned(grid, data, cells, timings, costs(cells, timings, on), settings, on)
+
+
+def trim_study(
+    planned: Planned, budget: Budget, price: float | None = None
+) -> tuple[Planned, Trimmed]:
+    """The study within a budget, with what was dropped for it; its grid plans what is kept.
+
+    price: dollars of a device-hour. Each family keeps more different pilots than the proof's law
+    has parameters. Raises InputError where that, and the targets, cost more than the budget.
+    """
+    rule, timings, on = planned.grid.proof, planned.timings, planned.on
+    free = len(laws.get(rule.law).params) - len(rule.fixed)
+    rate = rates(budget.unit, timings, on, price)
+    found = trim(planned.cells, rate, budget, points=free + 1)
+    known = costs(found.kept, timings, on)
+    grid = only(planned.grid, origins(planned.grid, planned.data, on), known)
+    return replace(planned, grid=grid, cells=found.kept, known=known), found
 
 
 def run_study(

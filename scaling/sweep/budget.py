@@ -1,8 +1,8 @@
 """Trims a study to a budget: the pilots that inform the forecast least go first. No JAX.
 
 One rule: the next cell to go is the one whose loss raises the variance of the forecast least (see
-`design`), as a share of it, for each unit of cost that it saves. So the middle of a ladder goes
-before its ends, and dear runs before cheap ones that say as much. Targets stay. The order doesn't
+`design`), as a share of it, for each unit of cost that it saves. So runs between others go before a
+ladder's ends, and dear runs before cheap ones that say as much. Targets stay. The order doesn't
 depend on the budget: a larger one keeps all that a smaller one keeps.
 """
 
@@ -18,14 +18,15 @@ import numpy as np
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.grid import Cell
+from scaling.sweep.amounts import money
 from scaling.sweep.design import Design
 from scaling.sweep.estimate import HOUR
 from scaling.sweep.plan import trunks
 from scaling.sweep.schedule import width
 
 Unit = Literal["FLOPs", "h", "usd"]
-# Variances are worked out again after each that goes; of thousands, after one in so many points, and
-# one in so many runs, whichever comes first.
+# Variances are worked out again after each that goes; of thousands, after one in so many points and
+# one in so many runs.
 POINTS, RUNS = 20, 200
 
 
@@ -42,7 +43,7 @@ class Budget:
     def told(self, amount: float) -> str:
         """An amount in this budget's unit."""
         if self.unit == "usd":
-            return f"${amount:,.2f}" if amount >= 0.01 else f"${amount:.3g}"
+            return money(amount)
         return f"{amount:.4g} {'FLOPs' if self.unit == 'FLOPs' else 'device-hours'}"
 
 
