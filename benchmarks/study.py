@@ -35,7 +35,8 @@ from scaling.errors import InputError
 from scaling.grid import Cell, Grid, plan
 from scaling.study import plan_study, run_study
 from scaling.sweep.executors.local import cores
-from scaling.sweep.store import Store, read_json
+from scaling.sweep.records import read_json
+from scaling.sweep.store import Store
 from scaling.sweep.work import machine
 
 # One window of the loop at a shape is cut into these, to see how steady the machine is.

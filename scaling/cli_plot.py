@@ -122,7 +122,7 @@ def _run(folder: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The curve of a run's folder, and what was found in it."""
     import pandas as pd
 
-    from scaling.sweep.store import read_json
+    from scaling.sweep.records import read_json
 
     if not (folder / "curve.parquet").is_file():
         raise InputError(f"{folder}: no run's folder (no curve.parquet); give DIR/cells/ID")

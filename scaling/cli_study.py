@@ -38,6 +38,17 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")
 Out = Annotated[Path | None, typer.Option("--out", help="The study's folder; by default out/NAME.")]
 
 
+TrackerOption = Annotated[
+    list[str],
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Show runs there, too: tensorboard, wandb, mlflow, trackio; repeatable. Options stand "
+        "in the grid.",
+    ),
+]
+
+
 @app.command("run")
 def run_command(
     grid: GridArgument,
@@ -46,6 +57,7 @@ def run_command(
     workers: WorkersOption = None,
     executor: ExecutorOption = None,
     option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
+    tracker: TrackerOption = [],  # noqa: B006 - as above
     coordinator: Annotated[
         str | None,
         typer.Option(
@@ -62,9 +74,9 @@ def run_command(
 
     where = place(coordinator, process, processes)
     if where is None:
-        _run(grid, out, seed, workers, place_of(executor, option, grid))
+        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker)
     else:
-        _run_together(where, grid, out, seed)
+        _run_together(where, grid, out, seed, tracker)
 
 
 @app.command("study")
@@ -75,9 +87,10 @@ def study_command(
     workers: WorkersOption = None,
     executor: ExecutorOption = None,
     option: OptionOption = [],  # noqa: B006 - as above
+    tracker: TrackerOption = [],  # noqa: B006 - as above
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
-    report_command(_run(grid, out, seed, workers, place_of(executor, option, grid)))
+    report_command(_run(grid, out, seed, workers, place_of(executor, option, grid), tracker))
 
 
 @app.command("proof")
@@ -114,7 +127,9 @@ def report_command(folder: Folder) -> None:
     console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
-def _run_together(where: ProcessPlace, grid: Path, out: Path | None, seed: int) -> None:
+def _run_together(
+    where: ProcessPlace, grid: Path, out: Path | None, seed: int, trackers: list[str]
+) -> None:
     """One of several processes: process 0 does what a run does, the others train with it."""
     from scaling.sweep import hosts
     from scaling.sweep.work import prepare_jax
@@ -127,11 +142,18 @@ def _run_together(where: ProcessPlace, grid: Path, out: Path | None, seed: int) 
     if where.process:
         hosts.follow(planned.cells, planned.data, folder)
     else:
-        _train(planned, grid, folder, hosts.Together)
+        _train(planned.shown_by(trackers), grid, folder, hosts.Together)
         hosts.dismiss()
 
 
-def _run(grid: Path, out: Path | None, seed: int, workers: int | None, place: Place | None) -> Path:
+def _run(
+    grid: Path,
+    out: Path | None,
+    seed: int,
+    workers: int | None,
+    place: Place | None,
+    trackers: list[str],
+) -> Path:
     from scaling.sweep.live import clock
 
     screen = console()
@@ -142,7 +164,7 @@ def _run(grid: Path, out: Path | None, seed: int, workers: int | None, place: Pl
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
     screen.print(f"{len(planned.cells)} cells, {where}, folder {folder}", soft_wrap=True)
-    _train(planned, grid, folder, lambda: planned.start(workers))
+    _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers))
     return folder
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from scaling import devices, laws
+from scaling import devices, files, laws
 from scaling.data import Corpus, Images, Pairs
 from scaling.devices import Device, Platform
 from scaling.errors import InputError
@@ -33,7 +33,7 @@ from scaling.grid import (
 )
 from scaling.grid.planning import origins
 from scaling.grid.writing import only
-from scaling.sweep import data_sheet, executors
+from scaling.sweep import data_sheet, executors, trackers
 from scaling.sweep.budget import Budget, Trimmed, rates, trim
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
@@ -68,6 +68,11 @@ class Planned:
     def streamed(self) -> bool:
         """Whether training items stay on the host, a batch of them on the device at a time."""
         return not isinstance(self.data, Corpus | Images | Pairs)
+
+    def shown_by(self, names: Iterable[str]) -> Planned:
+        """The same study with these trackers, too."""
+        trackers = {**{name: {} for name in names}, **self.grid.trackers}
+        return replace(self, grid=self.grid.model_copy(update={"trackers": trackers}))
 
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
@@ -138,7 +143,7 @@ def trim_study(
 def run_study(
     planned: Planned,
     grid_path: Path,
-    folder: Path,
+    folder: files.Place | str,
     *,
     start: Callable[[], Executor],
     show: Show = lambda title, cells, known: nullcontext(lambda event: None),
@@ -150,35 +155,35 @@ def run_study(
     are. Raises `stopping.Stopped` where the process is asked to stop.
     """
     store = Store(folder)
-    with (
-        store.open(planned.grid, grid_path.read_text(encoding="utf-8"), _facts(planned)),
-        ExitStack() as stack,
-    ):
-        return _run(planned, store, cache(lambda: stack.enter_context(start())), show)
+    boards = trackers.ready(planned.grid.trackers, store.folder)
+    grid_text = grid_path.read_text(encoding="utf-8")
+    store.open(planned.grid, grid_text, _facts(planned), planned.known)
+    with ExitStack() as stack:
+        executor = cache(lambda: stack.enter_context(start()))
+        return _run(planned, store, partial(_train, planned, store, executor, boards, show))
 
 
-def prove(folder: Path) -> list[proof.Verdict]:
+def prove(folder: files.Place | str) -> list[proof.Verdict]:
     """Forecast against truth for every target of a study's folder."""
-    if not (folder / "study.json").exists():
-        raise InputError(f"{folder}: no study here (study.json is missing)")
-    forecast = proof.read(folder / "forecast.json")
     store = Store(folder)
+    store.must_be()
+    forecast = proof.read(store.folder / "forecast.json")
     ids = [target["cell"] for target in forecast["targets"]]
-    records = {run: record for run in ids if (record := store.record(run)) is not None}
+    records = {run: record for run in ids if (record := store.read(run)) is not None}
     return proof.verdicts(forecast, records)
 
 
 def _run(
-    planned: Planned, store: Store, executor: Callable[[], Executor], show: Show
+    planned: Planned, store: Store, train_part: Callable[[list[Cell], str], None]
 ) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
-    _train(planned, pilots, "pilots", store, executor, show)
-    table = store.write_table(pilots)
+    train_part(pilots, "pilots")
     if not targets:
-        return table
+        return store.write_table(pilots)
     written = store.folder / "forecast.json"
     trained = store.finished(targets)  # before the forecast is looked for: another may write it now
-    if not written.exists():
+    if not files.exists(written):
+        table = store.write_table(pilots)
         if trained:
             raise InputError(
                 f"{store.folder}: target {next(iter(trained))} was trained before any forecast was "
@@ -188,17 +193,18 @@ def _run(
         grid, goals = planned.grid, [target.facts() for target in targets]
         forecast = proof.forecast_targets(table, goals, grid.proof, grid.rivals)
         proof.write_once(written, forecast)
-    _train(planned, targets, "targets", store, executor, show)
+    train_part(targets, "targets")
     return store.write_table(planned.cells)
 
 
 def _train(
     planned: Planned,
-    cells: list[Cell],
-    title: str,
     store: Store,
     executor: Callable[[], Executor],
+    boards: trackers.Specs,
     show: Show,
+    cells: list[Cell],
+    title: str,
 ) -> None:
     done = store.done(cells)
     left = [cell for cell in cells if cell.id not in done]
@@ -212,6 +218,8 @@ def _train(
             executor(),
             timings=planned.timings,
             on_event=on_event,
+            study=planned.grid.name,
+            trackers=boards,
         )
 
 

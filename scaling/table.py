@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scaling import files
 from scaling.errors import InputError
 from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
@@ -107,16 +107,22 @@ def with_loss(df: pd.DataFrame, column: str) -> pd.DataFrame:
 def write_table(df: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table atomically; equal tables give equal bytes."""
     path = Path(path)
+    try:
+        data = to_bytes(df, path.suffix)
+    except KeyError:
+        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}") from None
+    write_bytes(data, path)
+
+
+def to_bytes(df: pd.DataFrame, suffix: str) -> bytes:
+    """A table's file, of the kind that its name's suffix says; KeyError for any other."""
     plain = df.reset_index(drop=True)
     plain.attrs = {}  # parquet would store them: the source's name is not part of the table
-    if path.suffix == ".parquet":
-        write_bytes(plain.to_parquet(index=False), path)
-    elif path.suffix in _SUFFIXES:
-        # a float is written as its shortest exact form, so that csv round-trips to the bit
-        separator = "\t" if path.suffix == ".tsv" else ","
-        write_text(plain.to_csv(sep=separator, index=False, lineterminator="\n"), path)
-    else:
-        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
+    if suffix == ".parquet":
+        return plain.to_parquet(index=False)
+    # a float is written as its shortest exact form, so that csv round-trips to the bit
+    separator = {".csv": ",", ".tsv": "\t"}[suffix]
+    return plain.to_csv(sep=separator, index=False, lineterminator="\n").encode()
 
 
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
@@ -125,21 +131,11 @@ def write_text(text: str, path: str | os.PathLike[str]) -> None:
 
 
 def write_bytes(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Write a file whole or not at all: beside its place first, then renamed onto it."""
+    """Write a file whole or not at all, into a folder that is there."""
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: no such folder {path.parent}")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp's files are private
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write(path, data)
 
 
 def check_table(

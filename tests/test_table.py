@@ -58,7 +58,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match="No space"):
         write_table(frame(), path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -10,19 +10,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scaling import laws
+from scaling import files, laws
 from scaling.errors import InputError
 from scaling.fit import Fit
 from scaling.forecast.ruled import alone, fits_by_family, of_family, predict
 from scaling.grid import Cell, Proof, Rival
 from scaling.table import FAMILY, conventions
 from scaling.units import UNSTATED
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 LEVEL = 0.90
 # A proof is a forecast of something larger: at least this many times the largest pilot's compute.
@@ -165,27 +167,23 @@ def _forecasts(
     return rows, members
 
 
-def write_once(path: Path, forecast: dict[str, Any]) -> dict[str, Any]:
+def write_once(path: Place, forecast: dict[str, Any]) -> dict[str, Any]:
     """Stamp, hash and store a forecast; one that is already there stays and is returned."""
-    if path.exists():
+    if files.exists(path):
         return read(path)
     stamped = {**forecast, "written_at": datetime.now(UTC).isoformat(timespec="seconds")}
     stamped["sha256"] = _sha256(stamped)
-    partial = path.with_suffix(".tmp")
-    try:
-        partial.write_text(json.dumps(stamped, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the forecast: {error.strerror}") from None
+    if not files.create(path, (json.dumps(stamped, indent=1) + "\n").encode()):
+        return read(path)  # another driver was first
     return stamped
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Place) -> dict[str, Any]:
     """A stored forecast. Raises InputError where its hash says that it was changed."""
     try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: no forecast here: {error.strerror}") from None
+        stored: dict[str, Any] = json.loads(files.read(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no forecast here: No such file or directory") from None
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error})") from None
     body = {key: value for key, value in stored.items() if key != "sha256"}

@@ -14,7 +14,7 @@ from scaling.grid.cells import (
 )
 from scaling.grid.data import AnyData, open_data, unit_of
 from scaling.grid.parse import load_grid, parse_grid
-from scaling.grid.planning import plan
+from scaling.grid.planning import plan, to_tune
 from scaling.grid.spec import (
     Axes,
     Data,
@@ -27,7 +27,9 @@ from scaling.grid.spec import (
     Recovery,
     Rival,
     Section,
+    Tune,
 )
+from scaling.grid.tuning import Rung, rungs
 
 __all__ = [
     "CHUNK_STEPS",
@@ -44,7 +46,9 @@ __all__ = [
     "Recipe",
     "Recovery",
     "Rival",
+    "Rung",
     "Section",
+    "Tune",
     "batch_of",
     "canonical_json",
     "load_grid",
@@ -52,5 +56,7 @@ __all__ = [
     "parse_grid",
     "plan",
     "resolved",
+    "rungs",
+    "to_tune",
     "unit_of",
 ]

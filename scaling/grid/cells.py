@@ -30,7 +30,8 @@ DIGITS = 16  # of an id, hexadecimal
 SHARED = 4096  # shapes and recipes whose text is kept
 USUAL_RECOVERY, ONE_DEVICE = Recovery(), Devices()
 
-Role = Literal["pilot", "target"]
+# tuning: trained to find a rate; in no table, and in no fit.
+Role = Literal["pilot", "target", "tuning"]
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,12 @@ from scaling.grid.spec import (
     Recipe,
     Recovery,
     Rival,
+    Tune,
 )
 
 # The tables of a grid, by the names that they have there.
 SECTIONS: dict[str, type[BaseModel]] = {
-    "data": Data, "model": Model, "train": Recipe,
+    "data": Data, "model": Model, "train": Recipe, "tune": Tune,
     "recovery": Recovery, "devices": Devices, "executor": Place,
     "pilots": Axes, "targets": Axes, "proof": Proof, "rivals": Rival,
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,39 +15,60 @@ from scaling.families import Unit
 from scaling.grid.cells import CHUNK_STEPS, Cell, Role, batch_of, resolved, use_of
 from scaling.grid.data import AnyData
 from scaling.grid.rate_laws import load
+from scaling.grid.rates import Point, Tuned, tuning_key, with_rate, with_rates
 from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
 
-# Of each axis that a block gives, the value of one cell; and that with its block's number.
-Point = dict[str, Any]
+# A cell's point of the grid, with the number of its block.
 Origin = tuple[int, Point]
 
 
-def plan(grid: Grid, data: AnyData, on: Platform | None = None) -> list[Cell]:
+def plan(
+    grid: Grid, data: AnyData, on: Platform | None = None, tuned: Tuned | None = None
+) -> list[Cell]:
     """Every cell of the grid, targets last. Budgets are rounded to whole chunks of steps.
 
-    on: the kind of device, where it is another than this machine's.
+    on: the kind of device, where it is another than this machine's. tuned: rates that were found
+    for `learning_rate = "tune"`; without them the usual rate stands in their place.
     """
-    return [cell for cell, _ in origins(grid, data, on).values()]
+    return [cell for cell, _ in origins(grid, data, on, tuned).values()]
+
+
+def to_tune(grid: Grid, data: AnyData, on: Platform | None = None) -> dict[str, list[Cell]]:
+    """The cells whose rate is to be tuned, by what makes them share one: model and recipe."""
+    asked: dict[str, list[Cell]] = {}
+    for role, _, block in _blocks(grid):
+        if block.recipe(grid.train).tune and not block.learning_rates:
+            for cell, _ in _cells(grid, data, role, block, on):
+                asked.setdefault(tuning_key(block.model or grid.model, cell.recipe), []).append(
+                    cell
+                )
+    return asked
 
 
 def origins(
-    grid: Grid, data: AnyData, on: Platform | None = None
+    grid: Grid, data: AnyData, on: Platform | None = None, tuned: Tuned | None = None
 ) -> dict[str, tuple[Cell, Origin]]:
     """Every cell by its id, in the plan's order, with the point of the grid that it comes from."""
-    parts: list[tuple[Role, list[Axes]]] = [("pilot", grid.pilots), ("target", grid.targets)]
     found: dict[str, tuple[Cell, Origin]] = {}
+    for role, number, block in _blocks(grid):
+        cells = _cells(grid, data, role, block, on)
+        for cell, point in with_rates(cells, block.model or grid.model, tuned):
+            # The last of equal ones, where the first stood.
+            found[cell.id] = cell, (number, point)
+    return found
+
+
+def _blocks(grid: Grid) -> Iterator[tuple[Role, int, Axes]]:
+    parts: list[tuple[Role, list[Axes]]] = [("pilot", grid.pilots), ("target", grid.targets)]
     for role, blocks in parts:
         for number, block in enumerate(blocks):
-            for cell, point in _cells(grid, data, role, block, on):
-                # The last of equal ones, where the first stood.
-                found[cell.id] = cell, (number, point)
-    return found
+            yield role, number, block
 
 
 def _cells(
     grid: Grid, data: AnyData, role: Role, block: Axes, on: Platform | None
 ) -> Iterator[tuple[Cell, Point]]:
-    """The product of one block's axes."""
+    """The product of one block's axes; where rates follow a law, or are tuned, as that says."""
     model, common = block.model or grid.model, block.recipe(grid.train)
     family = families.get(model.family)
     own_batch = "batch_tokens" if family.UNIT == "token" else "batch_images"
@@ -60,7 +81,7 @@ def _cells(
             recipe = recipe.model_copy(update={"batch": None, "batch_law": None, **given})
             cells = _of_batch(grid, data, role, block, model, recipe)
         at = {"batches": batch} if block.batches else {}
-        yield from ((cell, {**point, **at}) for cell, point in _with_rates(cells))
+        yield from ((cell, {**point, **at}) for cell, point in cells)
 
 
 def _of_batch_law(
@@ -88,26 +109,6 @@ def _single(block: Axes) -> Iterator[Axes]:
     lists = {name: values for name in names if (values := getattr(block, name))}
     for values in itertools.product(*lists.values()):
         yield block.model_copy(update={k: [v] for k, v in zip(lists, values, strict=True)})
-
-
-def _with_rates(cells: Iterator[tuple[Cell, Point]]) -> Iterator[tuple[Cell, Point]]:
-    """The cells with their learning rates as numbers, where these follow a law."""
-    found: dict[Any, tuple[Recipe, str]] = {}  # the same for every seed
-    for cell, point in cells:
-        source = cell.recipe.rate_law
-        if source is None:
-            yield cell, point
-            continue
-        run = (cell.shape, cell.recipe, cell.steps, cell.D_unique)
-        if run not in found:
-            law = load(source, "learning_rate")
-            rate, told = law.at({**cell.facts(), "B": cell.batch})
-            found[run] = (
-                cell.recipe.model_copy(update={"learning_rate": rate, "rate_law": None}),
-                told,
-            )
-        recipe, told = found[run]
-        yield replace(cell, recipe=recipe, told=(*cell.told, told)), point
 
 
 def _check_devices(devices: Devices, recipe: Recipe, examples: int) -> None:
@@ -145,16 +146,19 @@ def _of_batch(
         for unique, asked in zip(uniques, block.unique or (None,), strict=True)
         for length, point in _lengths(block, family.UNIT, unique, asked)
     ]
-    # A rate that the block gives outranks a law.
-    rates = [{"learning_rate": r, "rate_law": None} for r in block.learning_rates] or [{}]
+    # A rate that the block gives outranks a law, and the tuning.
+    given: Sequence[float | None] = block.learning_rates or [None]
     recipes = [
         (
-            recipe.model_copy(update={"transfer": transfer, **rate}),
-            ({"learning_rates": rate["learning_rate"]} if rate else {})
-            | ({"transfers": transfer} if block.transfers else {}),
+            own if rate is None else with_rate(own, rate),
+            ({} if rate is None else {"learning_rates": rate})
+            | ({"transfers": own.transfer} if block.transfers else {}),
         )
-        for rate in rates
-        for transfer in block.transfers or [recipe.transfer]
+        for rate in given
+        for own in (
+            recipe.model_copy(update={"transfer": transfer})
+            for transfer in block.transfers or [recipe.transfer]
+        )
     ]
     for (shape, size), (unique, steps, length), seed, (own, how) in itertools.product(
         shapes, lengths, block.seeds, recipes

@@ -38,6 +38,8 @@ class Recipe(Section):
     # wrote or the name of published parameters. What is resolved is a number.
     learning_rate: float = Field(0.012, gt=0)
     rate_law: str | None = None
+    # learning_rate = "tune": found at the smallest rung of the pilots, as [tune] says.
+    tune: Literal[True] | None = None
     transfer: Literal["mup", "none"] = "mup"
     base_width: int = Field(32, gt=0)
     head_rate: float = Field(4.0, gt=0)
@@ -72,21 +74,55 @@ class Recipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _by_law(cls, given: Any) -> Any:
-        """A rate by law is a `rate_law` and no number; a number outranks the law."""
+        """A rate by law is a `rate_law` and no number, one that is tuned is `tune`; a number
+        outranks both."""
         if not isinstance(given, dict):
             return given
+        if given.get("learning_rate") == "tune":
+            others = {k: v for k, v in given.items() if k != "learning_rate"}
+            return {**others, "rate_law": None, "tune": True}
         if given.get("learning_rate") == "law":
             if given.get("rate_law") is None:
                 raise ValueError(
                     'learning_rate = "law" needs rate_law, a saved fit or a law\'s name'
                 )
-            return {k: v for k, v in given.items() if k != "learning_rate"}
-        return {**given, "rate_law": None} if "learning_rate" in given else given
+            return {k: v for k, v in given.items() if k not in ("learning_rate", "tune")}
+        number = {"rate_law": None, "tune": None}
+        return {**given, **number} if "learning_rate" in given else given
 
     @model_validator(mode="after")
     def _batch_has_a_law(self) -> Recipe:
+        if self.batch and self.tune:
+            raise ValueError(
+                'learning_rate = "tune" finds the best rate of one batch; with batch = "law" each '
+                'size has its own: give a number, or learning_rate = "law"'
+            )
         if self.batch and not (self.batch_law or self.rate_law):
             raise ValueError('batch = "law" needs batch_law, a saved fit or a law\'s name')
+        return self
+
+
+class Tune(Section):
+    """How `learning_rate = "tune"` finds its rate: successive halving at the smallest rung.
+
+    Every rate is trained for a while, those that did best for longer, and the best of the last
+    round is where the parabola through its losses is lowest.
+    """
+
+    # By default the usual rate times 1/8, 1/4, 1/2, 1, 2, 4 and 8. Where the best is the first or
+    # the last, the range grows by the ratio of its last two rates, up to three times at each end.
+    rates: list[Positive] | None = Field(None, min_length=3)
+    keep: float = Field(1 / 3, gt=0, lt=1)  # share of rates in the next round, three at least
+    rounds: int = Field(2, gt=0)  # each longer than the one before by a factor of 1 / keep
+    # Of the last round; earlier ones take the first. They are the tuning's own.
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([1000, 1001], min_length=1)
+    # D of the first round; by default so that the last is as long as the rung's median pilot.
+    budget: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _rates_differ(self) -> Tune:
+        if self.rates is not None and len(set(self.rates)) < len(self.rates):
+            raise ValueError("rates: each is given once")
         return self
 
 
@@ -223,6 +259,7 @@ class Grid(Section):
     data: Data = Data()
     model: Model = Model()
     train: Recipe = Recipe()
+    tune: Tune = Tune()
     recovery: Recovery = Recovery()
     devices: Devices = Devices()
     executor: Place = Place()
@@ -244,7 +281,8 @@ class Grid(Section):
             ]
             for part in ("pilots", "targets")
         }
-        return self.model_copy(update=blocks)
+        tune = self.tune.model_copy(update={"seeds": [s + shift for s in self.tune.seeds]})
+        return self.model_copy(update={**blocks, "tune": tune} if shift else {})
 
     def asked(self) -> dict[str, Any]:
         """What it asks to be trained and forecast, by its sections; not where, nor who looks on.

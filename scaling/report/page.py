@@ -5,12 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from scaling import files
 from scaling.forecast import proof
 from scaling.forecast.crossing import SideBySide
 from scaling.forecast.standings import standings
@@ -19,19 +19,22 @@ from scaling.plot.words import quantity
 from scaling.report.figures import figures
 from scaling.report.pooled import Pooled
 from scaling.report.read import Study, read_study
-from scaling.table import write_text
 from scaling.units import GAINS, METRICS, Measure, loss_unit, measure, unit_of_d
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 _AHEAD = 10.0  # times the largest pilot's compute, for the answer's advice
 
 
-def report(folder: Path) -> Path:
+def report(folder: Place | str) -> Place:
     """Write DIR/report.html, one self-contained file; of an unfinished study what there is.
 
     Raises InputError where there is no such folder.
     """
-    page = Path(folder) / "report.html"
-    write_text(render(read_study(Path(folder))), page)
+    place = files.folder(folder)
+    page = place / "report.html"
+    files.write(page, render(read_study(place)).encode())
     return page
 
 

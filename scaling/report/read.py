@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import ValidationError
 
+from scaling import files
 from scaling.errors import InputError
 from scaling.fit import Objective
 from scaling.forecast import proof
@@ -17,10 +18,15 @@ from scaling.forecast.crossing import SideBySide, side_by_side
 from scaling.forecast.ruled import families_of, fits
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled, pooled
+from scaling.sweep.columns import TABLE_COLUMNS
 from scaling.sweep.health import Health, of_records
-from scaling.sweep.store import TABLE_COLUMNS, Store, read_json
+from scaling.sweep.records import CURVE, read_json
+from scaling.sweep.store import Store
 from scaling.table import CONVENTIONS, FAMILY, conventions, read_table
 from scaling.units import UNITS_OF_D, UNSTATED
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 _CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what was seen
 _ILL_RUNS = 3  # whose telemetry is drawn
@@ -71,25 +77,25 @@ class Study:
         return next(iter(self.fits.values()), None) if not self.families else None
 
 
-def read_study(folder: Path) -> Study:
+def read_study(folder: Place) -> Study:
     """Read what is in the folder. Damaged and absent parts are told in `missing`.
 
     Raises InputError where there is no such folder.
     """
-    if not folder.is_dir():
+    if not files.exists(folder):
         raise InputError(f"{folder}: no such folder; a study's folder is needed")
 
     def told(error: Exception) -> str:  # no machine's paths in a page that is passed on
         return str(error).replace(f"{folder}/", "").replace(str(folder), "the folder")
 
-    study = Study(folder.resolve().name)
+    study = Study((folder.resolve() if isinstance(folder, Path) else folder).name)
     try:
         study.facts = read_json(folder / "study.json")
         study.name = str(study.facts.get("name", study.name))
     except InputError as error:
         study.missing.append(f"Facts of the study: {told(error)}.")
     try:
-        study.grid_text = (folder / "grid.toml").read_text(encoding="utf-8")
+        study.grid_text = files.read(folder / "grid.toml").decode()
     except (OSError, ValueError):
         study.missing.append("The grid: grid.toml is absent or cannot be read.")
     _read_cells(folder, study, told)
@@ -101,24 +107,23 @@ def read_study(folder: Path) -> Study:
     return study
 
 
-def _read_cells(folder: Path, study: Study, told: _Told) -> None:
+def _read_cells(folder: Place, study: Study, told: _Told) -> None:
     store = Store(folder)
     planned = [str(cell) for cell in study.facts.get("cells", [])]
     cells = folder / "cells"
-    there = sorted(p.name for p in cells.iterdir() if p.is_dir()) if cells.is_dir() else []
-    for cell in [*planned, *(run for run in there if run not in planned)]:
+    known = set(planned)
+    for cell in [*planned, *(run for run in files.names(cells) if run not in known)]:
         try:
-            record = store.record(cell)
+            record = store.read(cell)
         except InputError as error:
             study.missing.append(f"Cell {cell}: {told(error)}.")
             continue
         if record is None:
             continue
         study.records.append(record)
-        curve = cells / cell / "curve.parquet"
-        if curve.is_file():
+        if files.exists(cells / cell / CURVE):
             try:
-                whole = pd.read_parquet(curve)
+                whole = store.curve(cell)
                 study.curves[cell] = _drawn(whole)
                 if record.get("findings") and len(whole) and len(study.telemetry) < _ILL_RUNS:
                     study.telemetry[cell] = whole
@@ -128,19 +133,25 @@ def _read_cells(folder: Path, study: Study, told: _Told) -> None:
     if left:
         study.missing.append(f"{left} of {len(planned)} planned cells are not trained yet.")
     if study.records:  # newer than the table's file while a study runs
-        known = set().union(*study.records)
+        keys = set().union(*study.records)
         study.table = pd.DataFrame(
-            study.records, columns=[name for name in TABLE_COLUMNS if name in known]
+            study.records, columns=[name for name in TABLE_COLUMNS if name in keys]
         )
     else:
         try:
-            study.table = read_table(folder / "table.parquet")
+            study.table = _stored_table(folder)
         except InputError as error:
             study.missing.append(f"No run is finished: {told(error)}.")
     if study.table is not None:
         study.table.attrs["source"] = "table.parquet"
     if study.records and not study.curves:
         study.missing.append("No loss curves are kept with the records.")
+
+
+def _stored_table(folder: Place) -> pd.DataFrame:
+    if isinstance(folder, Path):
+        return read_table(folder / "table.parquet")
+    raise InputError("no records are there")
 
 
 def _drawn(curve: pd.DataFrame) -> pd.DataFrame:
@@ -154,8 +165,8 @@ def _drawn(curve: pd.DataFrame) -> pd.DataFrame:
     return curve[[*seen, *_CURVE]]
 
 
-def _read_forecast(folder: Path, study: Study, told: _Told) -> None:
-    if not (folder / "forecast.json").is_file():
+def _read_forecast(folder: Place, study: Study, told: _Told) -> None:
+    if not files.exists(folder / "forecast.json"):
         study.missing.append("No forecast was written (forecast.json is absent).")
         return
     try:

@@ -46,7 +46,8 @@ class Seen:
 
     @property
     def holder(self) -> Mapping[str, Any]:
-        return dict(self.facts.get("holder") or {})
+        holder = self.facts.get("holder")
+        return holder if isinstance(holder, dict) else {}
 
 
 @dataclass
@@ -70,10 +71,11 @@ class Claims:
         folder: Place,
         *,
         beat_seconds: float = BEAT_SECONDS,
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
     ) -> None:
         self.folder = folder / "claims"
-        self.beat_seconds, self.lease_seconds = beat_seconds, lease_seconds
+        self.beat_seconds = beat_seconds
+        self.lease_seconds = LEASE_SECONDS if lease_seconds is None else lease_seconds
         # When each claim that was looked at last changed, by our own clock.
         self._changed: dict[tuple[str, int], tuple[Any, float]] = {}
 
@@ -166,13 +168,11 @@ class Claims:
     def _read(self, trunk: str, number: int) -> Seen | None:
         try:
             facts = json.loads(read(self._path(trunk, number)))
-        except (
-            FileNotFoundError,
-            InputError,
-            ValueError,
-        ):  # released meanwhile, or no claim of ours
-            return None
-        return Seen(trunk, number, facts) if isinstance(facts, dict) else None
+        except FileNotFoundError:
+            return None  # released meanwhile
+        except (InputError, ValueError):
+            facts = {}  # damaged: nobody writes it anew, so that it dies in its time
+        return Seen(trunk, number, facts if isinstance(facts, dict) else {})
 
     def _path(self, trunk: str, number: int) -> Place:
         return self.folder / f"{trunk}.{number}"

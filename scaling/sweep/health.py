@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from scaling.errors import InputError
-from scaling.sweep.store import Store, read_json
+from scaling.sweep.records import read_json
+from scaling.sweep.store import Store
 
 STATUSES = ("finished", "stopped", "recovered", "diverged", "failed")
 WELL = ("finished", "stopped")  # as planned, early stopping included

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +19,9 @@ from scaling.sweep.executors.contract import Call
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.store import Store
 from scaling.train import distributed
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 # A cell's id, 16 hexadecimal digits, as it is told: two int32.
 WORDS = 2
@@ -59,7 +61,7 @@ def dismiss() -> None:
     _told([])
 
 
-def follow(cells: Sequence[Cell], data: AnyData, folder: Path) -> None:
+def follow(cells: Sequence[Cell], data: AnyData, folder: Place) -> None:
     """Train what the leader says, until it says no more. `folder`: the study's, on a file system
     that all processes share: each writes its part of a checkpoint there, and nothing else."""
     from scaling.train.engine import train_trunk

@@ -24,6 +24,7 @@ def display(
     work = {cell.id: known[cell.id].flops for cell in cells}
     total, began = sum(work.values()), time.monotonic()
     state = {"flops": 0.0, "seen": 0.0, "cells": 0}
+    warned: set[str] = set()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -48,6 +49,9 @@ def display(
         state["seen"] += seen
         state["flops"] += seen * cell.shape.training_flops()
         spent = time.monotonic() - began
+        if event.warning not in {"", *warned}:  # each worker may say the same
+            warned.add(event.warning)
+            console.print(f"  {event.warning}", highlight=False, soft_wrap=True)
         for finding in event.findings:
             console.print(f"  {_name(cell)}: {finding}", highlight=False, soft_wrap=True)
         if event.record is not None:

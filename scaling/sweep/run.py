@@ -14,7 +14,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from scaling import devices
@@ -30,6 +32,7 @@ from scaling.sweep.onlook import Onlooker
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.schedule import needs
 from scaling.sweep.store import Store
+from scaling.sweep.trackers import Specs, follow
 from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
 from scaling.train import stopping
 
@@ -44,11 +47,14 @@ def train(
     *,
     timings: dict[str, dict[str, float]],
     on_event: Callable[[Trained], None] = lambda event: None,
+    study: str = "",
+    trackers: Specs = MappingProxyType({}),
 ) -> None:
     """Train every cell of `cells` that the store lacks, or that failed.
 
     Records are stored by the workers, and for cells whose workers die or hang at every attempt,
-    here. Raises `stopping.Stopped` where this process is asked to stop meanwhile.
+    here. study: its name, for the trackers, which `trackers.ready` made. Raises `stopping.Stopped`
+    where this process is asked to stop meanwhile.
     """
     known = costs(cells, timings)
     done = store.done(cells)
@@ -62,7 +68,10 @@ def train(
     # On a CPU a program of several runs loses to one after another (benchmarks/cohort.py).
     alone = (executor.platform or devices.platform()) == "cpu"
     together = [[group] for group in left] if alone else cohorts(left)
-    driver = _Driver(cells, data, store, executor, known, on_event)
+    common = partial(
+        Order, data=data, folder=str(store.folder), study=study, trackers=dict(trackers)
+    )
+    driver = _Driver(cells, store, executor, known, on_event, common)
     with stopping.catch():
         driver.drive(together)
     store.clean()
@@ -74,13 +83,13 @@ class _Driver:
     def __init__(
         self,
         cells: Sequence[Cell],
-        data: Data,
         store: Store,
         executor: Executor,
         known: dict[str, CellCost],
         on_event: Callable[[Trained], None],
+        order: Callable[..., Order],
     ) -> None:
-        self.data, self.store, self.executor, self.known = data, store, executor, known
+        self.store, self.executor, self.known, self.order = store, executor, known, order
         self.like = _like(cells)
         recovery = cells[0].recovery
         self.claims = Claims(store.folder)
@@ -141,10 +150,17 @@ class _Driver:
     def _give_up(self, order: Order, lost: Lost) -> None:
         """The cohort that an order was lost at; the rest of it is another order."""
         left = self._left(order)
-        for group in left[0] if left else ():
-            step = self.onlooker.steps.get(group[0].trunk, 0)
-            for record in give_up(self.store, group, lost, step, self.known):
-                self.onlooker.hear(Trained(group[0].trunk, 0, float("nan"), record))
+        cells = {cell.id: cell for cell in order.cells}
+
+        def warn(told: str) -> None:
+            self._message(Trained(order.cells[0].trunk, 0, float("nan"), warning=told))
+
+        with follow(order.trackers, order.study, order.cells, warn) as tracking:
+            for group in left[0] if left else ():
+                step = self.onlooker.steps.get(group[0].trunk, 0)
+                for record in give_up(self.store, group, lost, step, self.known):
+                    tracking.cell(cells[record["run"]], record, None)
+                    self.onlooker.hear(Trained(group[0].trunk, 0, float("nan"), record))
         if left[1:]:
             self.crew.add([self._call(left[1:])])
 
@@ -183,7 +199,7 @@ class _Driver:
         cells = [cell for cohort in together for group in cohort for cell in group]
         known = {cell.id: self.known[cell.id] for cell in cells}
         like = {cell.trunk: self.like[cell.trunk] for cell in cells}
-        order = Order(tuple(together), self.data, str(self.store.folder), known, like, dead or {})
+        order = self.order(tuple(together), known=known, like=like, dead=dead or {})
         seconds = [cost.seconds for cost in known.values()]
         whole = replace(
             needs(cells[0], known[cells[0].id]),

@@ -21,10 +21,11 @@ from scaling.data.corpus import cache_folder
 from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid import AnyData, Cell, Data, canonical_json, open_data
-from scaling.sweep import hosts, worker
+from scaling.sweep import hosts, trackers, worker
 from scaling.sweep.claims import Claim, Claims
 from scaling.sweep.plan import CellCost
 from scaling.sweep.store import Store
+from scaling.sweep.trackers import Specs
 from scaling.train import distributed, stopping
 from scaling.train.findings import Finding
 from scaling.train.trajectory import Trend
@@ -44,7 +45,8 @@ class Order:
     """What one call trains, one cohort after another. folder: of the study, a path or an URL.
 
     known: costs of its cells; like: of each trunk, cells that it is compared with, as far as they
-    are finished; dead: numbers of claims on its trunks that the driver has watched die.
+    are finished; dead: numbers of claims on its trunks that the driver has watched die; study: its
+    name, for the trackers, which `trackers.ready` made.
     """
 
     cohorts: tuple[Cohort, ...]
@@ -53,6 +55,8 @@ class Order:
     known: dict[str, CellCost]
     like: dict[str, list[str]]
     dead: dict[str, int] = field(default_factory=dict)
+    study: str = ""
+    trackers: Specs = field(default_factory=dict)
 
     @property
     def cells(self) -> list[Cell]:
@@ -62,7 +66,7 @@ class Order:
 @dataclass(frozen=True)
 class Trained:
     """A progress event: `record` where a cell has just finished or was given up, else `steps` more
-    of a trunk, which end at `step`."""
+    of a trunk, which end at `step`. warning: of something beside the training."""
 
     trunk: str
     steps: int
@@ -70,6 +74,7 @@ class Trained:
     record: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
     step: int = 0
+    warning: str = ""
 
 
 def work(order: Order) -> list[str]:
@@ -137,12 +142,14 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
             held_out=outcome.log.held_out,
         )
         store.save(cell, record, curve)
+        tracking.cell(cell, record, outcome.log)
         worker.send(Trained(cell.trunk, 0, outcome.loss, record))
 
     def on_chunk(cell: Cell) -> OnChunk:
         def told(chunk: Chunk, findings: list[Finding], log: Log) -> None:
             loss = float(chunk.loss[-1])
             ours[cell.trunk].tell(step=chunk.last_step, loss=loss)
+            tracking.chunk(cell.trunk, log)
             worker.send(
                 Trained(
                     cell.trunk, len(chunk.loss), loss,
@@ -152,14 +159,19 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
 
         return told
 
-    train_cohort(
-        groups,
-        _data(order),
-        checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
-        on_cell=on_cell,
-        on_chunk=on_chunk,
-        trend=lambda cell: _trend(store, order.like[cell.trunk]),
-    )
+    def warn(told: str) -> None:
+        worker.send(Trained(groups[0][0].trunk, 0, float("nan"), warning=told))
+
+    cells = [cell for group in groups for cell in group]
+    with trackers.follow(order.trackers, order.study, cells, warn) as tracking:
+        train_cohort(
+            groups,
+            _data(order),
+            checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
+            on_cell=on_cell,
+            on_chunk=on_chunk,
+            trend=lambda cell: _trend(store, order.like[cell.trunk]),
+        )
 
 
 def _data(order: Order) -> AnyData:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,24 @@ def workers_of(driver: int) -> list[int]:
     children = " ".join(path.read_text() for path in tasks.glob("*/children"))
     lines = {int(pid): Path(f"/proc/{pid}/cmdline") for pid in children.split()}
     return [pid for pid, line in lines.items() if b"spawn_main" in line.read_bytes()]
+
+
+def listening(pids: Iterable[int]) -> list[str]:
+    """Addresses where these processes wait for connections, hexadecimal, as Linux has them."""
+    sockets = set()
+    for pid in pids:
+        for handle in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets.add(str(handle.readlink()))
+            except OSError:  # closed meanwhile
+                continue
+    rows = [
+        row.split()
+        for table in ("tcp", "tcp6")
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    listens = "0A"
+    return [row[1] for row in rows if row[3] == listens and f"socket:[{row[9]}]" in sockets]
 
 
 def result(future: Future[Any]) -> Any:

@@ -13,7 +13,7 @@ from batteries.vision import TRUTHS, vision_table
 
 from scaling.forecast import proof
 from scaling.grid import Proof
-from scaling.sweep.store import _digest, write_json
+from scaling.sweep.records import digest, write_json
 
 RULE = Proof(law="chinchilla_tied", draws=40, fixed={"E": [0.8, 0.9]}, discrepancy=0.004)
 
@@ -42,7 +42,7 @@ def store(folder: Path, row: dict[str, object], unit: str = "tokens") -> None:
     rate = np.where(tokens < 0.8 * tokens[-1], 0.012, 0.012 * (1 - tokens / tokens[-1]) / 0.2)
     curve = pd.DataFrame({unit: tokens, "loss": loss, "learning_rate": rate})
     curve.to_parquet(cell / "curve.parquet")
-    write_json(cell / "record.json", {**row, "sha256": _digest(row)})
+    write_json(cell / "record.json", {**row, "sha256": digest(row)})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from scaling.report import page as page_module
 from scaling.report import report
 from scaling.report.figures import CAPTIONS, Shown
 from scaling.report.read import read_study
-from scaling.sweep.store import _digest, write_json
+from scaling.sweep.records import digest, write_json
 
 Study = Callable[..., Path]
 FIGURES = ("loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "cost")
@@ -168,7 +168,7 @@ def test_runs_that_were_not_well_are_named_and_drawn(study: Study) -> None:
     stored.pop("sha256")
     found = {"label": "spike", "step": 96, "block": "mlp_<1>", "told": "the loss went up"}
     stored |= {"findings": [found], "status": "recovered", "reason": "rewound once"}
-    write_json(first / "record.json", {**stored, "sha256": _digest(stored)})
+    write_json(first / "record.json", {**stored, "sha256": digest(stored)})
     steps = np.arange(16, 3216, 16)
     curve = pd.read_parquet(first / "curve.parquet").assign(step=steps, **{"grad_norm/mlp_1": 1.0})
     curve.to_parquet(first / "curve.parquet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,14 +17,16 @@ from batteries.executors import (
     ExecutorContract,
     WorkersContract,
     die,
+    listening,
     result,
     square,
+    wait_for,
     wait_to_be_asked,
 )
 
 from scaling.errors import InputError
 from scaling.sweep import executors, worker
-from scaling.sweep.executors.contract import Call, Executor, LostError, Needs
+from scaling.sweep.executors.contract import Call, Executor, LostError, Needs, Options
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.executors.local import Local, cores
 
@@ -168,6 +171,46 @@ def test_a_worker_that_dies_with_nothing_to_do_is_replaced(tmp_path: Path) -> No
         time.sleep(0.3)
         (tmp_path / "0").touch()
         assert result(executor.submit(die, tmp_path, 1)) == "alive"
+
+
+@pytest.mark.skipif(
+    not Path("/proc/net/tcp").exists(), reason="sockets are read from Linux's /proc"
+)
+def test_nobody_listens_on_a_socket(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ours:  # the test sees what listens
+        found = listening([os.getpid()])
+        assert f"{ours.getsockname()[1]:04X}" in {address.rpartition(":")[2] for address in found}
+    before = listening([os.getpid()])
+    with Local(2, math.inf) as executor:
+        futures = executor.submit_all(
+            [Call(wait_for, (tmp_path / a, tmp_path / b)) for a, b in ("ab", "ba")]
+        )
+        assert all(map(result, futures))
+        assert listening(executor.pids()) == []
+        assert listening([os.getpid()]) == before
+
+
+def test_another_package_adds_an_executor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Theirs:
+        NAME = "theirs"
+        Settings = Options
+        start = staticmethod(lambda settings, *, workers, hang_seconds: Debug())
+
+    class Entry:
+        load = staticmethod(lambda: Theirs)
+
+    monkeypatch.setattr(
+        "scaling.data.registry.entry_points",
+        lambda group: [Entry] if group == "scaling.executors" else [],
+    )
+    executors._registry.cache_clear()
+    try:
+        assert "theirs" in executors.names()
+        with executors.start("theirs", {}, workers=None, hang_seconds=1.0) as executor:
+            assert result(executor.submit(square, 4)) == 16
+    finally:
+        monkeypatch.undo()
+        executors._registry.cache_clear()
 
 
 def test_several_hosts_are_not_for_one_machine() -> None:

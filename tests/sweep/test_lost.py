@@ -34,8 +34,8 @@ if __name__ == "__main__":
     cells = plan(grid, load(grid.data.source, held_out=grid.data.held_out))
     store = Store(sys.argv[2])
     said = lambda e: print(e.step, e.record["status"] if e.record else "", flush=True)
-    facts = {"cells": [c.id for c in cells]}
-    with store.open(grid, Path(sys.argv[1]).read_text(), facts), Local(2, 300.0) as executor:
+    store.open(grid, Path(sys.argv[1]).read_text(), {"cells": [c.id for c in cells]})
+    with Local(2, 300.0) as executor:
         train(cells, grid.data, store, executor, timings={}, on_event=said)
         store.write_table(cells)
 """

@@ -170,17 +170,20 @@ def test_nothing_is_trained_twice(
     assert stored(undisturbed) == before
 
 
-def test_a_cell_moved_away_is_trained_again_to_the_same_bits(
+def test_a_damaged_cell_is_trained_again_to_the_same_bits(
     start: Callable[[Path], subprocess.Popen[str]], undisturbed: Path, cells: list[Cell], grid: Grid
 ) -> None:
     table = (undisturbed / "table.csv").read_bytes()
-    cell = cells[0]
-    path = undisturbed / "cells" / cell.id / "record.json"
+    path = undisturbed / "cells" / cells[0].id / "record.json"
     path.write_text(path.read_text()[:100])
+    curve = undisturbed / "cells" / cells[1].id / "curve.parquet"
+    curve.write_bytes(curve.read_bytes()[:-1])
     process = start(undisturbed)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert f"{cell.id}/record.json: not valid JSON" in err
-    path.parent.rename(undisturbed.parent / "aside")
-    finish(start(undisturbed))
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert f"{cells[0].id}: record.json: not valid JSON" in err
+    assert f"{cells[1].id}: curve.parquet: damaged" in err
     assert (undisturbed / "table.csv").read_bytes() == table
+    assert [aside.id for aside in Store(undisturbed).quarantined()] == sorted(
+        [cells[0].id, cells[1].id]
+    )

@@ -5,31 +5,21 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from batteries.records import CURVE, record_of, take_up
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep.store import BATCHES, COST, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS, Store
+from scaling.sweep import records
+from scaling.sweep.columns import BATCHES, COST, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS
+from scaling.sweep.plan import costs
+from scaling.sweep.store import Store
 from scaling.table import read_table, select_rows
-
-CURVE = pd.DataFrame({"step": [16], "tokens": [2048], "loss": [2.0]})
-
-
-def record_of(cell: Cell, **changes: Any) -> dict[str, Any]:
-    measured = {
-        "loss": 1.0 + 1.0 / cell.D, "loss_se": 0.01, "train_loss": 1.0, "status": "finished",
-        "reason": "", "seconds": 1.5, "trained_at": "2026-01-01T00:00:00+00:00",
-    }  # fmt: skip
-    return {**cell.facts(), **measured, **changes}
-
-
-def take_up(store: Store, grid: Grid, text: str = "text", facts: Any = None) -> None:
-    with store.open(grid, text, facts or {}):
-        pass
 
 
 @pytest.fixture
@@ -68,59 +58,125 @@ def test_a_diverged_record_comes_back_too(store: Store, cells: list[Cell], value
         select_rows(table)
 
 
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (lambda raw: raw.replace(b'"loss": 1', b'"loss": 2'), "damaged, or the record of another"),
-        (lambda raw: raw[: len(raw) // 2], "not valid JSON"),
-        (lambda raw: b"", "not valid JSON"),
-        (lambda raw: b"[1, 2]", "a JSON object was expected"),
-        (lambda raw: b"{}", "damaged, or the record of another"),
-        (lambda raw: b"\xff\xfe", "not valid JSON"),
-    ],
-)
-def test_a_damaged_record_is_named_and_left_alone(
-    store: Store, cells: list[Cell], harm: Any, message: str
+HARMS = {
+    "changed": lambda raw: raw.replace(b'"loss": 1', b'"loss": 2'),
+    "truncated": lambda raw: raw[: len(raw) // 2],
+    "empty": lambda raw: b"",
+    "a list": lambda raw: b"[1, 2]",
+    "an empty object": lambda raw: b"{}",
+    "garbage": lambda raw: b"\xff\xfe",
+    "deep": lambda raw: b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_damaged_record_is_put_in_quarantine_and_its_cell_made_again(
+    store: Store, cells: list[Cell], harm: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.save(cells[0], record_of(cells[0]), CURVE)
+    for cell in cells[:2]:
+        store.save(cell, record_of(cell), CURVE)
     path = store.folder / "cells" / cells[0].id / "record.json"
     harmed = harm(path.read_bytes())
     assert harmed != path.read_bytes()
     path.write_bytes(harmed)
-    for read in (lambda: store.record(cells[0].id), lambda: store.write_table(cells)):
-        with pytest.raises(InputError, match=rf"{cells[0].id}/record\.json: {message}"):
-            read()
+    with pytest.raises(records.DamagedError, match=rf"{cells[0].id}/record\.json: "):
+        store.read(cells[0].id)
     assert path.read_bytes() == harmed
-    assert not (store.folder / "table.csv").exists()
+    assert store.record(cells[0].id) is None
+    assert not path.parent.exists()
+    (aside,) = store.quarantined()
+    assert (aside.id, aside.path) == (cells[0].id, f"cells/{cells[0].id}")
+    kept = store.folder / aside.now
+    assert (kept / "record.json").read_bytes() == harmed
+    assert sorted(p.name for p in kept.iterdir()) == [
+        "cell.json", "curve.parquet", "record.json", "why.json",
+    ]  # fmt: skip
+    assert f"{cells[0].id}: {aside.why}; moved to {aside.now}" in caplog.text
+    assert list(store.done(cells)) == [cells[1].id]
+    assert store.save(cells[0], record_of(cells[0]), CURVE)
+    assert len(store.write_table(cells)) == 2
 
 
-def test_a_record_in_a_foreign_cells_place_is_refused(store: Store, cells: list[Cell]) -> None:
+@pytest.mark.parametrize("name", ["curve.parquet", "cell.json"])
+@pytest.mark.parametrize("harm", ["truncated", "gone", "garbage"])
+def test_a_damaged_file_beside_a_record_is_found_by_its_checksum(
+    store: Store, cells: list[Cell], name: str, harm: str
+) -> None:
+    for cell in cells:
+        store.save(cell, record_of(cell), CURVE)
+    store.write_table(cells)
+    path = store.folder / "cells" / cells[0].id / name
+    raw = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(raw[:-5] if harm == "truncated" else raw[:-5] + b"12345")
+    assert cells[0].id not in store.look().of([cell.id for cell in cells])["run"].to_pylist()
+    (aside,) = store.quarantined()
+    assert aside.why.startswith(f"{name}: ")
+    assert aside.id == cells[0].id
+    assert (store.folder / aside.now / "record.json").exists()
+
+
+def test_quarantine_keeps_all_that_ever_came(store: Store, cells: list[Cell]) -> None:
+    for turn in range(3):
+        store.save(cells[0], record_of(cells[0], loss=float(turn)), CURVE)
+        path = store.folder / "cells" / cells[0].id / "record.json"
+        path.write_bytes(path.read_bytes()[: -turn - 5])
+        assert store.finished(cells) == {}
+    names = sorted(p.name for p in (store.folder / "quarantine").iterdir())
+    assert names == [f"{cells[0].id}-{n}" for n in (1, 2, 3)]
+    assert len({aside.now for aside in store.quarantined()}) == 3
+    (store.folder / "quarantine" / names[0] / "why.json").write_text("{")
+    assert [aside.id for aside in store.quarantined()] == [cells[0].id] * 3
+
+
+def test_a_record_in_a_foreign_cells_place_is_no_record(store: Store, cells: list[Cell]) -> None:
     store.save(cells[0], record_of(cells[0]), CURVE)
     (store.folder / "cells" / cells[0].id).rename(store.folder / "cells" / cells[1].id)
-    with pytest.raises(InputError, match=rf"{cells[1].id}/record\.json: .*another cell"):
-        store.finished(cells)
+    assert store.finished(cells) == {}
+    assert "another cell" in store.quarantined()[0].why
+
+
+def test_records_of_before_checksums_stay_valid(store: Store, cells: list[Cell]) -> None:
+    record = record_of(cells[0])
+    path = store.folder / "cells" / cells[0].id / "record.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(records.sealed(record, {}))
+    assert "files" not in json.loads(path.read_text())
+    assert store.record(cells[0].id) == record
+    assert len(store.write_table(cells)) == 1
+
+
+def test_what_is_finished_is_never_written_over(store: Store, cells: list[Cell]) -> None:
+    failed = record_of(cells[0], status="failed", reason="hung")
+    assert store.save(cells[0], failed, CURVE)
+    assert store.done(cells) == {}
+    assert store.save(cells[0], record_of(cells[0]), CURVE.assign(loss=3.0))
+    folder = store.folder / "cells" / cells[0].id
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    assert not store.save(cells[0], failed, CURVE)
+    assert not store.save(cells[0], record_of(cells[0], loss=9.0), CURVE)
+    assert {p: p.read_bytes() for p in folder.iterdir()} == before
+    assert store.done(cells) == {cells[0].id: "finished"}
+    assert store.curve(cells[0].id)["loss"].tolist() == [3.0]
 
 
 def test_a_torn_write_means_unfinished(
     store: Store, cells: list[Cell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Killed between the curve and the record: what is there does not count.
-    def killed(path: Path, value: Any) -> None:
-        if path.name == "record.json":
-            raise KeyboardInterrupt
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
+    def killed(*_: Any) -> bool:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("scaling.sweep.store.write_json", killed)
+        patch.setattr("scaling.files.create", killed)
         with pytest.raises(KeyboardInterrupt):
             store.save(cells[0], record_of(cells[0]), CURVE)
-    (store.folder / "cells" / cells[0].id / "record.json.77.tmp").write_text('{"half')
+    assert (store.folder / "cells" / cells[0].id / "curve.parquet").exists()
     assert store.finished(cells) == {}
-    store.save(cells[0], record_of(cells[0]), CURVE)
+    assert store.save(cells[0], record_of(cells[0]), CURVE)
     assert list(store.finished(cells)) == [cells[0].id]
-    store.write_table(cells)
-    assert not list(store.folder.rglob("*.tmp"))
 
 
 def test_a_full_disk_is_one_error_and_nothing_is_lost(
@@ -132,9 +188,8 @@ def test_a_full_disk_is_one_error_and_nothing_is_lost(
     with monkeypatch.context() as patch:
         full_disk(patch)
         for write in (
-            lambda: store.save(cells[0], record_of(cells[0], loss=9.0), CURVE),
             lambda: store.save(cells[1], record_of(cells[1]), CURVE),
-            lambda: store.write_table(cells),
+            lambda: store.write_table(cells[:0]),
             lambda: take_up(Store(tmp_path / "new"), grid),
         ):
             with pytest.raises(InputError, match=r"cannot write: No space left on device"):
@@ -146,9 +201,9 @@ def test_a_full_disk_is_one_error_and_nothing_is_lost(
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, grid: Grid) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"file/study: cannot write"):
+    with pytest.raises(InputError, match=r"file/study: cannot read: Not a directory"):
         take_up(Store(tmp_path / "file" / "study"), grid)
-    with pytest.raises(InputError, match=r"file: cannot write"):
+    with pytest.raises(InputError, match=r"file: cannot read: Not a directory"):
         take_up(Store(tmp_path / "file"), grid)
     assert (tmp_path / "file").read_text() == "in the way"
 
@@ -176,13 +231,37 @@ def test_a_grid_may_grow_until_a_forecast_is_written(
     assert {p: p.read_bytes() for p in store.folder.iterdir()} == before
 
 
-def test_a_second_driver_is_refused(store: Store, grid: Grid, grid_text: str) -> None:
-    with (
-        store.open(grid, grid_text, {"note": 1}),
-        pytest.raises(InputError, match="another process is at work on this study"),
-    ):
-        take_up(Store(store.folder), grid, grid_text, {"note": 1})
-    take_up(store, grid, grid_text, {"note": 1})
+def test_a_changed_grid_says_which_cells_are_new_gone_and_changed(
+    tmp_path: Path, grid: Grid, cells: list[Cell], caplog: pytest.LogCaptureFixture
+) -> None:
+    def facts(planned: list[Cell]) -> dict[str, Any]:
+        return {"grid_sha256": str(len(planned)), "cells": [cell.id for cell in planned]}
+
+    store = Store(tmp_path / "study")
+    assert not take_up(store, grid, facts=facts(cells[:-1]), known=costs(cells[:-1], {}))
+    store.save(cells[1], record_of(cells[1]), CURVE)
+    assert not caplog.text
+    recipe = cells[0].recipe.model_copy(update={"learning_rate": 0.5})
+    other = replace(cells[0], recipe=recipe)
+    now = [other, *cells[2:]]
+    changes = take_up(store, grid, facts=facts(now), known=costs(now, {}))
+    assert changes.new == (cells[-1].id,)
+    assert changes.gone == (cells[1].id,)
+    assert changes.changed == ((cells[0].id, other.id),)
+    assert "cells 1 new (" in str(changes)
+    assert f"1 changed ({cells[0].id} is now {other.id}); all records are kept" in caplog.text
+    assert store.record(cells[1].id) is not None
+    assert not take_up(store, grid, facts=facts(now), known=costs(now, {}))
+    (store.folder / "plan.parquet").write_bytes(b"PAR1 torn")
+    back = take_up(store, grid, facts=facts(cells), known=costs(cells, {}))
+    assert set(back.new) == {cells[0].id, cells[1].id}
+    assert back.gone == (other.id,)
+
+
+def test_two_drivers_may_share_a_folder(store: Store, grid: Grid, grid_text: str) -> None:
+    before = {p: p.read_bytes() for p in store.folder.iterdir()}
+    take_up(Store(store.folder), grid, grid_text, {"note": 1})
+    assert {p: p.read_bytes() for p in store.folder.iterdir()} == before
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path, grid: Grid) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 from batteries.trackers import chunk, expected, listening, read, record, wandb_files
 
 from scaling.errors import InputError
-from scaling.grid import CHUNK_STEPS, Cell, Section
+from scaling.grid import CHUNK_STEPS, Cell, Grid, Section
 from scaling.sweep import trackers
+from scaling.sweep.executors.debug import Debug
+from scaling.sweep.run import train
+from scaling.sweep.store import Store
 from scaling.sweep.trackers import tracking
 from scaling.sweep.trackers.contract import Point, Run
 from scaling.sweep.trackers.tracking import Tracking
@@ -69,7 +73,7 @@ def trunk(cells: list[Cell]) -> list[Cell]:
     return own
 
 
-def follow(recorder: Recorder, cells: list[Cell], warn: Callable[[str], None] = print) -> Tracking:
+def follow(recorder: Recorder, cells: list[Cell], warn: tracking.Warn = print) -> Tracking:
     return Tracking({"recorder": (recorder, Section())}, STUDY, cells, warn)
 
 
@@ -146,7 +150,7 @@ def test_an_interrupted_run_is_let_go(trunk: list[Cell]) -> None:
 def test_a_cell_that_was_given_up_has_failed(trunk: list[Cell]) -> None:
     recorder = Recorder()
     with follow(recorder, trunk) as follows:
-        follows.cell(trunk[0], record(trunk[0], "failed"), Log())
+        follows.cell(trunk[0], record(trunk[0], "failed"), None)
     ((_, points, ends),) = recorder.runs
     assert not points
     assert ends[0][0] == "failed"
@@ -156,12 +160,13 @@ def test_a_cell_that_was_given_up_has_failed(trunk: list[Cell]) -> None:
 def test_a_tracker_that_fails_is_switched_off_with_one_warning(
     trunk: list[Cell], fails: str
 ) -> None:
-    broken, sound, warnings = Recorder(fails=fails), Recorder(), list[str]()
+    broken, sound, warnings = Recorder(fails=fails), Recorder(), list[tuple[str, str]]()
     boards: dict[str, Any] = {"broken": (broken, Section()), "sound": (sound, Section())}
-    with Tracking(boards, STUDY, trunk, warnings.append) as follows:
+    with Tracking(boards, STUDY, trunk, lambda *told: warnings.append(told)) as follows:
         for cell in trunk:
             finish(follows, cell, Log(), seed=1)
-    (warning,) = warnings
+    ((name, warning),) = warnings
+    assert name == "broken"
     assert warning.startswith("tracker broken is switched off: ")
     assert "story" not in warning
     assert len(sound.runs) == 2
@@ -173,10 +178,11 @@ def test_a_tracker_that_hangs_delays_nothing_but_the_end(
     monkeypatch.setattr(tracking, "END_SECONDS", 0.1)
     released = threading.Event()
     warnings = list[str]()
-    follows = follow(Recorder(wait=released), trunk, warnings.append)
+    recorder = Recorder(wait=released)
+    follows = follow(recorder, trunk, lambda name, told: warnings.append(told))
     finish(follows, trunk[0], Log(), seed=1)
     follows.close(0.1)
-    assert warnings == ["trackers (recorder) took more than 0.1 s to end: left behind"]
+    assert warnings == ["tracker recorder is switched off: it had not ended after 0.1 s"]
     released.set()
 
 
@@ -290,6 +296,10 @@ def test_wandb_offline_holds_each_cell_once(trunk: list[Cell], tmp_path: Path) -
     files = wandb_files(tmp_path)
     assert set(files) == {cell.id for cell in trunk}
     for cell in trunk:
+        # Its own process writes the file, and not before a run's end.
+        until = time.monotonic() + 60
+        while b"final/status" not in files[cell.id].read_bytes() and time.monotonic() < until:
+            time.sleep(0.05)
         content = files[cell.id].read_bytes()
         for text in (cell.id, STUDY, "held_out", "grad_norm", "train.warmup_steps", "final/status"):
             assert text.encode() in content
@@ -305,3 +315,27 @@ def test_a_full_or_forbidden_disk_is_told_and_survived(trunk: list[Cell], tmp_pa
     assert sorted(w.partition(":")[0] for w in warnings) == [
         "tracker mlflow is switched off", "tracker tensorboard is switched off",
     ]  # fmt: skip
+    # Nor is it tried again, and told again, for the next cells of this process.
+    with trackers.follow(specs, STUDY, trunk, warnings.append) as follows:
+        finish(follows, trunk[1], Log(), seed=1)
+    assert len(warnings) == 2
+
+
+def test_a_trained_trunk_is_told_as_it_is_stored(
+    cells: list[Cell], grid: Grid, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(cache))
+    own, store = [c for c in cells if c.trunk == cells[0].trunk], Store(tmp_path)
+    specs = trackers.ready({"tensorboard": {}}, tmp_path)
+    train(own, grid.data, store, Debug(), timings={}, study=STUDY, trackers=specs)
+    stored = read("tensorboard", tmp_path, STUDY)
+    assert set(stored) == {cell.id for cell in own}
+    for cell in own:
+        curve, record = store.curve(cell.id), store.record(cell.id)
+        assert record is not None
+        for name in ("loss", "grad_norm", "learning_rate"):
+            told = list(zip(curve["step"], curve[name].astype(float), strict=True))
+            assert stored[cell.id].curve[name] == told
+        ((last, loss),) = stored[cell.id].curve["held_out"]
+        assert (last, loss) == (cell.steps, pytest.approx(record["loss"], rel=1e-6))
+        assert stored[cell.id].status == "finished"

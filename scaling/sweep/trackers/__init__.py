@@ -17,13 +17,15 @@ from urllib.parse import urlsplit
 
 from scaling.data.registry import declared
 from scaling.errors import InputError
-from scaling.grid import Cell
+from scaling.grid import Cell, canonical_json
 from scaling.sweep.settings import checked, member
 from scaling.sweep.trackers.contract import Kind
 from scaling.sweep.trackers.tracking import Tracking
 
 # By the name of each tracker, its options: what a grid's [trackers] says.
 Specs = Mapping[str, Mapping[str, Any]]
+# What has failed in this process is not tried again: each try may take its time.
+_failed: set[tuple[str, str]] = set()
 _SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 
 
@@ -66,13 +68,20 @@ def follow(
 ) -> Tracking:
     """Runs of `cells` in each tracker of `specs`, as `ready` made them; without any, nothing.
 
-    warn: told once of each tracker that fails, and is switched off.
+    warn: told of each tracker that fails; in this process it is switched off from then on.
     """
+    keys = {name: (name, canonical_json(dict(options))) for name, options in specs.items()}
     boards = {}
     for name, options in specs.items():
-        kind = member(_registry(), name, "tracker")
-        boards[name] = (kind, checked(kind.Settings, options, f"tracker {name}"))
-    return Tracking(boards, study, cells, warn)
+        if keys[name] not in _failed:
+            kind = member(_registry(), name, "tracker")
+            boards[name] = (kind, checked(kind.Settings, options, f"tracker {name}"))
+
+    def failed(name: str, told: str) -> None:
+        _failed.add(keys[name])
+        warn(told)
+
+    return Tracking(boards, study, cells, failed)
 
 
 def _refuse_secrets(where: str, options: Mapping[str, Any]) -> None:

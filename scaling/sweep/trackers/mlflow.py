@@ -20,8 +20,8 @@ CELL = "scaling.cell"  # the tag that finds a cell's run again
 
 
 class Settings(Section):
-    """uri: of a server, or a database such as sqlite:////path/to/mlflow.db (that takes all of
-    `mlflow`, not the extra's mlflow-skinny); by default files below `folder`. folder: by default
+    """uri: of a server, or a database such as sqlite:////path/to/mlflow.db (for which MLflow needs
+    the packages sqlalchemy and alembic, too); by default files below `folder`. folder: by default
     DIR/trackers/mlflow. experiment: by default the study's name."""
 
     uri: str | None = None

@@ -36,6 +36,7 @@ SUMMARY = (
 )  # fmt: skip
 SOUND = ("finished", "recovered", "stopped")
 
+Warn = Callable[[str, str], None]  # which tracker, and what of it
 # What the thread is told: begin, log or end, and with what.
 _Item = tuple[str, tuple[Any, ...]]
 
@@ -56,17 +57,17 @@ class _Told:
 
 
 class Tracking:
-    """The runs of some cells, in every tracker. warn: told once of each that fails."""
+    """The runs of some cells, in every tracker. warn: told of each that fails, by its name."""
 
     def __init__(
         self,
         boards: Mapping[str, tuple[Kind, Any]],
         study: str,
         cells: Sequence[Cell],
-        warn: Callable[[str], None],
+        warn: Warn,
     ) -> None:
         self._boards = [_Board(name, *board, warn) for name, board in boards.items()]
-        self._study, self._warn = study, warn
+        self._study = study
         self._left: dict[str, list[Cell]] = {}
         for cell in sorted(cells, key=lambda cell: cell.steps):
             self._left.setdefault(cell.trunk, []).append(cell)
@@ -93,14 +94,17 @@ class Tracking:
         if self._boards:
             self._tell(self._left[trunk][0], log)
 
-    def cell(self, cell: Cell, record: Mapping[str, Any], log: Log) -> None:
-        """A cell was trained, or given up."""
+    def cell(self, cell: Cell, record: Mapping[str, Any], log: Log | None) -> None:
+        """A cell was trained, or, without a log, given up."""
         if not self._boards:
             return
-        self._tell(cell, log)
-        loss, last = record["loss"], record["steps"]
-        if loss == loss and last not in log.held_out:
-            self._put("log", cell.id, [(last, {"held_out": loss})])
+        if log is None:
+            self._begin(cell)
+        else:
+            self._tell(cell, log)
+            loss, last = record["loss"], record["steps"]
+            if loss == loss and last not in log.held_out:
+                self._put("log", cell.id, [(last, {"held_out": loss})])
         metrics = [name for name in record if name.endswith(("_error", "_loss"))]
         names = dict.fromkeys((*SUMMARY, *metrics, *(n for n in record if n.startswith("recall"))))
         summary = {name: record[name] for name in names if record.get(name) is not None}
@@ -117,15 +121,14 @@ class Tracking:
         self._closing.set()
         self._thread.join(seconds)
         if self._thread.is_alive():
-            names = ", ".join(board.name for board in self._boards if not board.off)
-            self._warn(f"trackers ({names}) took more than {seconds:g} s to end: left behind")
+            for board in self._boards:
+                board.switch_off(f"it had not ended after {seconds:g} s")
 
     def _tell(self, cell: Cell, log: Log) -> None:
         """What is new of a cell's curve; all of it, in a new run, where another one was told."""
         told = self._told.get(cell.id)
         if told is None or not told.begins(log):
-            told = self._told[cell.id] = _Told()
-            self._put("begin", run_of(cell, self._study))
+            told = self._begin(cell)
         new = log.chunks[told.chunks :]
         points: list[Point] = [(chunk.last_step, means(chunk)) for chunk in new]
         readings = {step: loss for step, loss in log.held_out.items() if step not in told.readings}
@@ -135,6 +138,11 @@ class Tracking:
         told.readings |= set(readings)
         if points:
             self._put("log", cell.id, points)
+
+    def _begin(self, cell: Cell) -> _Told:
+        self._put("begin", run_of(cell, self._study))
+        self._told[cell.id] = _Told()
+        return self._told[cell.id]
 
     def _put(self, what: str, *arguments: Any) -> None:
         self._items.put((what, arguments))
@@ -154,7 +162,7 @@ class Tracking:
 class _Board:
     """One tracker and its open runs."""
 
-    def __init__(self, name: str, kind: Kind, settings: Any, warn: Callable[[str], None]) -> None:
+    def __init__(self, name: str, kind: Kind, settings: Any, warn: Warn) -> None:
         self.name, self.kind, self.settings, self.warn = name, kind, settings, warn
         self.live: dict[str, Live] = {}
         self.off = False
@@ -165,9 +173,12 @@ class _Board:
         try:
             getattr(self, what)(*arguments)
         except Exception as error:  # whatever a tracker raises, training goes on
+            self.switch_off(f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}")
+
+    def switch_off(self, why: str) -> None:
+        if not self.off:
             self.off = True
-            told = next(iter(str(error).splitlines()), "")
-            self.warn(f"tracker {self.name} is switched off: {type(error).__name__}: {told}")
+            self.warn(self.name, f"tracker {self.name} is switched off: {why}")
 
     def begin(self, run: Run) -> None:
         if before := self.live.pop(run.id, None):

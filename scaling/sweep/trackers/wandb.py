@@ -50,7 +50,7 @@ def begin(settings: Settings, run: Run) -> WandbRun:
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     for before in folder.glob(f"wandb/offline-run-*-{run.id}"):
-        shutil.rmtree(before)
+        shutil.rmtree(before, ignore_errors=True)  # its own process may still be at it
     quiet = wandb.Settings(
         silent=True, console="off", disable_git=True, save_code=False,
         x_disable_stats=True, x_disable_meta=True, login_timeout=10,
