@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from scaling.grid.cells import Cell
-from scaling.grid.planning import Origin, Point
+from scaling.grid.planning import Origin
+from scaling.grid.rates import Point
 from scaling.grid.spec import Axes, Grid
 
 

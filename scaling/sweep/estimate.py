@@ -88,7 +88,7 @@ def parts(
     price: dollars of a device-hour. Raises InputError where a run needs more devices.
     """
     found = []
-    for name, role in (("pilots", "pilot"), ("targets", "target")):
+    for name, role in (("tuning", "tuning"), ("pilots", "pilot"), ("targets", "target")):
         if of_role := [cell for cell in cells if cell.role == role]:
             found.append(_part(name, of_role, known, devices, on, price))
     return [*found, _whole(found)]

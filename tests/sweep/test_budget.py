@@ -227,5 +227,10 @@ def test_awkward_names_and_words_are_written_so_that_they_are_read_again() -> No
         '[executor]\nname = "x"\n"odd key" = { a = [1, 2.5], b = true }\n'
         "[trackers.t]\nfolder = 'c:\\d'\n[trackers.u]\n"
     )
-    read = parse_grid(text)
-    assert parse_grid(to_toml(read)) == read
+    for rate in (
+        "",
+        'learning_rate = "tune"\n',
+        'learning_rate = "law"\nrate_law = "bjorck2024"\n',
+    ):
+        read = parse_grid(text.replace("[train]\n", f"[train]\n{rate}"))
+        assert parse_grid(to_toml(read)) == read
