@@ -80,10 +80,10 @@ def plan_command(
 ) -> None:
     """Print what a study will cost: in all, by part and cell by cell."""
     from scaling import devices
-    from scaling.study import trim_study
     from scaling.sweep import plan_notes as notes
     from scaling.sweep.data_sheet import ASSUMED_MFU
     from scaling.sweep.estimate import parts
+    from scaling.sweep.trimming import trim_grid
 
     limit = None if budget is None else _budget(budget)
     if save is not None and limit is None:
@@ -103,11 +103,21 @@ def plan_command(
     price = assumed.dollars if assumed else price
     trimmed = None
     if limit is not None:
-        planned, trimmed = trim_study(planned, limit, price)
+        smaller, trimmed = trim_grid(
+            planned.grid,
+            planned.data,
+            planned.cells,
+            planned.tuning,
+            limit,
+            timings=planned.timings,
+            on=planned.on,
+            price=price,
+        )
+        planned = planned.of(smaller)
         if save is not None:
             _save(planned, trimmed, limit, grid, save)
     count = _devices(planned, other, workers)
-    found = parts(planned.cells, planned.known, devices=count, on=planned.on, price=price)
+    found = parts(planned.parts, planned.known, devices=count, on=planned.on, price=price)
     room = _room(planned, other)
     large = [] if room is None else _too_large(planned, room)
     if as_json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from scaling.cli_options import (
     place_of,
     planned_study,
 )
+from scaling.errors import InputError
 from scaling.terminal import console, show_json
 
 if TYPE_CHECKING:
@@ -138,11 +140,22 @@ def _run_together(
     planned, _ = planned_study(grid, seed, 1, measure=False)
     folder = out or Path("out") / planned.grid.name
     console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
+    planned = planned.at_rates(folder)
+    if planned.rungs:
+        raise InputError(
+            f'{grid}: learning_rate = "tune": several processes train a study whose rate is known; '
+            "tune it with one first, in the same --out"
+        )
     hosts.join(where, planned.cells)
     if where.process:
-        hosts.follow(planned.cells, planned.data, folder)
+        with _stoppable():
+            hosts.follow(planned.cells, planned.data, folder)
     else:
-        _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+        try:
+            _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+        except typer.Exit:  # stopped, and the others with it: they wait for more
+            hosts.dismiss()
+            raise
         hosts.dismiss()
 
 
@@ -160,21 +173,25 @@ def _run(
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
     planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
     folder = out or Path("out") / planned.grid.name
+    planned = planned.at_rates(folder)
+    cells = f"{len(planned.cells)} cells"
+    if planned.rungs:
+        cells += f" and {sum(map(len, planned.tuning))} or so to tune their learning rate"
     where = f"{slots} workers, predicted training time {clock(planned.wall_seconds(slots) or 0)}"
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
-    screen.print(f"{len(planned.cells)} cells, {where}, folder {folder}", soft_wrap=True)
+    screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
     _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers))
     return folder
 
 
 def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Executor]) -> None:
     from scaling.study import prove, run_study
+    from scaling.sweep import tuning
     from scaling.sweep.live import display
-    from scaling.train.stopping import Stopped
 
     screen = console()
-    try:
+    with _stoppable():
         run_study(
             planned,
             grid,
@@ -182,6 +199,20 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             start=start,
             show=lambda title, cells, known: display(screen, title, cells, known),
         )
+    for found in tuning.kept(folder) or () if planned.tuning else ():
+        screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
+    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
+    if planned.part("target"):
+        _print_proof(screen, prove(folder))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """What is stopped as asked is no error; it has a shell's exit code all the same."""
+    from scaling.train.stopping import Stopped
+
+    try:
+        yield
     except Stopped as stopped:
         typer.echo(
             f"scaling: {stopped}: stopped; what finished is stored, what was on its way is "
@@ -189,9 +220,6 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             err=True,
         )
         raise typer.Exit(SIGTERM_CODE if "SIGTERM" in str(stopped) else SIGINT_CODE) from None
-    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
-    if planned.part("target"):
-        _print_proof(screen, prove(folder))
 
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:

@@ -7,7 +7,7 @@ import math
 import platform
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from scaling import devices, files, laws
+from scaling import devices, files
 from scaling.data import Corpus, Images, Pairs
 from scaling.devices import Device, Platform
 from scaling.errors import InputError
@@ -25,16 +25,16 @@ from scaling.grid import (
     Cell,
     Grid,
     Place,
+    Rung,
     canonical_json,
     load_grid,
     open_data,
     plan,
+    rungs,
+    to_tune,
     unit_of,
 )
-from scaling.grid.planning import origins
-from scaling.grid.writing import only
-from scaling.sweep import data_sheet, executors, trackers
-from scaling.sweep.budget import Budget, Trimmed, rates, trim
+from scaling.sweep import data_sheet, executors, trackers, tuning
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -56,6 +56,10 @@ class Planned:
     known: dict[str, CellCost]
     settings: Options  # of its executor
     on: Platform  # the kind of device that it is planned for
+    # Where `learning_rate = "tune"` is still to be found, and the cells of each round of that: as
+    # they may come, or, once it was found, as they were.
+    rungs: list[Rung] = field(default_factory=list)
+    tuning: list[list[Cell]] = field(default_factory=list)
 
     def start(self, workers: int | None) -> Executor:
         """The grid's executor, ready."""
@@ -64,28 +68,53 @@ class Planned:
             place.name, place.options, workers=workers, hang_seconds=hang_seconds
         )
 
-    @property
-    def streamed(self) -> bool:
-        """Whether training items stay on the host, a batch of them on the device at a time."""
-        return not isinstance(self.data, Corpus | Images | Pairs)
-
     def shown_by(self, names: Iterable[str]) -> Planned:
         """The same study with these trackers, too."""
         trackers = {**{name: {} for name in names}, **self.grid.trackers}
         return replace(self, grid=self.grid.model_copy(update={"trackers": trackers}))
 
+    def at_rates(self, folder: files.Place) -> Planned:
+        """The same study at the learning rates that were tuned in its folder, if they were."""
+        answers = tuning.kept(folder) if self.rungs else None
+        if answers is None:
+            return self
+        rates = tuning.tuned(answers, self.rungs)
+        cells = plan(self.grid, self.data, self.on, rates)
+        rounds = tuning.trained(answers, self.rungs)
+        known = _costs(rounds, cells, self.timings, self.on)
+        return replace(self, cells=cells, known=known, rungs=[], tuning=rounds)
+
+    def of(self, grid: Grid) -> Planned:
+        """The plan of a part of its grid."""
+        cells = plan(grid, self.data, self.on)
+        asked = rungs(to_tune(grid, self.data, self.on), grid.tune)
+        rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
+        known = _costs(rounds, cells, self.timings, self.on)
+        return replace(self, grid=grid, cells=cells, known=known, rungs=asked, tuning=rounds)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether training items stay on the host, a batch of them on the device at a time."""
+        return not isinstance(self.data, Corpus | Images | Pairs)
+
+    @property
+    def parts(self) -> list[tuple[str, list[Cell]]]:
+        """What is trained one after another, by name; no part is empty."""
+        rounds = [(f"tuning {number}", cells) for number, cells in enumerate(self.tuning, 1)]
+        named = [*rounds, ("pilots", self.part("pilot")), ("targets", self.part("target"))]
+        return [(name, cells) for name, cells in named if cells]
+
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
 
     def wall_seconds(self, workers: int) -> float | None:
-        """Predicted training time: pilots, then targets; None where not calibrated."""
+        """Predicted training time: each round of tuning, pilots, then targets; None where not
+        calibrated."""
         if any(cost.seconds is None for cost in self.known.values()):
             return None
-        parts = [self.part("pilot"), self.part("target")]
         return sum(
             schedule([Task(seconds) for seconds in by_length(part, self.known)[1]], workers).seconds
-            for part in parts
-            if part
+            for _, part in self.parts
         )
 
 
@@ -113,6 +142,7 @@ def plan_study(
         data = open_data(grid.data, unit_of(grid.families))
         cells = plan(grid, data, on)
         proof.check(grid.proof, cells, grid.rivals)
+        asked = rungs(to_tune(grid, data, on), grid.tune)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
     timings: dict[str, dict[str, float]] = {}
@@ -120,24 +150,9 @@ def plan_study(
         timings = data_sheet.timings(cells, device)
     elif measure and not settings.elsewhere:
         timings = calibrate(cells, grid.data, lambda: local.Local(workers, math.inf))
-    return Planned(grid, data, cells, timings, costs(cells, timings, on), settings, on)
-
-
-def trim_study(
-    planned: Planned, budget: Budget, price: float | None = None
-) -> tuple[Planned, Trimmed]:
-    """The study within a budget, with what was dropped for it; its grid plans what is kept.
-
-    price: dollars of a device-hour. Each family keeps more different pilots than the proof's law
-    has parameters. Raises InputError where that, and the targets, cost more than the budget.
-    """
-    rule, timings, on = planned.grid.proof, planned.timings, planned.on
-    free = len(laws.get(rule.law).params) - len(rule.fixed)
-    rate = rates(budget.unit, timings, on, price)
-    found = trim(planned.cells, rate, budget, points=free + 1)
-    known = costs(found.kept, timings, on)
-    grid = only(planned.grid, origins(planned.grid, planned.data, on), known)
-    return replace(planned, grid=grid, cells=found.kept, known=known), found
+    rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
+    known = _costs(rounds, cells, timings, on)
+    return Planned(grid, data, cells, timings, known, settings, on, asked, rounds)
 
 
 def run_study(
@@ -157,10 +172,29 @@ def run_study(
     store = Store(folder)
     boards = trackers.ready(planned.grid.trackers, store.folder)
     grid_text = grid_path.read_text(encoding="utf-8")
+    planned = planned.at_rates(store.folder)
     store.open(planned.grid, grid_text, _facts(planned), planned.known)
     with ExitStack() as stack:
         executor = cache(lambda: stack.enter_context(start()))
-        return _run(planned, store, partial(_train, planned, store, executor, boards, show))
+        train_part = partial(_train, planned, store, executor, boards, show)
+        if planned.rungs:
+            tuning.find(planned.rungs, store.folder, partial(_tried, store, train_part))
+            planned = planned.at_rates(store.folder)
+            # Ids follow the rates that were found: that is no change of the grid.
+            store.open(planned.grid, grid_text, _facts(planned), planned.known, tell=False)
+            train_part = partial(_train, planned, store, executor, boards, show)
+        return _run(planned, store, train_part)
+
+
+def _costs(
+    rounds: Iterable[list[Cell]],
+    cells: list[Cell],
+    timings: dict[str, dict[str, float]],
+    on: Platform,
+) -> dict[str, CellCost]:
+    """Of all cells. A round's trunks are its own: they are gone when the next one begins."""
+    parts = [costs(part, timings, on) for part in (*rounds, cells)]
+    return {run: cost for part in parts for run, cost in part.items()}
 
 
 def prove(folder: files.Place | str) -> list[proof.Verdict]:
@@ -197,6 +231,14 @@ def _run(
     return store.write_table(planned.cells)
 
 
+def _tried(
+    store: Store, train_part: Callable[[list[Cell], str], None], cells: list[Cell]
+) -> dict[str, dict[str, Any]]:
+    """The records of cells that a learning rate is tuned on, once they are trained."""
+    train_part(cells, "tuning")
+    return store.finished(cells)
+
+
 def _train(
     planned: Planned,
     store: Store,
@@ -210,7 +252,9 @@ def _train(
     left = [cell for cell in cells if cell.id not in done]
     if not left:
         return
-    with show(title, left, planned.known) as on_event:
+    # Which cells tuning takes is only known as it goes.
+    known = costs(cells, planned.timings) if title == "tuning" else planned.known
+    with show(title, left, known) as on_event:
         train(
             cells,
             planned.grid.data,
@@ -236,6 +280,6 @@ def _facts(planned: Planned) -> dict[str, Any]:
         "grid": grid,
         "grid_sha256": hashlib.sha256(canonical_json(planned.grid.asked()).encode()).hexdigest(),
         "data": planned.data.facts,
-        "cells": [cell.id for cell in planned.cells],
+        "cells": [cell.id for part in (*planned.tuning, planned.cells) for cell in part],
         "versions": versions,
     }

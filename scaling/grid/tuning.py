@@ -74,6 +74,11 @@ def _rung(key: str, cells: Sequence[Cell], spec: Tune) -> Rung:
             'transfer = "none" the best rate of others is another one (docs/rates.md): give '
             'transfer = "mup", one size, or learning_rate = "law"'
         )
+    if shared := {cell.seed for cell in cells} & set(spec.seeds):
+        raise InputError(
+            f"[tune] seeds = {spec.seeds}: {', '.join(map(str, sorted(shared)))} is a seed of the "
+            "study's own cells; tuning takes others, so that its runs are in no fit"
+        )
     small = min(pilots, key=lambda cell: (cell.shape.N_total, -cell.D_unique))
     own = [cell.steps for cell in pilots if cell.shape == small.shape]
     rates = spec.rates or [recipe.learning_rate * factor for factor in USUAL_FACTORS]

@@ -94,28 +94,35 @@ class Trimmed:
 
 
 def trim(
-    cells: Sequence[Cell], rate: Callable[[Cell], Rate], budget: Budget, *, points: int
+    cells: Sequence[Cell],
+    rate: Callable[[Cell], Rate],
+    budget: Budget,
+    *,
+    points: int,
+    first: float = 0.0,
 ) -> Trimmed:
     """The study within the budget. points: how many different pilots, whatever their seeds, each
-    family and recipe keeps at least.
+    family and recipe keeps at least; first: what is paid before any of `cells`.
 
     Raises InputError, with the smallest possible budget, where even that is over it.
     """
     costs = Costs(cells, rate)
-    before, dropped = costs.total(), []
+    before, dropped = first + costs.total(), []
     cost = before
     if cost > budget.amount:
-        for cell, cost in _going(cells, Design(cells, points), costs):
+        for cell, left in _going(cells, Design(cells, points), costs):
             dropped.append(cell)
+            cost = first + left
             if cost <= budget.amount:
                 break
         else:
-            left = len(cells) - len(dropped)
             goals = [cell for cell in cells if cell.role == "target"]
+            pilots = len(cells) - len(dropped) - len(goals)
+            told = f", and {budget.told(first)} before" if first else ""
             raise InputError(
                 f"a budget of {budget} is below the smallest study by this grid, of "
-                f"{budget.told(cost)}: {left - len(goals)} pilots, and {len(goals)} targets of "
-                f"{budget.told(Costs(goals, rate).total())}"
+                f"{budget.told(cost)}: {pilots} pilots, and {len(goals)} targets of "
+                f"{budget.told(Costs(goals, rate).total())}{told}"
             )
     gone = {cell.id for cell in dropped}
     return Trimmed([c for c in cells if c.id not in gone], dropped, cost, before)

@@ -1,6 +1,7 @@
 """What the parts of a study cost: compute, time on so many devices, money, memory, storage. No JAX.
 
-Pilots come first, targets after their forecast: a study's time is the sum of the two.
+One part begins when the one before it is done (targets after their forecast): a study's time is the
+sum of theirs.
 """
 
 from __future__ import annotations
@@ -76,21 +77,18 @@ class Part:
 
 
 def parts(
-    cells: Sequence[Cell],
+    named: Sequence[tuple[str, list[Cell]]],
     known: Mapping[str, CellCost],
     *,
     devices: int,
     on: Platform,
     price: float | None,
 ) -> list[Part]:
-    """Pilots, targets (where there are any), and the whole study, on so many devices.
+    """What is trained one after another, by name, and last the whole study, on so many devices.
 
     price: dollars of a device-hour. Raises InputError where a run needs more devices.
     """
-    found = []
-    for name, role in (("tuning", "tuning"), ("pilots", "pilot"), ("targets", "target")):
-        if of_role := [cell for cell in cells if cell.role == role]:
-            found.append(_part(name, of_role, known, devices, on, price))
+    found = [_part(name, cells, known, devices, on, price) for name, cells in named]
     return [*found, _whole(found)]
 
 

@@ -55,13 +55,15 @@ class Store:
         grid_text: str,
         facts: Mapping[str, Any],
         known: Mapping[str, CellCost] | None = None,
+        *,
+        tell: bool = True,
     ) -> Changes:
         """Make the folder or take up the study in it; several drivers may do so at once.
 
         known: what each planned cell costs, for `plan.parquet`. A grid may grow or change between
         calls, since what is trained is kept by cell: which cells are new, gone or changed is
-        returned, and said on the log. Once a forecast is written, its grid is fixed. Raises
-        InputError if the folder belongs to another study or to something else.
+        returned, and said on the log (unless `tell` is False). Once a forecast is written, its grid
+        is fixed. Raises InputError if the folder belongs to another study or to something else.
         """
         marker = self.folder / MARKER
         # A start that was killed may have left the grid alone: that is no foreign folder.
@@ -89,7 +91,7 @@ class Store:
         if not same:
             files.write(self.folder / GRID, grid_text.encode())
             write_json(marker, now)
-        if found:
+        if found and tell:
             log.warning("%s: %s", self.folder, found)
         return found
 

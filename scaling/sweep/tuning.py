@@ -68,13 +68,12 @@ class Answer:
 
     def told(self) -> str:
         """What a run of this rate says of it."""
-        low, high = (f"{v:.3g}" if v else "open" for v in (self.q05, self.q95))
-        known = f" [{low}, {high}]" if self.q05 or self.q95 else ""
-        ends = f"; the best is {self.bound} that, where the range of rates ended"
-        return (
-            f"learning_rate {self.rate:g}{known} tuned at N {self.N:,}, D {self.D:,}"
-            f"{ends if self.bound else ''}"
-        )
+        ends = ((word, v) for word, v in (("from", self.q05), ("up to", self.q95)) if v)
+        interval = " ".join(f"{word} {v:.3g}" for word, v in ends)
+        known = f" (90 %: {interval})" if interval else ""
+        told = f"learning_rate {self.rate:g}{known}, tuned at N {self.N:,}, D {self.D:,}"
+        beyond = f"; the best is {self.bound} that, where the range of rates ended"
+        return told + (beyond if self.bound else "")
 
 
 def halve(rung: Rung, losses: Losses) -> list[Round]:
@@ -113,14 +112,30 @@ def halve(rung: Rung, losses: Losses) -> list[Round]:
     return rounds
 
 
-def provisional(rung: Rung) -> list[Cell]:
-    """The cells of all rounds, if the middle rate is best: what a plan can know."""
+def provisional(rung: Rung) -> list[list[Cell]]:
+    """The cells of each round, if the middle rate is best: what a plan can know."""
     middle = math.log(rung.rates[len(rung.rates) // 2])
 
     def far(cells: list[Cell]) -> dict[str, float]:
         return {cell.id: abs(math.log(cell.recipe.learning_rate) - middle) for cell in cells}
 
-    return [cell for done in halve(rung, far) for cell in done.cells]
+    return [done.cells for done in halve(rung, far)]
+
+
+def find(
+    rungs: Sequence[Rung],
+    folder: Place,
+    train: Callable[[list[Cell]], Mapping[str, Mapping[str, Any]]],
+) -> None:
+    """Find the rates of all rungs, and keep them in the study's folder.
+
+    train: trains cells and returns their records, by cell. Raises InputError where one failed.
+    """
+
+    def losses(cells: list[Cell]) -> dict[str, float]:
+        return {run: _loss(record) for run, record in train(cells).items()}
+
+    keep(folder, [answer(rung, halve(rung, losses), losses) for rung in rungs])
 
 
 def answer(rung: Rung, rounds: Sequence[Round], losses: Losses) -> Answer:
@@ -185,17 +200,25 @@ def tuned(answers: Sequence[Answer], rungs: Sequence[Rung]) -> Tuned:
     return {a.key: (a.rate, a.told()) for a in answers if (a.key, a.data) in of}
 
 
-def trained(answers: Sequence[Answer], rungs: Sequence[Rung]) -> list[Cell]:
-    """The cells that the answers rest on, again."""
+def trained(answers: Sequence[Answer], rungs: Sequence[Rung]) -> list[list[Cell]]:
+    """The cells of each round that the answers rest on, as far as they are planned the same now."""
     by_key = {rung.key: rung for rung in rungs}
     return [
-        cell
+        [cell for cell in by_key[found.key].cells(done["rates"], number) if cell.id in found.cells]
         for found in answers
         if found.key in by_key
-        for number, done in enumerate(found.rounds)
-        for cell in by_key[found.key].cells(done["rates"], number)
-        if cell.id in found.cells
+        for number, done in enumerate(found.rounds[: len(by_key[found.key].lengths)])
     ]
+
+
+def _loss(record: Mapping[str, Any]) -> float:
+    """Of a run that came to its end; infinite where its rate was too high for that."""
+    if record["status"] == "failed":
+        raise InputError(
+            f"tuning the learning rate: cell {record['run']} failed: {record['reason']}; the same "
+            "command tries it again"
+        )
+    return float(record["loss"]) if record["status"] in ("finished", "stopped") else math.inf
 
 
 def _round(rung: Rung, rates: list[float], number: int, losses: Losses) -> Round:

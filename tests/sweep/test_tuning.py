@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +20,11 @@ from hypothesis import strategies as st
 from scaling.data import Corpus, load
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, Rung, parse_grid, plan, rungs, to_tune
+from scaling.study import plan_study, run_study
 from scaling.sweep import tuning
+from scaling.sweep.executors.debug import Debug
 from scaling.sweep.tuning import Answer, halve
+from scaling.sweep.work import Trained
 
 BEST = 0.012
 
@@ -82,7 +88,7 @@ def test_rounds_halve_and_the_parabola_is_found(tune: Callable[..., list[Rung]])
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.floats(0.003, 0.05), st.integers(0, 1000))
+@given(st.floats(0.003, 0.05), st.integers(2, 1000))
 def test_noise_widens_the_interval_around_the_truth(
     tune: Callable[..., list[Rung]], best: float, seed: int
 ) -> None:
@@ -148,6 +154,8 @@ def test_what_cannot_be_tuned_is_refused(tune: Callable[..., list[Rung]]) -> Non
         tune(train='batch = "law"\nbatch_law = "x.json"')
     with pytest.raises(InputError, match=r"tune.ratez: unknown key; did you mean 'rates'\?"):
         tune(table="ratez = [1, 2, 3]")
+    with pytest.raises(InputError, match=r"seeds = \[0, 7\]: 0 is a seed of the study's own"):
+        tune(table="seeds = [0, 7]")
     with pytest.raises(InputError, match="rates: each is given once"):
         tune(table="rates = [0.01, 0.01, 0.1]")
 
@@ -179,7 +187,7 @@ def test_a_plan_takes_the_rates_that_were_found(grid_text: str, corpus: Corpus) 
 
 def test_a_plan_counts_the_tuning(tune: Callable[..., list[Rung]]) -> None:
     (rung,) = tune()
-    assert len(tuning.provisional(rung)) == 7 + 6
+    assert [len(cells) for cells in tuning.provisional(rung)] == [7, 6]
 
 
 def test_what_was_found_is_kept_once(tune: Callable[..., list[Rung]], tmp_path: Path) -> None:
@@ -190,8 +198,7 @@ def test_what_was_found_is_kept_once(tune: Callable[..., list[Rung]], tmp_path: 
     tuning.keep(tmp_path, [replace(answer, rate=1.0)])  # another driver's, too late
     assert tuning.kept(tmp_path) == [answer]
     rounds = halve(rung, parabola(0.014, noise=0.002))
-    cells = [cell for done in rounds for cell in done.cells]
-    assert tuning.trained([answer], [rung]) == cells
+    assert tuning.trained([answer], [rung]) == [done.cells for done in rounds]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": "other"}', '{"answers": [{"rate": 1}]}'])
@@ -206,3 +213,58 @@ def test_the_file_is_plain_json(tune: Callable[..., list[Rung]], tmp_path: Path)
     tuning.keep(tmp_path, [found(rung, parabola(0.02, wall=0.03))])
     told = json.loads((tmp_path / "tune.json").read_text(), parse_constant=pytest.fail)
     assert told["answers"][0]["rounds"][0]["losses"][-1] is None
+
+
+class Watched:
+    """A display that counts what is trained, and stops it at a cell."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.trained: list[str] = []
+        self.stop_at = stop_at
+
+    @contextmanager
+    def __call__(self, title: str, cells: list[Cell], known: Any) -> Iterator[Any]:
+        assert {cell.id for cell in cells} <= set(known)
+
+        def on_event(event: Trained) -> None:
+            if event.record is not None:
+                self.trained.append(title)
+                if len(self.trained) == self.stop_at:
+                    raise KeyboardInterrupt
+
+        yield on_event
+
+
+def test_a_study_is_tuned_once_however_often_it_is_begun(
+    grid_text: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(cache))
+    path, folder = tmp_path / "grid.toml", tmp_path / "out"
+    table = "rates = [0.006, 0.012, 0.024]\nrounds = 1\nseeds = [7]\nbudget = 4096"
+    text = grid_text.replace("[train]", '[train]\nlearning_rate = "tune"')
+    path.write_text(f"{text.replace('seeds = [0, 1]', '')}\n[tune]\n{table}\n")
+    planned = plan_study(path, measure=False)
+    assert len(planned.rungs) == 1
+    assert [len(cells) for cells in planned.tuning] == [3]
+
+    def run(show: Watched) -> pd.DataFrame:
+        return run_study(planned, path, folder, start=Debug, show=show)
+
+    interrupted = Watched(stop_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+    assert tuning.kept(folder) is None
+    resumed = Watched()
+    found = run(resumed)
+    (answer,) = tuning.kept(folder) or ()
+    tried = sum(len(done["rates"]) for done in answer.rounds)
+    assert [*interrupted.trained, *resumed.trained] == ["tuning"] * tried + ["pilots"] * 4
+    # In the table are the study's own cells alone, at the rate that was found.
+    assert set(found["role"]) == {"pilot"}
+    assert set(found["learning_rate"]) == {answer.rate}
+    assert len(found) == 4
+    assert len(list((folder / "cells").iterdir())) == tried + 4
+    again = Watched()
+    assert run(again).equals(found)
+    assert not again.trained
+    assert planned.at_rates(folder).cells[0].id == found["run"][0]
