@@ -38,7 +38,8 @@ from scaling.grid import CHUNK_STEPS, Recovery
 from scaling.sweep.executors.local import cores
 from scaling.sweep.work import machine, prepare_jax
 from scaling.train import checkpoint, schedule
-from scaling.train.course import Course, Log
+from scaling.train.course import Course
+from scaling.train.log import Log
 from scaling.train.step import Program, State
 from scaling.train.tasks import feed_of
 
@@ -173,7 +174,8 @@ def engine(setting: Setting, writer: checkpoint.Writer) -> Chunks:
         writer.save(checkpoint.Stored(run.state, run.step, run.log, run.step, 0.0, 0))
 
     def chunks(count: int) -> None:
-        run.advance(run.step + count * CHUNK_STEPS, at_rest=keep)
+        run.advance(run.step + count * CHUNK_STEPS)
+        keep()
         if run.ended:
             raise SystemExit(f"the benchmark's own run ended: {run.failure}")
 

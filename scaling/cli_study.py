@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,9 +158,14 @@ def _run_together(
         )
     hosts.join(where, planned.cells)
     if where.process:
-        hosts.follow(planned.cells, planned.data, folder)
+        with _stoppable():
+            hosts.follow(planned.cells, planned.data, folder)
     else:
-        _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+        try:
+            _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+        except typer.Exit:  # stopped, and the others with it: they wait for more
+            hosts.dismiss()
+            raise
         hosts.dismiss()
 
 
@@ -193,10 +199,9 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
     from scaling.study import prove, run_study
     from scaling.sweep import tuning
     from scaling.sweep.live import display
-    from scaling.train.stopping import Stopped
 
     screen = console()
-    try:
+    with _stoppable():
         run_study(
             planned,
             grid,
@@ -204,6 +209,20 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             start=start,
             show=lambda title, cells, known: display(screen, title, cells, known),
         )
+    for found in tuning.kept(folder) or () if planned.tuning else ():
+        screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
+    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
+    if planned.part("target"):
+        _print_proof(screen, prove(folder))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """What is stopped as asked is no error; it has a shell's exit code all the same."""
+    from scaling.train.stopping import Stopped
+
+    try:
+        yield
     except Stopped as stopped:
         typer.echo(
             f"scaling: {stopped}: stopped; what finished is stored, what was on its way is "
@@ -211,11 +230,6 @@ def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Execu
             err=True,
         )
         raise typer.Exit(SIGTERM_CODE if "SIGTERM" in str(stopped) else SIGINT_CODE) from None
-    for found in tuning.kept(folder) or () if planned.tuning else ():
-        screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
-    screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
-    if planned.part("target"):
-        _print_proof(screen, prove(folder))
 
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:

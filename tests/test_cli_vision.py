@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# Convolutions compile longer than they run here.
+COMPILES_QUICKLY = "--xla_backend_optimization_level=0"
 FOLDER_GRID = """
 name = "folder"
 [data]
@@ -39,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scaling(*arguments: object, cache: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "scaling.cli", *map(str, arguments)],
-        env={**os.environ, "SCALING_CACHE": str(cache)},
+        env={**os.environ, "SCALING_CACHE": str(cache), "XLA_FLAGS": COMPILES_QUICKLY},
         capture_output=True,
         text=True,
         timeout=900,

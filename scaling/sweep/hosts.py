@@ -7,7 +7,7 @@ tells the others which ones come; then all train them, in step.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from scaling.grid import AnyData, Cell
 from scaling.sweep.executors.contract import Call
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.store import Store
-from scaling.train import distributed
+from scaling.train import distributed, stopping
 
 if TYPE_CHECKING:
     from scaling.files import Place
@@ -63,22 +63,34 @@ def dismiss() -> None:
 
 def follow(cells: Sequence[Cell], data: AnyData, folder: Place) -> None:
     """Train what the leader says, until it says no more. `folder`: the study's, on a file system
-    that all processes share: each writes its part of a checkpoint there, and nothing else."""
+    that all processes share: each writes its part of a checkpoint there, and nothing else.
+
+    Raises `stopping.Stopped`, as the leader does, once any of the processes was asked to stop.
+    """
+    with stopping.catch():
+        _follow({cell.id: cell for cell in cells}, data, Store(folder))
+    if (why := stopping.asked()) is not None:
+        raise stopping.Stopped(why, saved=True)
+
+
+def _follow(planned: Mapping[str, Cell], data: AnyData, store: Store) -> None:
     from scaling.train.engine import train_trunk
 
-    planned, store = {cell.id: cell for cell in cells}, Store(folder)
     while ids := _told([]):
         if unknown := [each for each in ids if each not in planned]:
             raise InputError(
                 f"process 0 trains cell {unknown[0]}, which is not planned here: the processes "
                 "have other grids, data or versions"
             )
-        train_trunk(
-            [planned[each] for each in ids],
-            data,
-            checkpoint_path=store.checkpoint(planned[ids[0]].trunk),
-            on_cell=lambda cell, outcome: None,
-        )
+        try:
+            train_trunk(
+                [planned[each] for each in ids],
+                data,
+                checkpoint_path=store.checkpoint(planned[ids[0]].trunk),
+                on_cell=lambda cell, outcome: None,
+            )
+        except stopping.Stopped:  # as all of them did; the leader says whether there is more
+            stopping.clear(process=False)
 
 
 def _told(ids: Sequence[str]) -> list[str]:

@@ -69,7 +69,7 @@ def train(
     alone = (executor.platform or devices.platform()) == "cpu"
     together = [[group] for group in left] if alone else cohorts(left)
     common = partial(
-        Order, data=data, folder=str(store.folder), study=study, trackers=dict(trackers)
+        Order, data=data, folder=str(store.folder.absolute()), study=study, trackers=dict(trackers)
     )
     driver = _Driver(cells, store, executor, known, on_event, common)
     with stopping.catch():

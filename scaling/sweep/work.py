@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +32,10 @@ from scaling.train.findings import Finding
 from scaling.train.trajectory import Trend
 
 if TYPE_CHECKING:
-    from scaling.train.course import Log, OnChunk
-    from scaling.train.engine import Outcome
+    from scaling.files import Place
+    from scaling.train.course import OnChunk
+    from scaling.train.log import Log
+    from scaling.train.outcome import Outcome
     from scaling.train.telemetry import Chunk
 
 # The cells of one trunk; trunks that train as one program.
@@ -230,11 +233,20 @@ def _trend(store: Store, like: list[str]) -> Trend | None:
     """How the loss of finished runs of one size falls; None of fewer than two."""
     curves = []
     for run in like:
-        record = store.record(run)
-        if record is not None and record["status"] == "finished":
-            curve = store.curve(run)
-            curves.append((curve["step"].tolist(), curve["loss"].tolist()))
+        with suppress(LookupError):
+            curves.append(_curve(store.folder, run))
     return Trend.of(curves) if len(curves) > 1 else None
+
+
+@lru_cache(maxsize=256)
+def _curve(folder: Place, run: str) -> tuple[list[int], list[float]]:
+    """Steps and losses of a run, read once; LookupError while it is not finished."""
+    store = Store(folder)
+    record = store.record(run)
+    if record is None or record["status"] != "finished":
+        raise LookupError(run)
+    curve = store.curve(run)
+    return curve["step"].tolist(), curve["loss"].tolist()
 
 
 def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ All processes call `save` and `load`, and see the same file system.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ def load(folder: Path, like: Any) -> Any | None:
             return None
         found = checkpointer.restore(folder.absolute(), wanted)
     return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in wanted])
+
+
+def digest(folder: Path) -> str:
+    """Of all that lies there: names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_size};".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _named(state: Any) -> dict[str, Any]:

@@ -72,9 +72,9 @@ def rank_of(logits: Array, labels: Array) -> Array:
     return (logits >= own).sum(-1) - 1
 
 
-def Feed(cell: Cell, data: Images | ImageStream) -> Resident | Streamed:
+def Feed(cell: Cell, data: Images | ImageStream, there: Any = None) -> Resident | Streamed:
     """Of images in memory, or of a stream."""
-    return Resident(cell, data) if isinstance(data, Images) else Streamed(cell, data)
+    return Resident(cell, data, there) if isinstance(data, Images) else Streamed(cell, data)
 
 
 class Resident:
@@ -83,12 +83,15 @@ class Resident:
     streamed = False
     waited = 0.0
 
-    def __init__(self, cell: Cell, data: Images) -> None:
+    def __init__(self, cell: Cell, data: Images, there: Any = None) -> None:
         self.uniform, self.classes = float(np.log(len(data.classes))), len(data.classes)
         self.order = EpochOrder(cell.D_unique, cell.batch, cell.seed)
-        scale = _scale(data)
-        self.arrays = _on_device(data.train[: cell.D_unique], data.train_labels) | scale
-        self.held_out_arrays = _on_device(data.held_out, data.held_out_labels) | scale
+        if there is None:
+            scale = _scale(data)
+            self.arrays = _on_device(data.train[: cell.D_unique], data.train_labels) | scale
+            self.held_out_arrays = _on_device(data.held_out, data.held_out_labels) | scale
+        else:
+            self.arrays, self.held_out_arrays = there.arrays, there.held_out_arrays
         # Spread over the whole part, where not all of it is read.
         self.evaluated = _spread(data.n_held_out, cell.evaluate)
         # The first that are trained on, a random draw. Images at equal distances would not do: they

@@ -13,28 +13,34 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from scaling.data import Corpus, Images, Pairs
 from scaling.grid import AnyData, Cell
+from scaling.train import checkpoint
 from scaling.train.course import OnChunk
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.kept import HERE
+from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 from scaling.train.tasks import Feed, feed_of
 from scaling.train.trajectory import Trend
+
+if TYPE_CHECKING:
+    from scaling.files import Place
 
 
 def train_cohort(
     groups: Sequence[Sequence[Cell]],
     data: AnyData,
     *,
-    checkpoint_path: Callable[[Cell], Path],
+    checkpoint_path: Callable[[Cell], Place],
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: Callable[[Cell], OnChunk],
+    on_damaged: Callable[[Place, str], None] = checkpoint.set_aside,
     trend: Callable[[Cell], Trend | None] = lambda cell: None,
 ) -> None:
     """Train the trunks of `groups` together; as `train_trunk` for each of them.
@@ -54,6 +60,7 @@ def train_cohort(
             checkpoint_path=checkpoint_path(cells[0]),
             on_cell=finished,
             on_chunk=on_chunk(cells[0]),
+            on_damaged=on_damaged,
             trend=trend(cells[0]),
             **make,
         )
@@ -71,7 +78,7 @@ def train_cohort(
     # A stream's batches come one by one: its runs stay apart.
     if len(groups) == 1 or not isinstance(data, Corpus | Images | Pairs):
         for cells in groups:
-            alone(cells)
+            alone(cells, make_program=HERE.program, make_feed=HERE.feed)
         return
     with ThreadPoolExecutor(len(groups), "member") as threads:
         fitted = list(threads.map(member, groups))
@@ -84,6 +91,7 @@ def train_cohort(
             checkpoint_path=checkpoint_path,
             on_cell=on_cell,
             on_chunk=on_chunk,
+            on_damaged=on_damaged,
             trend=trend,
         )
 
@@ -99,7 +107,7 @@ class Cohort:
         self.size = self.live = members
         self._lock = threading.Lock()
         self._together: Together | None = None
-        self._data: tuple[Any, Any] | None = None
+        self._feed: Feed | None = None
 
     def program(self, *args: Any, pieces: int | None = None, **kwargs: Any) -> Program:
         """One member's: its chunks are taken with those of all others."""
@@ -107,7 +115,7 @@ class Cohort:
             raise CrowdedError
         with self._lock:
             if self._together is None:
-                program = Program(*args, **kwargs)
+                program = HERE.program(*args, **kwargs)
                 assert program.blocks  # its own methods find them: a copy must have them
                 self._together = Together(program, self)
         own = copy.copy(self._together.program)
@@ -117,10 +125,8 @@ class Cohort:
     def feed(self, cell: Cell, data: AnyData) -> Feed:
         """One member's; its arrays lie on the device once for all."""
         with self._lock:
-            feed = feed_of(cell, data)
-            self._data = self._data or (feed.arrays, feed.held_out_arrays)
-            feed.arrays, feed.held_out_arrays = self._data
-        return feed
+            self._feed = feed_of(cell, data, self._feed)
+            return self._feed
 
     def leave(self) -> None:
         """One member has ended: nobody waits for it any more."""

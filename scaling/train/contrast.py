@@ -90,24 +90,18 @@ class Feed:
     streamed = False
     waited = 0.0
 
-    def __init__(self, cell: Cell, data: Pairs) -> None:
-        images, shape = data.images, cell.shape.to_dict()
+    def __init__(self, cell: Cell, data: Pairs, there: Any = None) -> None:
+        shape = cell.shape.to_dict()
         self.uniform = float(
             shape["contrastive_weight"] * np.log(cell.batch)
             + shape["caption_weight"] * np.log(data.vocab)
         )
         self.order = EpochOrder(cell.D_unique, cell.batch, cell.seed)
-        common = {
-            "mean": jnp.asarray(images.mean, jnp.float32),
-            "std": jnp.asarray(images.std, jnp.float32),
-            "captions": jnp.asarray(data.captions),
-            "prompts": jnp.asarray(data.prompts),
-        }
         n = cell.D_unique
-        self.arrays = common | _part(data, images.train[:n], images.train_labels[:n],
-                                     data.train_captions[:n])  # fmt: skip
-        self.held_out_arrays = common | _part(data, images.held_out, images.held_out_labels,
-                                              data.held_out_captions)  # fmt: skip
+        if there is None:
+            self.arrays, self.held_out_arrays = _on_device(data, n)
+        else:
+            self.arrays, self.held_out_arrays = there.arrays, there.held_out_arrays
         self.classes, self.batch = len(data.prompts), cell.batch
         self.evaluated, self.n_train = cell.evaluate, n
 
@@ -170,6 +164,20 @@ def _caption(logits: Array, captions: Array) -> Array:
 
 def _captions(arrays: Any, picks: Any) -> Array:
     return by_example(arrays["captions"][arrays["rows"][picks]])
+
+
+def _on_device(data: Pairs, n: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The first `n` training pairs, and the held-out part."""
+    images = data.images
+    common = {
+        "mean": jnp.asarray(images.mean, jnp.float32),
+        "std": jnp.asarray(images.std, jnp.float32),
+        "captions": jnp.asarray(data.captions),
+        "prompts": jnp.asarray(data.prompts),
+    }
+    train = _part(data, images.train[:n], images.train_labels[:n], data.train_captions[:n])
+    held_out = _part(data, images.held_out, images.held_out_labels, data.held_out_captions)
+    return common | train, common | held_out
 
 
 def _part(

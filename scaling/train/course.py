@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -20,15 +19,16 @@ from scaling.grid import CHUNK_STEPS, Cell
 from scaling.train import schedule
 from scaling.train.diagnosis import Watch
 from scaling.train.findings import Finding
+from scaling.train.legs import Legs
+from scaling.train.log import Log, Reading, Rewind, faults_of
 from scaling.train.step import Program, State
-from scaling.train.tasks import Feed, Measured
+from scaling.train.stopping import Stopped
+from scaling.train.tasks import Feed
 from scaling.train.telemetry import Chunk
 from scaling.train.trajectory import BEYOND, Trend
 
 # What a chunk told, what is new of it, and all that has happened so far.
-OnChunk = Callable[[Chunk, list[Finding], "Log"], None]
-# Between two checkpoints of a trunk on its way: what a killed process loses.
-REST_SECONDS = 60.0
+OnChunk = Callable[[Chunk, list[Finding], Log], None]
 BLOWN_UP = 10.0  # times the loss that is far from any use
 
 
@@ -41,65 +41,12 @@ class Sent(NamedTuple):
     waited: float
 
 
-@dataclass(frozen=True)
-class Rewind:
-    """From `step` back to `to`; `why`: the finding that led to it."""
-
-    step: int
-    to: int
-    why: str
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The held-out loss after `step` steps, read in passing."""
-
-    step: int
-    measured: Measured
-
-    @property
-    def loss(self) -> float:
-        return float(self.measured["loss"].astype(np.float64).mean())
-
-
-@dataclass
-class Log:
-    """What has happened so far."""
-
-    chunks: list[Chunk] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    rewinds: list[Rewind] = field(default_factory=list)
-    held_out: dict[int, float] = field(default_factory=dict)
-    best: Reading | None = None
-    stopped_at: int | None = None  # where early stopping ended it
-    lost: str = ""  # why it had better be given up, where it goes on all the same
-    factor: float = 1.0  # of the learning rate
-    passed: int = 0  # batches that rewinds went past
-
-    def copy(self) -> Log:
-        """A branch's own log; what it has in common with the trunk's is never changed."""
-        return replace(
-            self,
-            chunks=list(self.chunks),
-            findings=list(self.findings),
-            rewinds=list(self.rewinds),
-            held_out=dict(self.held_out),
-        )
-
-    @property
-    def skipped(self) -> int:
-        return int(sum(chunk.skipped.sum() for chunk in self.chunks))
-
-    def faults(self) -> int:
-        """Skipped steps that no overflow of scaled losses explains."""
-        return sum(_faults(chunk) for chunk in self.chunks)
-
-
 class Course:
     """One trunk or branch.
 
-    cooling: the step from which a branch cools down, and for how long. trend: how the loss of runs
-    of this size falls, where that is known.
+    cooling: the step from which a branch cools down, and for how long. good: the last good snapshot
+    and its step, of a course that is taken up again. trend: how the loss of runs of this size
+    falls, where that is known. legs: when it rests.
     """
 
     def __init__(
@@ -111,19 +58,25 @@ class Course:
         step: int,
         log: Log,
         on_chunk: OnChunk,
+        *,
         cooling: tuple[int, int] | None = None,
+        good: tuple[int, State] | None = None,
         trend: Trend | None = None,
+        legs: Legs | None = None,
     ) -> None:
         self.cell, self.program, self.feed, self.on_chunk = cell, program, feed, on_chunk
         self.state, self.step, self.log, self.cooling = state, step, log, cooling
         self.failure = ""  # why it was ended
         scaled = bool(state.scale)
-        self.trend = trend
+        self.trend, self.legs = trend, legs or Legs()
         self._watch = Watch(program.blocks.names, feed.uniform, trend, scaled=scaled)
-        for chunk in log.chunks:  # what it saw before it was interrupted, or branched off
-            self._watch.see(chunk)
+        # What it saw before it was interrupted, or branched off: a rewind begins it anew.
+        since = log.rewinds[-1].to if log.rewinds else 0
+        for chunk in log.chunks:
+            if chunk.first_step >= since:
+                self._watch.see(chunk)
         self._faults = log.faults()
-        self._good: tuple[int, State] | None = None
+        self.good = good
         self._candidate: tuple[int, State] | None = None
         self._read_at = time.perf_counter()
 
@@ -137,42 +90,51 @@ class Course:
             self.step,
             self.log.copy(),
             self.on_chunk,
-            (self.step, cool_steps),
-            self.trend,
+            cooling=(self.step, cool_steps),
+            trend=self.trend,
+            legs=self.legs,
         )
 
     @property
     def ended(self) -> bool:
         return bool(self.failure) or self.log.stopped_at is not None
 
-    def advance(self, last: int, at_rest: Callable[[], None] | None = None) -> None:
+    def advance(self, last: int, keep: Callable[[], None] = lambda: None) -> None:
         """Steps up to `last`, in chunks, or until it fails or is stopped early.
 
-        `at_rest` is called once in `REST_SECONDS`, and at the end, with nothing in flight.
+        keep: called with nothing in flight, once a minute and before it stops as asked, which
+        raises `Stopped`.
         """
         every = self.cell.recipe.evaluate_every
         while self.step < last and not self.ended:
             self._leg(last if every is None else min(last, every * (self.step // every + 1)))
             if every is not None and self.step % every == 0 and not self.failure:
                 self._take_reading()
-            if at_rest is not None and not self.ended:
-                at_rest()
+            if not self.ended:
+                self._rest(keep)
+
+    def _rest(self, keep: Callable[[], None]) -> None:
+        rest = self.legs.rest()
+        if rest.keep:
+            keep()
+        if rest.stop is not None:
+            raise Stopped(rest.stop, rest.keep)
 
     def _leg(self, last: int) -> None:
-        """Steps up to `last`, or for `REST_SECONDS`. Each chunk is read one chunk later, so that
-        the device never waits for the host."""
+        """Steps up to `last`, or to the next rest. Each chunk is read one chunk later, so that the
+        device never waits for the host."""
         pending: Sent | None = None
-        until = time.perf_counter() + REST_SECONDS
-        while not self.failure and (self.step < last or pending is not None):
+        self.legs.begin()
+        while not self.failure:
             sent = None
-            if self.step < last and (pending is None or time.perf_counter() < until):
+            if self.step < last and self.legs.more():
                 self._keep_snapshot(settled=pending is None)
                 sent = self._send()
             if pending is not None and self._read(pending):
                 sent = None  # it was sent from a state that is given up
+            elif sent is None:
+                return
             pending = sent
-            if sent is None and time.perf_counter() >= until:
-                break
 
     def _send(self) -> Sent:
         first, recipe = self.step, self.cell.recipe
@@ -210,7 +172,7 @@ class Course:
         self._read_at = now
         new = self._watch.see(chunk)
         self.log.chunks.append(chunk)
-        self._faults += _faults(chunk)
+        self._faults += faults_of(chunk)
         self.log.findings += new
         self.on_chunk(chunk, new, self.log)
         hopeless, lost = self._hopeless(chunk, new), self._lost(new)
@@ -255,7 +217,7 @@ class Course:
         return ""
 
     def _may_rewind(self) -> bool:
-        return len(self.log.rewinds) < self.cell.recovery.rewinds and self._good is not None
+        return len(self.log.rewinds) < self.cell.recovery.rewinds and self.good is not None
 
     def _over_budget(self) -> bool:
         return self._faults > self.cell.recovery.skip_steps
@@ -264,7 +226,7 @@ class Course:
         """A copy of the state where one is due; it is good once all before it was read as such."""
         recovery = self.cell.recovery
         every = CHUNK_STEPS * max(1, recovery.snapshot_every // CHUNK_STEPS)
-        if not recovery.rewinds or (self.step % every and self._good is not None):
+        if not recovery.rewinds or (self.step % every and self.good is not None):
             return
         self._candidate = (self.step, jax.tree.map(jnp.copy, self.state))
         if settled:
@@ -272,12 +234,12 @@ class Course:
 
     def _settle(self, step: int) -> None:
         if self._candidate is not None and self._candidate[0] <= step:
-            self._good, self._candidate = self._candidate, None
+            self.good, self._candidate = self._candidate, None
 
     def _rewind(self, chunk: Chunk, why: str) -> None:
         """Back to the last good snapshot, and past every batch that was seen since."""
-        assert self._good is not None
-        to, state = self._good
+        assert self.good is not None
+        to, state = self.good
         recovery, log = self.cell.recovery, self.log
         log.rewinds.append(Rewind(chunk.last_step, to, why))
         log.chunks = [c for c in log.chunks if c.last_step <= to]
@@ -307,7 +269,3 @@ class Course:
         since = [step for step in log.held_out if step > log.best.step]
         if patience is not None and len(since) >= patience:
             log.stopped_at = self.step
-
-
-def _faults(chunk: Chunk) -> int:
-    return int(chunk.skipped.sum()) if chunk.loss_scale <= 1 else 0

@@ -103,9 +103,21 @@ def leads() -> bool:
 
 def as_process_0(values: NDArray[np.int32]) -> NDArray[np.int32]:
     """What process 0 gave; every process must call it, with as many values."""
+    if not joined():
+        return values
     from jax.experimental import multihost_utils
 
     told: NDArray[np.int32] = np.asarray(multihost_utils.broadcast_one_to_all(values))
+    return told
+
+
+def gathered(values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """What each process gave, [processes, values]; every process must call it."""
+    if not joined():
+        return values[None]
+    from jax.experimental import multihost_utils
+
+    told: NDArray[np.int32] = np.asarray(multihost_utils.process_allgather(values))
     return told
 
 

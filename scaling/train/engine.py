@@ -4,100 +4,74 @@ r"""Trains one trunk and its cooldown branches: the cells of one shape, seed and
                   \        \                \      (cooldown branches, one a token budget)
     cells          D_1      D_2              D_3
 
-The trunk is checkpointed at each branch point, and once a minute on its way, so that what finished
-is never trained again. A branch is, step for step, the dedicated run of its length.
+Trunk and branches are checkpointed once a minute on their way, and when they are asked to stop
+(`scaling.train.stopping`); a trunk also where a branch leaves it that others follow. So what
+finished is never trained again, and a run longer than any time limit ends after several starts. A
+branch is, step for step, the dedicated run of its length, and a resumed run the undisturbed one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 
-from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
 from scaling.train import checkpoint, distributed, mesh
-from scaling.train.course import Course, Log, OnChunk, Reading
-from scaling.train.measure import Cost, cost
-from scaling.train.step import Program
+from scaling.train.course import Course, OnChunk
+from scaling.train.legs import Legs
+from scaling.train.log import Log, Reading
+from scaling.train.measure import cost
+from scaling.train.outcome import Outcome, reason, status
+from scaling.train.step import Program, State
 from scaling.train.tasks import Feed, feed_of
-from scaling.train.telemetry import Chunk
 from scaling.train.trajectory import BEYOND, Trend
 
-# How XLA says that memory ran out, on every backend.
-OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+if TYPE_CHECKING:
+    from scaling.files import Place
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What training one cell gave; the sweep adds the plan's facts and stores it."""
-
-    status: str  # finished, recovered (after a rewind), stopped, diverged
-    reason: str
-    loss: float
-    loss_se: float
-    train_loss: float
-    metrics: dict[str, float]  # what the task tells beside the loss
-    log: Log
-    blocks: tuple[str, ...]
-    steps: int  # that the weights behind `loss` have seen
-    best_loss: float  # the lowest held-out loss that was read
-    best_step: int
-    microbatch: int  # examples whose gradients were taken together, in the end
-    cost: Cost | None
-    seconds: float
-    cpu_seconds: float | None  # of this process, on all its cores; None where another began it
-    steps_trained: int  # own steps: the trunk segment first needed by this cell, and the cooldown
-    started_at: str
-    trained_at: str
-
-    @property
-    def chunks(self) -> list[Chunk]:
-        return self.log.chunks
-
-    @property
-    def curve(self) -> NDArray[np.float32]:
-        """[steps, 3]: loss, gradient norm, learning rate."""
-        if not self.chunks:
-            return np.zeros((0, 3), np.float32)
-        parts = [np.stack([c.loss, c.grad_norm, c.learning_rate], 1) for c in self.chunks]
-        return np.concatenate(parts).astype(np.float32)
+# How XLA says that memory ran out: a device's, and a CPU's.
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "Out of memory")
 
 
 def train_trunk(
     cells: Sequence[Cell],
     data: AnyData,
     *,
-    checkpoint_path: Path,
+    checkpoint_path: Place,
     on_cell: Callable[[Cell, Outcome], None],
     on_chunk: OnChunk = lambda chunk, findings, log: None,
+    on_damaged: Callable[[Place, str], None] = checkpoint.set_aside,
     trend: Trend | None = None,
     make_program: Callable[..., Program] | None = None,
     make_feed: Callable[[Cell, AnyData], Feed] | None = None,
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
 
-    trend: how the loss of other runs of their size falls; one that is far behind is told.
-    Where the device's memory doesn't suffice, the batch is taken in more and smaller pieces.
-    Raises InputError where no smaller ones are left.
+    on_damaged: puts away a checkpoint that can't be read, with the reason; what it was of is
+    trained again. trend: how the loss of other runs of their size falls; one that is far behind is
+    told. Where the device's memory doesn't suffice, the batch is taken in more and smaller pieces.
+    Raises MemoryError where no smaller ones are left, and `stopping.Stopped` once it has stopped as
+    asked.
     """
     with mesh.over(cells[0].devices):
         left = sorted(cells, key=lambda cell: cell.steps)
         feed, pieces = (make_feed or feed_of)(left[0], data), None
         while left:
-            trunk = _Trunk(left[0], feed, checkpoint_path, on_chunk, trend, make_program, pieces)
+            trunk = _Trunk(
+                left[0], feed, checkpoint_path, on_chunk, on_damaged, trend, make_program, pieces
+            )
             try:
                 while left:
-                    on_cell(left[0], trunk.finish(left[0]))
+                    on_cell(left[0], trunk.finish(*left))
+                    trunk.writer.drop_branch()
                     del left[0]
             except jax.errors.JaxRuntimeError as error:
-                if OUT_OF_MEMORY not in str(error):
+                if not any(told in str(error) for told in OUT_OF_MEMORY):
                     raise
                 pieces = _more_pieces(left[0], trunk.program.pieces)
             finally:
@@ -113,65 +87,126 @@ class _Trunk:
         self,
         cell: Cell,
         feed: Feed,
-        path: Path,
+        path: Place,
         on_chunk: OnChunk,
+        on_damaged: Callable[[Place, str], None],
         trend: Trend | None,
         make_program: Callable[..., Program] | None,
         pieces: int | None,
     ) -> None:
         self.clock, self.cpu_clock = time.perf_counter(), time.process_time()
         self.started_at = _now()
-        self.feed = feed
+        self.cell, self.feed, self.on_damaged = cell, feed, on_damaged
+        self.on_chunk, self.trend, self.legs = on_chunk, trend, Legs()
         self.program = (make_program or Program)(
             cell.family, cell.shape, cell.recipe, streamed=feed.streamed, pieces=pieces
         )
         self.examples = cell.batch // cell.shape.units
         self.writer = checkpoint.Writer(path, cell.trunk_facts())
-        state, step, log = self.program.init(jax.random.key(cell.seed)), 0, Log()
-        mesh.check(cell, state.params)
-        stored = checkpoint.load(path, state, cell.trunk_facts())
-        if stored and stored.step > cell.steps - cell.cool_steps:
-            stored = None  # beyond the shortest cell that is left: a trunk can't go back
         # What an interrupted run spent on this segment belongs to the cell that it was for.
         self.carried_seconds, self.carried_steps = 0.0, 0
-        if stored:
-            state, step, log = stored.state, stored.step, stored.log
-            if stored.pays == cell.steps:
-                self.carried_seconds, self.carried_steps = stored.seconds, stored.steps_trained
-        self.stopped_with: set[int] = set()  # steps of the readings that stopped cells stand for
-        self.course = Course(cell, self.program, feed, state, step, log, on_chunk, trend=trend)
+        # Readings, by step, that cells stand for which were stopped early, and their lengths.
+        self.stopped_with: dict[int, int] = {}
+        state = self.program.init(jax.random.key(cell.seed))
+        mesh.check(cell, state.params)
+        self.course = self._course(state, 0, Log())
+        stored = self._load(path)
+        if stored and stored.step <= cell.steps - cell.cool_steps:  # a trunk can't go back
+            self._carry(stored, cell)
+            self.stopped_with |= stored.stopped_with
+            self.course = self._course(stored.state, stored.step, stored.log, good=stored.good)
 
-    def finish(self, cell: Cell) -> Outcome:
-        self._advance_to(cell)
-        course, steps_trained = self.course, self.carried_steps
+    def finish(self, cell: Cell, *longer: Cell) -> Outcome:
+        """Train `cell`, the shortest that is left; `longer` ones will follow."""
+        stored = self._load(checkpoint.of_branch(self.writer.path))
+        if stored and stored.pays != cell.steps:
+            stored = None  # another cell's
+        if stored:
+            self._carry(stored, cell)
+        if longer or not stored:
+            self._advance_to(cell, keep_last=bool(longer))
+        course = self.course
         if not course.ended:
             # What goes wrong in a branch is that cell's alone: the trunk goes on.
-            course = course.branch(cell.cool_steps)
-            course.advance(cell.steps)
-            steps_trained += cell.cool_steps
-        return self._outcome(cell, course, steps_trained)
+            course = self._cool_down(cell, stored)
+        outcome = self._outcome(cell, course)
+        if course.log.stopped_at is not None and longer:
+            # Whoever takes up the trunk must know what this cell stands for.
+            self._save(self.course, longer[0])
+            self.writer.wait()
+        return outcome
 
-    def _advance_to(self, cell: Cell) -> None:
-        """Train the trunk up to where `cell` branches off, and keep it on the disk."""
-        branch_from, first = cell.steps - cell.cool_steps, self.course.step
-        carried = self.carried_steps
+    def _advance_to(self, cell: Cell, *, keep_last: bool) -> None:
+        """Train the trunk up to where `cell` branches off."""
+        first, carried = self.course.step, self.carried_steps
 
         def keep() -> None:
-            if distributed.joined() and self.course.step < branch_from:
-                return  # clocks differ between processes: all of them write here or none
-            spent = time.perf_counter() - self.clock + self.carried_seconds
             self.carried_steps = carried + self.course.step - first
-            course = self.course
-            self.writer.save(
-                checkpoint.Stored(
-                    course.state, course.step, course.log, cell.steps, spent, self.carried_steps
-                )
-            )
+            self._save(self.course, cell)
 
-        self.course.advance(branch_from, at_rest=keep)
+        self.course.advance(cell.steps - cell.cool_steps, keep)
         self.carried_steps = carried + self.course.step - first
+        if keep_last and self.course.step > first and not self.course.ended:
+            self._save(self.course, cell)
 
-    def _outcome(self, cell: Cell, course: Course, steps_trained: int) -> Outcome:
+    def _cool_down(self, cell: Cell, stored: checkpoint.Stored | None) -> Course:
+        """The branch of `cell`, from its beginning or from where it was stopped."""
+        cool = cell.cool_steps
+        if stored:
+            course = self._course(
+                stored.state, stored.step, stored.log, good=stored.good,
+                cooling=(cell.steps - cool, cool),
+            )  # fmt: skip
+        else:
+            course = self.course.branch(cool)
+        first, carried = course.step, self.carried_steps
+
+        def keep() -> None:
+            self.carried_steps = carried + course.step - first
+            self._save(course, cell, branch=True)
+
+        course.advance(cell.steps, keep)
+        self.carried_steps = carried + course.step - first
+        return course
+
+    def _course(self, state: State, step: int, log: Log, **known: Any) -> Course:
+        return Course(
+            self.cell, self.program, self.feed, state, step, log, self.on_chunk,
+            trend=self.trend, legs=self.legs, **known,
+        )  # fmt: skip
+
+    def _load(self, path: Place) -> checkpoint.Stored | None:
+        try:
+            return checkpoint.load(path, self.course.state, self.cell.trunk_facts())
+        except checkpoint.DamagedError as error:
+            if distributed.leads():
+                self.on_damaged(path, str(error))
+            return None
+
+    def _carry(self, stored: checkpoint.Stored, cell: Cell) -> None:
+        if stored.pays == cell.steps:
+            # A branch's cost includes that of the trunk up to it.
+            self.carried_seconds = max(self.carried_seconds, stored.seconds)
+            self.carried_steps = max(self.carried_steps, stored.steps_trained)
+            self.started_at = min(self.started_at, stored.started_at)
+
+    def _save(self, course: Course, cell: Cell, *, branch: bool = False) -> None:
+        """Keep it on the disk; what was spent since the last finished cell is for `cell`."""
+        stored = checkpoint.Stored(
+            state=course.state,
+            step=course.step,
+            log=course.log,
+            pays=cell.steps,
+            seconds=time.perf_counter() - self.clock + self.carried_seconds,
+            steps_trained=self.carried_steps,
+            started_at=self.started_at,
+            good=course.good,
+            stopped_with=self.stopped_with,
+        )
+        self.writer.save(stored, branch=branch)
+        self.legs.kept()
+
+    def _outcome(self, cell: Cell, course: Course) -> Outcome:
         log, failure = course.log, course.failure
         last, train_loss = self._last_reading(course), float("nan")
         if not failure and not last.loss <= self.feed.uniform + BEYOND:
@@ -188,15 +223,16 @@ class _Trunk:
         cpu_seconds = None if self.carried_seconds else cpu_now - self.cpu_clock
         seconds, self.clock = now - self.clock + self.carried_seconds, now
         self.cpu_clock = cpu_now
+        steps_trained = self.carried_steps
         self.carried_seconds, self.carried_steps = 0.0, 0
         started_at, self.started_at = self.started_at, _now()
         # One reading is one row: a longer cell that has the same best is no news.
-        stopped_before = log.stopped_at is not None and last.step in self.stopped_with
+        stopped_before = False
         if log.stopped_at is not None:
-            self.stopped_with.add(last.step)
+            stopped_before = self.stopped_with.setdefault(last.step, cell.steps) != cell.steps
         return Outcome(
-            status=_status(failure or log.lost, log, stopped_before),
-            reason=failure or log.lost or _reason(log, best),
+            status=status(failure or log.lost, log, stopped_before),
+            reason=failure or log.lost or reason(log, best),
             loss=last.loss,
             loss_se=float(losses.std(ddof=1) / losses.size**0.5),
             train_loss=train_loss,
@@ -227,31 +263,13 @@ class _Trunk:
         return Reading(course.step, measured)
 
 
-def _status(failure: str, log: Log, stopped_before: bool) -> str:
-    if failure:
-        return "diverged"
-    if stopped_before:
-        return "stopped"
-    return "recovered" if log.rewinds else "finished"
-
-
-def _reason(log: Log, best: Reading) -> str:
-    """What a reader of the table must know of a run that came to an end."""
-    told = [f"rewound from step {r.step} to {r.to}: {r.why}" for r in log.rewinds]
-    if log.skipped:
-        told.append(f"{log.skipped} steps skipped: not finite")
-    if log.stopped_at is not None:
-        told.append(f"stopped early at step {log.stopped_at}: the best was at step {best.step}")
-    return "; ".join(told)
-
-
 def _more_pieces(cell: Cell, pieces: int) -> int:
     """Half the microbatch, or the next smaller one that divides the batch."""
     examples = cell.batch // cell.shape.units
     for more in range(2 * pieces, examples + 1):
         if examples % more == 0 and cell.unit != "pair":
             return more
-    raise InputError(
+    raise MemoryError(
         f"cell {cell.id}: out of memory with {examples // pieces} of {examples} examples at a time"
         + (": pairs are told apart within a whole batch" if cell.unit == "pair" else "")
         + '; give a smaller batch, or remat = "blocks"'

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,25 +47,47 @@ def cost(
     """Of a program that has run; None where it has not, or is no single one of XLA's (a cohort)."""
     if not chunks or not (feed.streamed or hasattr(program.chunk, "lower")):
         return None
-    executable, items = _executable(program, state, feed, cell)
-    memory, counted = executable.memory_analysis(), executable.cost_analysis()
+    account = _account(program, state, feed, cell)
     count, seconds = cell.devices.count, float(np.median([chunk.seconds for chunk in chunks]))
     model_flops = CHUNK_STEPS * cell.batch * cell.shape.training_flops() / count
     precision = cell.use().precision
     return Cost(
-        memory_bytes=int(
-            memory.temp_size_in_bytes
-            + memory.argument_size_in_bytes
-            + memory.output_size_in_bytes
-            - memory.alias_size_in_bytes  # donated: the new state takes the old one's place
-            - _bytes(feed.arrays)
-        ),
+        memory_bytes=account.memory_bytes,
         device_memory_bytes=(jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use"),
-        # The body of a loop counts once: a chunk is one step, and a step's pieces are one piece.
-        flops=program.pieces * float(counted["flops"]),
+        flops=account.flops,
         mfu=model_flops / seconds / peak_flops(precision),
-        bytes_read=cell.batch * items,
+        bytes_read=cell.batch * account.item_bytes,
     )
+
+
+class Account(NamedTuple):
+    """XLA's, of one program on data of one size."""
+
+    memory_bytes: int
+    flops: float
+    item_bytes: int
+
+
+def _account(program: Program, state: State, feed: Feed, cell: Cell) -> Account:
+    """Asked for once: a program keeps it."""
+    key = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(feed.arrays))
+    if key not in program.accounts:
+        executable, items = _executable(program, state, feed, cell)
+        memory, counted = executable.memory_analysis(), executable.cost_analysis()
+        program.accounts[key] = Account(
+            memory_bytes=int(
+                memory.temp_size_in_bytes
+                + memory.argument_size_in_bytes
+                + memory.output_size_in_bytes
+                - memory.alias_size_in_bytes  # donated: the new state takes the old one's place
+                - _bytes(feed.arrays)
+            ),
+            # The body of a loop counts once: a chunk is one step, a step's pieces are one piece.
+            flops=program.pieces * float(counted["flops"]),
+            item_bytes=items,
+        )
+    account: Account = program.accounts[key]
+    return account
 
 
 def _executable(program: Program, state: State, feed: Feed, cell: Cell) -> tuple[Any, int]:

@@ -60,13 +60,16 @@ class Feed:
     streamed = False
     waited = 0.0
 
-    def __init__(self, cell: Cell, corpus: Corpus) -> None:
+    def __init__(self, cell: Cell, corpus: Corpus, there: Any = None) -> None:
         context = cell.context
         assert context is not None  # D counts tokens
         self.uniform = float(np.log(corpus.vocab))
         self.order = WindowOrder(cell.D_unique, context, cell.batch // context, cell.seed)
-        self.arrays = jnp.asarray(np.asarray(corpus.train[: cell.D_unique]))
-        self.held_out_arrays = jnp.asarray(np.asarray(corpus.held_out))
+        if there is None:
+            self.arrays = jnp.asarray(np.asarray(corpus.train[: cell.D_unique]))
+            self.held_out_arrays = jnp.asarray(np.asarray(corpus.held_out))
+        else:
+            self.arrays, self.held_out_arrays = there.arrays, there.held_out_arrays
         self.eval_starts = evaluation_windows(len(corpus.held_out), context, cell.evaluate)
         # As many training windows, spread evenly, of which a quarter is read.
         self.train_starts = np.linspace(

@@ -89,6 +89,7 @@ class Program:
         self.task = tasks.make(unit, self.model, shape, recipe)
         examples = batch_of(recipe, unit) // shape.units
         self.pieces = pieces or examples // (recipe.microbatch or examples)
+        self.accounts: dict[Any, Any] = {}  # XLA's, of what has run (scaling.train.measure)
         dynamic = recipe.precision == "float16" and recipe.loss_scale != "none"
         self._first_scale = (jnp.float32(2.0**15), jnp.int32(0)) if dynamic else ()
         # The optimiser's direction; the rate is applied in the step, leaf by leaf.

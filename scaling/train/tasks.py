@@ -99,11 +99,15 @@ def make(unit: Unit, model: Any, shape: Any, recipe: Any) -> Task:
     return task
 
 
-def feed_of(cell: Cell, data: AnyData) -> Feed:
-    """What the cell trains on, put on the device where it fits there."""
-    feed: Feed = _module(cell.unit).Feed(cell, data)
-    feed.arrays = mesh.everywhere(feed.arrays)
-    feed.held_out_arrays = mesh.everywhere(feed.held_out_arrays)
+def feed_of(cell: Cell, data: AnyData, there: Feed | None = None) -> Feed:
+    """What the cell trains on, put on the device where it fits there.
+
+    there: the feed of another cell that reads the same items, whose arrays this one shares.
+    """
+    feed: Feed = _module(cell.unit).Feed(cell, data, there)
+    if there is None:
+        feed.arrays = mesh.everywhere(feed.arrays)
+        feed.held_out_arrays = mesh.everywhere(feed.held_out_arrays)
     return feed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -85,24 +85,27 @@ def frame(
     columns: dict[str, Any] = {
         "step": steps,
         f"{unit}s": steps * batch,
-        **{name: [told[name] for told in averages] for name in MEANS},
-        "skipped": [int(c.skipped.sum()) for c in chunks],
-        "nonfinite": [int(c.nonfinite.sum()) for c in chunks],
-        "attention_logit": [c.attention_logit for c in chunks],
-        "loss_scale": [c.loss_scale for c in chunks],
-        "seconds": [c.seconds for c in chunks],
-        "waited": [c.waited for c in chunks],
-        "held_out": [held_out.get(int(step), np.nan) for step in steps],
+        **{name: _floats(told[name] for told in averages) for name in MEANS},
+        "skipped": np.array([c.skipped.sum() for c in chunks], int),
+        "nonfinite": np.array([c.nonfinite.sum() for c in chunks], int),
+        "attention_logit": np.array([c.attention_logit for c in chunks]),
+        "loss_scale": np.array([c.loss_scale for c in chunks]),
+        "seconds": np.array([c.seconds for c in chunks]),
+        "waited": np.array([c.waited for c in chunks]),
+        "held_out": np.array([held_out.get(int(step), np.nan) for step in steps]),
     }
     for title, name in (
         ("grad_norm", "grad_by_block"),
         ("update_ratio", "update_by_block"),
         ("activation_rms", "activation_by_block"),
     ):
-        values = np.array([getattr(c, name) for c in chunks], np.float32).reshape(-1, len(blocks))
+        values = _floats(getattr(c, name) for c in chunks).reshape(-1, len(blocks))
         columns |= {f"{title}/{block}": values[:, at] for at, block in enumerate(blocks)}
-    exact = dict.fromkeys(MEANS, np.float32)
-    return pd.DataFrame(columns).astype(exact)
+    return pd.DataFrame(columns)
+
+
+def _floats(values: Iterable[Any]) -> Floats:
+    return np.array(list(values), np.float32)
 
 
 def means(chunk: Chunk) -> dict[str, float]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import pytest
 from scaling.errors import InputError
 from scaling.grid import Cell, Devices, load_grid, open_data, plan
 from scaling.train import distributed
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 
 SIMULATED = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 FLOAT_ERROR = 1e-5
@@ -88,6 +91,55 @@ def test_two_processes_train_what_one_device_trains(grid: Path, tmp_path: Path) 
         assert record["train_loss"] == pytest.approx(alone[cell.id].train_loss, rel=FLOAT_ERROR)
     assert (out / "table.parquet").exists()
     assert not list((out / "trunks").glob("*"))  # nothing is left of the trunk
+
+
+@pytest.mark.slow
+def test_one_that_is_asked_to_stop_stops_all_and_they_go_on(grid: Path, tmp_path: Path) -> None:
+    # A cooldown of half the run, so that it is stopped on the trunk or in a branch.
+    text = grid.read_text().replace("warmup_steps = 4", "warmup_steps = 4, cooldown = 0.5")
+    grid.write_text(text.replace("tokens = [8192, 16384]", "tokens = [163840]"))
+    out = tmp_path / "out"
+    both = [start(grid, out, port, process) for port in [free_port()] for process in range(2)]
+    try:
+        (cell,) = planned(grid)
+        claim = out / "claims" / f"{cell.trunk}.1"
+        until = time.monotonic() + 300
+        while '"step"' not in (claim.read_text() if claim.exists() else ""):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        asked = time.monotonic()
+        both[1].send_signal(signal.SIGTERM)
+        told = [process.communicate(timeout=60)[0] for process in both]
+        took = time.monotonic() - asked
+    finally:
+        for process in both:
+            process.kill()
+    assert [process.returncode for process in both] == [130, 143], "\n".join(told)
+    assert "another process of this run was asked to stop" in told[0]
+    assert took < 10
+    kept = sorted(path.name for path in (out / "trunks").iterdir())
+    assert kept
+    assert not list(out.glob("cells/*/record.json"))
+    # The same two go on from there, or start again where it is damaged: here the former.
+    both = [start(grid, out, port, process) for port in [free_port()] for process in range(2)]
+    try:
+        told = [process.communicate(timeout=1800)[0] for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    assert [process.returncode for process in both] == [0, 0], "\n".join(told)
+    record = json.loads((out / "cells" / cell.id / "record.json").read_text())
+    assert record["status"] == "finished"
+    assert record["cpu_seconds"] is None  # it was begun by another process
+    alone: list[Outcome] = []
+    train_trunk(
+        [replace(cell, devices=Devices())],
+        open_data(load_grid(grid).data, "token"),
+        checkpoint_path=tmp_path / "alone.npz",
+        on_cell=lambda _, outcome: alone.append(outcome),
+    )
+    assert record["loss"] == pytest.approx(alone[0].loss, rel=FLOAT_ERROR)
+    assert record["flops_spent"] == cell.C
 
 
 def planned(grid: Path) -> list[Cell]:

@@ -24,7 +24,7 @@ from scaling.sweep.store import Store
 from scaling.sweep.trackers import tracking
 from scaling.sweep.trackers.contract import Point, Run
 from scaling.sweep.trackers.tracking import Tracking
-from scaling.train.course import Log
+from scaling.train.log import Log
 
 STUDY = "two trunks"
 

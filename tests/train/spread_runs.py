@@ -23,7 +23,8 @@ from scaling.data.images import Batch
 from scaling.grid import CHUNK_STEPS, Cell, Devices, Recipe
 from scaling.models import spread
 from scaling.train import mesh
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 
 SIDE, CLASSES = 8, 4

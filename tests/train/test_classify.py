@@ -19,7 +19,8 @@ from scaling.grid import CHUNK_STEPS, Cell, Recipe
 from scaling.train import schedule
 from scaling.train.augment import augment
 from scaling.train.classify import Resident, rank_of
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 
 CLASSES = 3

@@ -15,7 +15,8 @@ from scaling.grid import CHUNK_STEPS, Cell, Devices
 from scaling.sweep.cohorts import LARGEST, cohorts
 from scaling.train import cohort, step
 from scaling.train.cohort import train_cohort
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 
 # Products over members are computed in another order.
 FLOAT_ERROR = 2e-5

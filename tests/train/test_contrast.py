@@ -13,7 +13,8 @@ from scaling import families
 from scaling.data import Images, Pairs
 from scaling.grid import CHUNK_STEPS, Cell, Recipe
 from scaling.train.contrast import _caption, _contrastive
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 
 CLASSES = 3
 

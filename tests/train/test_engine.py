@@ -8,28 +8,39 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from scaling import files
 from scaling.data import Corpus
 from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell
 from scaling.sweep.plan import CellCost, costs
 from scaling.train import checkpoint
-from scaling.train.course import Log, Reading
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
 from scaling.train.findings import Finding
+from scaling.train.kept import Kept
+from scaling.train.log import Log, Reading
 from scaling.train.next_token import evaluation_windows
+from scaling.train.outcome import Outcome
 from scaling.train.schedule import rates
 from scaling.train.step import Program
 from scaling.train.telemetry import Chunk
 
+# Programs of one shape are the same in all tests of this file, but where they are spied on.
+KEPT = Kept()
 
-def train(cells: list[Cell], corpus: Corpus, path: Path) -> dict[int, Outcome]:
+
+def train(
+    cells: list[Cell], corpus: Corpus, path: Path, make: Any = KEPT.program
+) -> dict[int, Outcome]:
     outcomes: dict[int, Outcome] = {}
     train_trunk(
         cells,
         corpus,
         checkpoint_path=path,
         on_cell=lambda cell, outcome: outcomes.update({cell.steps: outcome}),
+        make_program=make,
     )
     return outcomes
 
@@ -58,7 +69,9 @@ def test_a_resumed_trunk_equals_an_undisturbed_one(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_trunk([short, cell], corpus, checkpoint_path=path, on_cell=stop)
+        train_trunk(
+            [short, cell], corpus, checkpoint_path=path, on_cell=stop, make_program=KEPT.program
+        )
     assert path.exists()
     resumed = train([cell], corpus, path)[cell.steps]
     assert resumed.loss == whole[cell.steps].loss
@@ -69,7 +82,9 @@ def test_a_resumed_trunk_equals_an_undisturbed_one(
 def test_a_damaged_checkpoint_only_costs_time(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
     path = tmp_path / "bad.npz"
     path.write_bytes(b"PK\x03\x04 not a checkpoint")
-    assert train([cell], corpus, path)[cell.steps].status == "finished"
+    with pytest.warns(UserWarning, match=r"bad\.npz: damaged \(torn or garbage.*trained again"):
+        assert train([cell], corpus, path)[cell.steps].status == "finished"
+    assert (tmp_path / "bad.npz.damaged").read_bytes() == b"PK\x03\x04 not a checkpoint"
 
 
 def test_training_learns_and_says_how_sure(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
@@ -114,7 +129,7 @@ def test_a_cell_shorter_than_the_checkpoint_starts_anew(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_trunk([cell], corpus, checkpoint_path=path, on_cell=stop)
+        train_trunk([cell], corpus, checkpoint_path=path, on_cell=stop, make_program=KEPT.program)
     short = replace(cell, steps=4 * CHUNK_STEPS)
     found = train([short, cell], corpus, path)
     expected = train([short, cell], corpus, tmp_path / "other.npz")
@@ -139,6 +154,7 @@ def test_steps_and_seconds_are_paid_once(cell: Cell, corpus: Corpus, tmp_path: P
                 corpus,
                 checkpoint_path=path,
                 on_cell=on_cell,
+                make_program=KEPT.program,
             )
 
     stop_after(lengths[0].steps)
@@ -197,9 +213,7 @@ def test_a_model_that_breaks_in_its_last_step_is_no_result(
     assert f"after step {cell.steps}" in outcome.reason
 
 
-def test_one_program_serves_trunk_and_branches(
-    cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_program_serves_trunk_and_branches(cell: Cell, corpus: Corpus, tmp_path: Path) -> None:
     programs: list[Program] = []
 
     class Spied(Program):
@@ -207,8 +221,8 @@ def test_one_program_serves_trunk_and_branches(
             super().__init__(*arguments, **options)
             programs.append(self)
 
-    monkeypatch.setattr("scaling.train.engine.Program", Spied)
-    train([replace(cell, steps=n * CHUNK_STEPS) for n in (2, 5, 10)], corpus, tmp_path / "a.npz")
+    lengths = [replace(cell, steps=n * CHUNK_STEPS) for n in (2, 5, 10)]
+    train(lengths, corpus, tmp_path / "a.npz", make=Spied)
     (program,) = programs
     assert program.chunk._cache_size() == 1
     assert program.measure._cache_size() <= 2
@@ -244,12 +258,73 @@ def test_a_checkpoint_comes_back_to_the_bit_or_not_at_all(
     assert found.log.best is not None
     assert found.log.best.loss == 1.5
     assert [p.name for p in path.parent.iterdir()] == ["t.npz"]
-    assert checkpoint.load(path, {"a": np.zeros(3, np.float32), "b": state["b"]}, {"k": 1}) is None
-    assert checkpoint.load(path, {**state, "c": np.int32(3)}, {"k": 1}) is None
+    assert np.load(path)["leaf_1"] == 3  # a plain archive, with a checksum behind it
+    for other in ({"a": np.zeros(3, np.float32), "b": state["b"]}, {**state, "c": np.int32(3)},
+                  {"a": state["a"]}):  # fmt: skip
+        with pytest.raises(checkpoint.DamagedError, match="a state of another shape"):
+            checkpoint.load(path, other, {"k": 1})
+    assert checkpoint.load(tmp_path / "none.npz", state, {"k": 1}) is None
+
+
+@given(data=st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_damage_goes_unseen(data: st.DataObject, tmp_path: Path) -> None:
+    state, path = {"a": np.arange(5, dtype=np.float32)}, tmp_path / "t.npz"
+    write(path, stored(state), {})
     raw = path.read_bytes()
-    for damaged in (raw[:-30], raw[:200], b"", raw[:90] + bytes([raw[90] ^ 255]) + raw[91:]):
-        path.write_bytes(damaged)
-        assert checkpoint.load(path, state, {"k": 1}) is None
+    at = data.draw(st.integers(0, len(raw) - 1))
+    damaged = data.draw(st.sampled_from([
+        raw[:at],  # torn
+        raw[:at] + bytes([raw[at] ^ data.draw(st.integers(1, 255))]) + raw[at + 1 :],
+        raw[:at] + bytes(len(raw) - at),  # a tail that never reached the disk
+        raw + raw[at:],
+    ]))  # fmt: skip
+    path.write_bytes(damaged)
+    assert (damaged == raw) == (found(path, state) is not None)
+
+
+def found(path: Path, like: Any) -> checkpoint.Stored | None:
+    try:
+        return checkpoint.load(path, like, {})
+    except checkpoint.DamagedError:
+        return None
+
+
+def test_a_snapshot_comes_back_beside_its_state(tmp_path: Path) -> None:
+    good = {"a": np.full(3, 2.0, np.float32)}
+    state, path = {"a": np.zeros(3, np.float32)}, tmp_path / "t.npz"
+    write(path, stored(state)._replace(good=(16, good), stopped_with={64: 80}), {})
+    again = found(path, state)
+    assert again is not None
+    assert again.good is not None
+    assert again.good[0] == 16
+    np.testing.assert_array_equal(again.good[1]["a"], good["a"])
+    np.testing.assert_array_equal(again.state["a"], state["a"])
+    assert again.stopped_with == {64: 80}
+
+
+def test_checkpoints_lie_in_object_stores_too() -> None:
+    path = files.folder("memory://checkpoints/trunks") / "t.npz"
+    state = {"a": np.arange(3, dtype=np.float32)}
+    writer = checkpoint.Writer(path, {})
+    writer.save(stored(state))
+    writer.save(stored(state)._replace(step=48), branch=True)
+    writer.close()
+    trunk, branch = (
+        checkpoint.load(p, state, {}) for p in (path, checkpoint.of_branch(path))
+    )  # fmt: skip
+    assert trunk is not None
+    assert branch is not None
+    assert (trunk.step, branch.step) == (32, 48)
+    np.testing.assert_array_equal(trunk.state["a"], state["a"])
+    files.write(path, files.read(path)[:-1])
+    with pytest.raises(checkpoint.DamagedError):
+        checkpoint.load(path, state, {})
+    with pytest.warns(UserWarning, match="trained again"):
+        checkpoint.set_aside(path, "torn")
+    assert files.names(path.parent) == ["t.branch.npz", "t.npz.damaged"]
+    checkpoint.remove(path)
+    assert files.names(path.parent) == ["t.npz.damaged"]
 
 
 def test_a_checkpoint_of_another_recipe_lists_the_differences(tmp_path: Path) -> None:

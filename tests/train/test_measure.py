@@ -12,7 +12,8 @@ from scaling.data import Corpus
 from scaling.devices import device
 from scaling.grid import Cell
 from scaling.train import calibrate, measure
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 
 PEAK = 1e10
 

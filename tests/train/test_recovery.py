@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 import pytest
 
 from scaling.data import Corpus
-from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell, Recovery
-from scaling.train import course, schedule
-from scaling.train.engine import Outcome, train_trunk
+from scaling.train import legs, schedule
+from scaling.train.engine import train_trunk
+from scaling.train.outcome import Outcome
 from scaling.train.step import Program
 from scaling.train.trajectory import Trend
 
@@ -133,7 +134,7 @@ def test_a_checkpoint_in_mid_trunk_changes_no_bit(
     cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(replace(cell, steps=STEPS), corpus, tmp_path / "a.npz")
-    monkeypatch.setattr(course, "REST_SECONDS", 0.0)  # a checkpoint after each chunk
+    monkeypatch.setattr(legs, "REST_SECONDS", 0.0)  # a checkpoint after each chunk
     seen = 0
 
     def die(chunk: Any, findings: Any, log: Any) -> None:
@@ -168,12 +169,19 @@ def test_a_rate_far_too_high_is_named_and_lowered(
     assert named.status == "diverged" or rescued.loss < named.loss
 
 
+# As a GPU says it, and a CPU.
+REFUSALS = (
+    "RESOURCE_EXHAUSTED: out of memory",
+    "INTERNAL: Error dispatching computation: Out of memory allocating 1600000000 bytes.",
+)
+
+
 def out_of_memory(monkeypatch: pytest.MonkeyPatch, *, until: int) -> None:
     """From now on a chunk finds memory only where the batch is taken in `until` pieces or more."""
-    usual = Program.__init__
+    usual, refusals = Program.__init__, itertools.cycle(REFUSALS)
 
     def refuse(*_: Any) -> None:
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        raise jax.errors.JaxRuntimeError(next(refusals))
 
     def small(self: Program, *arguments: Any, **options: Any) -> None:
         usual(self, *arguments, **options)
@@ -195,7 +203,7 @@ def test_memory_that_runs_out_means_smaller_pieces_of_the_same_batch(
     assert outcome.status == "finished"
     assert outcome.loss == pytest.approx(whole.loss, rel=1e-3)
     out_of_memory(monkeypatch, until=examples + 1)
-    with pytest.raises(InputError, match=f"out of memory with 1 of {examples} examples"):
+    with pytest.raises(MemoryError, match=f"out of memory with 1 of {examples} examples"):
         train(cell, corpus, tmp_path / "c.npz")
 
 

@@ -27,7 +27,7 @@ from scaling.sweep.executors.contract import Call, End, Executor, LostError, Nee
 NAME = "local"
 LOOK_SECONDS = 0.2
 ABSENT_SECONDS = 1.0
-STOP_SECONDS = 10.0  # for a call that was asked to stop
+STOP_SECONDS = 8.0  # for a call that was asked to stop: the driver is gone within ten
 
 
 class Settings(Options):

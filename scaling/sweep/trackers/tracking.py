@@ -25,7 +25,7 @@ from scaling.sweep.trackers.contract import Kind, Live, Point, Run
 from scaling.train.telemetry import means
 
 if TYPE_CHECKING:
-    from scaling.train.course import Log
+    from scaling.train.log import Log
 
 EVERY_SECONDS = 1.0  # what has come together is handed on so often
 END_SECONDS, STOP_SECONDS = 60.0, 3.0  # patience at the end, and where the worker was interrupted
