@@ -281,5 +281,6 @@ def _facts(planned: Planned) -> dict[str, Any]:
         "grid_sha256": hashlib.sha256(canonical_json(planned.grid.asked()).encode()).hexdigest(),
         "data": planned.data.facts,
         "cells": [cell.id for part in (*planned.tuning, planned.cells) for cell in part],
+        "tuning": [cell.id for part in planned.tuning for cell in part],
         "versions": versions,
     }
