@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scaling.cli_options import (
+    ExecutorOption,
     FolderArgument,
     GridArgument,
     JsonOption,
+    OptionOption,
     ShiftOption,
     WorkersOption,
     place_of,
@@ -43,18 +45,6 @@ Out = Annotated[
         metavar="DIR",
         help="The study's folder, or its URL (s3://..., gs://...); by default out/NAME.",
     ),
-]
-ExecutorOption = Annotated[
-    str | None,
-    typer.Option(
-        "--executor",
-        metavar="NAME",
-        help="Where cells are trained: local, debug, slurm, ray; by default as the grid says.",
-    ),
-]
-OptionOption = Annotated[
-    list[str],
-    typer.Option("--option", metavar="KEY=VALUE", help="An option of the executor; repeatable."),
 ]
 
 
