@@ -183,7 +183,7 @@ def killed_again_and_again(tmp_path: Path, cell: Cell, kills: int) -> None:
 
 
 def test_killed_at_any_moment_what_is_stored_is_whole(tmp_path: Path, cells: list[Cell]) -> None:
-    killed_again_and_again(tmp_path, cells[0], kills=4)
+    killed_again_and_again(tmp_path, cells[0], kills=3)
 
 
 @pytest.mark.slow
