@@ -212,8 +212,8 @@ def planned_study(
     other: the device that it is planned for, where it is not this machine's; place: an executor
     instead of the grid's.
     """
+    from scaling.devices import cores
     from scaling.study import plan_study
-    from scaling.sweep.executors.local import cores
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
