@@ -227,8 +227,8 @@ def planned_study(
     device: of the catalogue, that it is planned for by its data sheet; place: an executor instead
     of the grid's.
     """
+    from scaling.devices import cores
     from scaling.study import plan_study
-    from scaling.sweep.executors.local import cores
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
