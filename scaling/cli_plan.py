@@ -126,8 +126,7 @@ def plan_command(
     planned = planned.at_rates(out or Path("out") / planned.grid.name)
     count = _devices(planned, other, workers)
     found = parts(planned.parts, planned.known, devices=count, on=planned.on, price=price)
-    room = _room(planned, other)
-    large = [] if room is None else _too_large(planned, room)
+    room, large = planned.room, planned.large
     if as_json:
         facts = {
             "cells": [
@@ -190,21 +189,6 @@ def _devices(planned: Planned, other: Device | None, workers: int | None) -> int
             if here.slots is not None:
                 return here.slots
     return max(width(cell, planned.on) for cell in planned.cells)
-
-
-def _room(planned: Planned, other: Device | None) -> float | None:
-    """Bytes of memory on one device; None where it is not known."""
-    from scaling.sweep.capacity import memory_here
-
-    if other is not None:
-        return other.memory_bytes
-    return None if planned.settings.elsewhere else memory_here()
-
-
-def _too_large(planned: Planned, room: float) -> list[Cell]:
-    from scaling.sweep.capacity import too_large
-
-    return too_large(planned.cells, planned.known, room, streamed=planned.streamed)
 
 
 def _facts(planned: Planned, found: list[Part], count: int) -> dict[str, Any]:

@@ -184,6 +184,7 @@ def _run(
     planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
     folder = _folder(out, planned)
     planned = planned.at_rates(folder)
+    _refuse_too_large(planned, force)
     cells = f"{len(planned.cells)} cells"
     if planned.rungs:
         cells += f" and {sum(map(len, planned.tuning))} or so to tune their learning rate"

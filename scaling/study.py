@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -35,6 +35,7 @@ from scaling.grid import (
     unit_of,
 )
 from scaling.sweep import data_sheet, executors, trackers, tuning
+from scaling.sweep.capacity import memory_here, needed, too_large
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -56,6 +57,7 @@ class Planned:
     known: dict[str, CellCost]
     settings: Options  # of its executor
     on: Platform  # the kind of device that it is planned for
+    room: float | None  # bytes that a run can have on one device; None where it is not known
     # Where `learning_rate = "tune"` is still to be found, and the cells of each round of that: as
     # they may come, or, once it was found, as they were.
     rungs: list[Rung] = field(default_factory=list)
@@ -93,9 +95,11 @@ class Planned:
         return replace(self, grid=grid, cells=cells, known=known, rungs=asked, tuning=rounds)
 
     @property
-    def streamed(self) -> bool:
-        """Whether training items stay on the host, a batch of them on the device at a time."""
-        return not isinstance(self.data, Corpus | Images | Pairs)
+    def large(self) -> list[Cell]:
+        """The cells that no device has the memory for, as far as that is known."""
+        if self.room is None:
+            return []
+        return too_large(self.cells, self.known, self.room, streamed=_streamed(self.data))
 
     @property
     def parts(self) -> list[tuple[str, list[Cell]]]:
@@ -145,14 +149,30 @@ def plan_study(
         asked = rungs(to_tune(grid, data, on), grid.tune)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
+    rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
     timings: dict[str, dict[str, float]] = {}
+    known = _costs(rounds, cells, timings, on)
+    room = device.memory_bytes if device else _room(settings, known, data)
+    planned = Planned(grid, data, cells, timings, known, settings, on, room, asked, rounds)
     if device is not None:
         timings = data_sheet.timings(cells, device)
     elif measure and not settings.elsewhere:
-        timings = calibrate(cells, grid.data, lambda: local.Local(workers, math.inf))
-    rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
-    known = _costs(rounds, cells, timings, on)
-    return Planned(grid, data, cells, timings, known, settings, on, asked, rounds)
+        large = {cell.id for cell in planned.large}  # these would fail here as in a run
+        fitting = [cell for cell in cells if cell.id not in large]
+        timings = calibrate(fitting, grid.data, lambda: local.Local(workers, math.inf))
+    return replace(planned, timings=timings, known=_costs(rounds, cells, timings, on))
+
+
+def _room(settings: Options, known: Mapping[str, CellCost], data: AnyData) -> float | None:
+    """Bytes that a run can have on one device where the executor's workers are, if it is known."""
+    if settings.elsewhere:
+        return None
+    return memory_here(max(needed(cost, streamed=_streamed(data)) for cost in known.values()))
+
+
+def _streamed(data: AnyData) -> bool:
+    """Whether training items stay on the host, but for a batch of them."""
+    return not isinstance(data, Corpus | Images | Pairs)
 
 
 def run_study(
