@@ -24,7 +24,7 @@ from scaling.terminal import console, number, show_json
 if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.grid import Cell
-    from scaling.study import Planned
+    from scaling.planned import Planned
     from scaling.sweep.budget import Budget, Trimmed
     from scaling.sweep.estimate import Part
 
@@ -127,10 +127,11 @@ def plan_command(
     count = _devices(planned, other, workers)
     found = parts(planned.parts, planned.known, devices=count, on=planned.on, price=price)
     room, large = planned.room, planned.large
+    too_large = {cell.id for cell in large}
     if as_json:
         facts = {
             "cells": [
-                _cell_facts(planned, cell, None if room is None else cell not in large)
+                _cell_facts(planned, cell, None if room is None else cell.id not in too_large)
                 for cell in planned.cells
             ],
             **_facts(planned, found, count),
