@@ -92,7 +92,7 @@ def plan_command(
     from scaling.sweep.estimate import parts
     from scaling.sweep.trimming import trim_grid
 
-    limit = None if budget is None else _budget(budget)
+    limit = None if budget is None else budget_of(budget)
     if save is not None and limit is None:
         raise InputError(f"--save {save}: it writes the grid that --budget trims; give a budget")
     other = None if device is None else devices.device(device)
@@ -160,7 +160,8 @@ def plan_command(
     _print(planned, found, lines, every)
 
 
-def _budget(text: str) -> Budget:
+def budget_of(text: str) -> Budget:
+    """`1e18FLOPs`, `40h` or `200usd`; numbers as everywhere, so `2.5PFLOPs` and `$1.5k`, too."""
     from scaling.sweep.budget import Budget
 
     found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
