@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from batteries import slurm
+from batteries.slurm import Cluster
 from batteries.sources import prose
 
 from scaling.data import load
@@ -52,3 +55,26 @@ def grid(grid_text: str) -> Grid:
 def cells(grid: Grid, cache: Path) -> list[Cell]:
     corpus = load(grid.data.source, held_out=grid.data.held_out, cache=cache / "data")
     return plan(grid, corpus)
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A SLURM that runs; skips where it isn't installed."""
+    if why := slurm.missing():
+        pytest.skip(why)
+    with slurm.cluster(tmp_path_factory.mktemp("slurm"), array_size=4) as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(
+    slurm_cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Cluster]:
+    """The same, as this process's own; empty before and after."""
+    for name, value in slurm_cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SCALING_CACHE", str(tmp_path_factory.mktemp("jobs")))
+    yield slurm_cluster
+    slurm_cluster.empty()

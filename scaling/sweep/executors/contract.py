@@ -90,7 +90,7 @@ class Executor(FuturesExecutor, ABC):
     # Kind of device that calls run on; None: this machine's.
     platform: Platform | None = None
     # Calls shorter than this are better bundled: starting one costs more than it takes.
-    grain_seconds: ClassVar[float] = 0.0
+    grain_seconds: float = 0.0
     # How many calls of one device run at once; None: as many as the cluster has room for.
     slots: int | None = None
     # Whether what calls send arrives, and calls that hang are found; else the driver looks at the

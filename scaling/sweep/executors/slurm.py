@@ -1,0 +1,204 @@
+"""The executor of SLURM clusters: a job a call, in arrays, submitted by submitit (extra `slurm`).
+
+Jobs that are preempted or reach their time limit save what they have and go back into the queue
+(`slurm_job.py`); their calls just take longer. A driver that is gone leaves its jobs to finish
+their work into the store; one that is interrupted cancels them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from scaling.devices import Platform
+from scaling.sweep.executors import slurm_commands, slurm_job
+from scaling.sweep.executors.contract import Call, End, Executor, LostError, Options
+from scaling.sweep.executors.slurm_submit import Submitter
+from scaling.sweep.executors.slurm_watch import Job, fate
+
+NAME = "slurm"
+LOOK_SECONDS = 1.0  # between two looks for outcomes; SLURM itself is asked less often
+LEAVE_SECONDS = 10.0
+# What stands in a job script's comments must not end them: no space, quote or line break.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:@+-]+$")]
+Features = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:&|*!()\[\]-]+$")]
+
+
+class Settings(Options):
+    """What each job asks for. None: as the site has it."""
+
+    partition: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Features | None = None
+    exclude: Features | None = None  # nodes
+    time: int = Field(60, gt=0)  # minutes of one start; a job that needs more is queued again
+    cpus: int = Field(1, gt=0)  # of each process
+    gpus: int = Field(0, ge=0)  # of each process
+    memory_gb: float | None = Field(None, gt=0)  # of each process
+    at_once: int | None = Field(None, gt=0)  # jobs that run at the same time, at most
+    array: int | None = Field(None, gt=0)  # jobs of one array; at most the site's MaxArraySize
+    warn_seconds: int = Field(90, ge=10)  # before the time limit: when a job is asked to save
+    requeues: int = Field(100, ge=0)  # starts of one job after its first, at most
+    grain_seconds: float = Field(120.0, ge=0)  # shorter work shares a job
+    poll_seconds: float = Field(5.0, gt=0)  # between two questions to SLURM
+    folder: Path | None = None  # of scripts, calls and logs; all nodes must see it
+    srun: tuple[str, ...] = ()  # more arguments of srun
+
+    @property
+    def platform(self) -> Platform:
+        return "gpu" if self.gpus else "cpu"
+
+    @property
+    def elsewhere(self) -> bool:
+        return True
+
+
+def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> Slurm:
+    """hang_seconds is the driver's to look after: it sees in the store how jobs get on."""
+    slurm_commands.need()
+    at_once = min((n for n in (settings.at_once, workers) if n), default=None)
+    return Slurm(settings, Submitter(settings, at_once), at_once)
+
+
+class Slurm(Executor):
+    """Jobs, and one thread that looks after all of them."""
+
+    speaks: ClassVar[bool] = False
+
+    def __init__(self, settings: Settings, submitter: Submitter, at_once: int | None) -> None:
+        self.platform = settings.platform
+        self.grain_seconds, self.slots = settings.grain_seconds, at_once
+        self._poll_seconds, self._submitter = settings.poll_seconds, submitter
+        self._jobs: dict[Future[Any], Job] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = False
+        self._all_done = True
+        self._thread = threading.Thread(target=self._look_after, daemon=True)
+        self._thread.start()
+
+    def submit_all(self, calls: Sequence[Call]) -> list[Future[Any]]:
+        if self._closed:
+            raise RuntimeError("the executor is shut down")
+        alike = defaultdict[tuple[int, int], list[int]](list)
+        for place, call in enumerate(calls):
+            alike[call.needs.processes, call.needs.devices].append(place)
+        futures: list[Future[Any]] = [Future() for _ in calls]
+        for places in alike.values():
+            for some in self._submitter.arrays(places):
+                jobs = self._submitter.submit([calls[place] for place in some])
+                with self._lock:
+                    self._jobs.update(zip((futures[place] for place in some), jobs, strict=True))
+        self._wake.set()
+        return futures
+
+    def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
+        with self._lock:
+            job = self._jobs.get(future)
+        if job is not None:
+            job.ended = LostError(label, told)
+            _kill([job.number])
+            self._wake.set()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if cancel_futures and self._known():
+            self._leave()
+        self._closed = True
+        self._wake.set()
+        if wait:
+            self._thread.join()
+
+    def _leave(self) -> None:
+        """Ask the jobs that run to stop, and end those that don't."""
+        slurm_job.ask_all_to_leave(self._submitter.folder)
+        numbers = [job.number for job in self._known().values()]
+        slurm_commands.cancel(numbers, state="PENDING")
+        slurm_commands.cancel(numbers, state="RUNNING", signal="TERM")
+        until = time.monotonic() + LEAVE_SECONDS
+        while (left := self._known()) and time.monotonic() < until:
+            self._wake.set()
+            time.sleep(0.2)
+        _kill([job.number for job in left.values()])
+        for future, job in left.items():
+            self._settle(future, job.ended or LostError("killed", "its driver left"))
+
+    def _known(self) -> dict[Future[Any], Job]:
+        with self._lock:
+            return dict(self._jobs)
+
+    def _look_after(self) -> None:
+        """Give every future its end, until there are none and no more will come."""
+        try:
+            asked = float("-inf")
+            while not self._closed or self._known():
+                self._wake.wait(min(LOOK_SECONDS, self._poll_seconds) if self._known() else None)
+                hurry = self._wake.is_set()
+                self._wake.clear()
+                self._read()
+                if hurry or time.monotonic() - asked > self._poll_seconds:
+                    self._ask()
+                    asked = time.monotonic()
+            if self._all_done:
+                self._submitter.tidy()
+        except BaseException as error:  # else its futures would never end
+            for future in self._known():
+                self._settle(future, error)
+            raise
+
+    def _read(self) -> None:
+        """What jobs have left."""
+        here = slurm_job.left(self._submitter.folder)
+        for future, job in self._known().items():
+            if future.cancelled():
+                _kill([job.number])
+                self._drop(future)
+            elif job.key in here:
+                kind, value = slurm_job.take(self._submitter.folder, job.key)
+                if kind == "stopped":
+                    value = job.ended or LostError("preempted", f"job {job.number}: {value}")
+                self._settle(future, value, done=kind == "done")
+
+    def _ask(self) -> None:
+        """What SLURM says of the jobs that have left nothing yet."""
+        jobs = self._known()
+        states = slurm_commands.states(sorted({job.array for job in jobs.values()}))
+        if states is None:  # it will answer again
+            return
+        for future, job in jobs.items():
+            state = states.get(job.number)
+            if state is not None and state.name == "RUNNING" and not future.running():
+                future.set_running_or_notify_cancel()
+            if (error := fate(job, state, self._submitter.logs)) is not None:
+                if state is not None and state.lives:
+                    _kill([job.number])
+                self._read()  # it may have left something in the meantime
+                self._settle(future, error)
+
+    def _settle(self, future: Future[Any], value: Any, *, done: bool = False) -> None:
+        if not self._drop(future):
+            return
+        self._all_done &= done
+        if not future.running() and not future.set_running_or_notify_cancel():
+            return
+        if done:
+            future.set_result(value)
+        else:
+            future.set_exception(value)
+
+    def _drop(self, future: Future[Any]) -> bool:
+        with self._lock:
+            return self._jobs.pop(future, None) is not None
+
+
+def _kill(numbers: Sequence[str]) -> None:
+    """At once: a plain scancel gives a job time to go, which one that hangs would only use up."""
+    slurm_commands.cancel(numbers, signal="KILL")
+    slurm_commands.cancel(numbers)

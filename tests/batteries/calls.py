@@ -1,0 +1,37 @@
+"""Calls that tell of the process that makes them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from scaling.train import stopping
+
+
+def variables(*names: str) -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in names}
+
+
+def span(seconds: float) -> tuple[float, float]:
+    """When it began and ended."""
+    began = time.time()
+    time.sleep(seconds)
+    return began, time.time()
+
+
+def count(folder: Path) -> list[int]:
+    """Work in steps of 20 ms, until there is a file `enough`, that is asked to stop as training is
+    and goes on from where it was; at which step each of its starts began."""
+    began = folder / "began"
+    done = folder / "done"
+    step = int(done.read_text()) if done.exists() else 0
+    with began.open("a") as starts:
+        starts.write(f"{step}\n")
+    while not (folder / "enough").exists():
+        if why := stopping.asked():
+            done.write_text(str(step))
+            raise stopping.Stopped(why, True)
+        time.sleep(0.02)
+        step += 1
+    return [int(line) for line in began.read_text().split()]
