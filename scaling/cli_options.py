@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scaling.fit import Fit
     from scaling.forecast.forecasters import Forecaster
     from scaling.grid import Place
-    from scaling.study import Planned
+    from scaling.planned import Planned
 
 LawOption = Annotated[
     str,
@@ -227,8 +227,8 @@ def planned_study(
     device: of the catalogue, that it is planned for by its data sheet; place: an executor instead
     of the grid's.
     """
-    from scaling.study import plan_study
-    from scaling.sweep.executors.local import cores
+    from scaling.devices import cores
+    from scaling.planned import plan_study
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
