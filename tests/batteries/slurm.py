@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -143,6 +144,28 @@ class Cluster:
             self.ask("scontrol", "update", f"NodeName={name}", "State=RESUME")
         return not {*down} & {*NODES}
 
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Inside, all jobs that are requeued start again at once."""
+        over = threading.Event()
+
+        def release() -> None:
+            while not over.wait(0.3):
+                listed = self.ask("squeue", "--noheader", "--array", "--states=PENDING",
+                                  "--format=%i|%r").stdout  # fmt: skip
+                for line in listed.splitlines():
+                    number, reason = line.split("|")
+                    if reason == "BeginTime":
+                        self.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
+
+        thread = threading.Thread(target=release)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def logs(self) -> str:
         """The ends of the daemons' logs."""
         return "\n".join(
@@ -152,6 +175,14 @@ class Cluster:
 
     def start_node(self, name: str) -> None:
         self.run("slurmd", "-c", "-f", str(self.folder / "slurm.conf"), "-N", name)
+
+    def preempt(self, job: str) -> None:
+        """By a job that counts for more and wants the same node."""
+        node = self.job(job)["NodeList"]
+        self.run(
+            "sbatch", "--partition=high", f"--nodelist={node}", "--output=/dev/null", "--time=1",
+            "--wrap=sleep 0.1",
+        )  # fmt: skip
 
     def lose_node(self, name: str) -> None:
         """As if its power failed: its daemon and all of its jobs' processes are gone at once."""

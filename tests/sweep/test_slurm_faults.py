@@ -55,19 +55,10 @@ def loses(future: Future[Any], label: str, told: str) -> None:
     assert lost.value.label == label
 
 
-def preempt(cluster: Cluster, job: str) -> None:
-    """By a job that counts for more and wants that node."""
-    node = cluster.job(job)["NodeList"]
-    cluster.run(
-        "sbatch", "--partition=high", f"--nodelist={node}", "--output=/dev/null", "--time=1",
-        "--wrap=sleep 0.1",
-    )  # fmt: skip
-
-
 def test_a_preempted_job_saves_and_goes_on_from_there(cluster: Cluster, tmp_path: Path) -> None:
     with slurm() as executor:
         future, job = counting(cluster, executor, tmp_path)
-        preempt(cluster, job)
+        cluster.preempt(job)
         cluster.requeued(job)
         (tmp_path / "enough").touch()
         cluster.release(job)
@@ -82,7 +73,7 @@ def test_a_preempted_job_that_may_not_be_queued_again_is_given_back(
 ) -> None:
     with slurm(requeues=0) as executor:
         future, job = counting(cluster, executor, tmp_path)
-        preempt(cluster, job)
+        cluster.preempt(job)
         loses(future, "preempted", f"job {job}: signal SIGUSR2")
     assert int((tmp_path / "done").read_text()) > 0
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from scaling.errors import InputError
 from scaling.sweep import worker
 from scaling.sweep.executors import slurm_commands
 from scaling.train import stopping
@@ -52,7 +53,9 @@ def perform(ticket: Ticket, call: bytes) -> None:
             if leads:
                 _leave(ticket, stopped)
         except Exception as error:
-            if leads:
+            if leads or isinstance(
+                error, InputError
+            ):  # what is wrong may be wrong on one host only
                 tell(ticket, "error", worker.portable(error))
             raise
         else:
