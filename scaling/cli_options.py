@@ -105,6 +105,18 @@ ShiftOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")
 ]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where cells are trained: local, debug, slurm, ray; by default as the grid says.",
+    ),
+]
+OptionOption = Annotated[
+    list[str],
+    typer.Option("--option", metavar="KEY=VALUE", help="An option of the executor; repeatable."),
+]
 
 # What a published way sets: penalty, scale of the residuals, engine.
 _METHODS = {
@@ -204,23 +216,24 @@ def planned_study(
     workers: int | None,
     *,
     measure: bool,
-    other: Device | None = None,
+    device: Device | None = None,
     place: Place | None = None,
 ) -> tuple[Planned, int]:
     """The study of a grid with its costs, and its workers; `measure` times shapes new here.
 
-    other: the device that it is planned for, where it is not this machine's; place: an executor
-    instead of the grid's.
+    device: of the catalogue, that it is planned for by its data sheet; place: an executor instead
+    of the grid's.
     """
     from scaling.study import plan_study
     from scaling.sweep.executors.local import cores
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
-    on = other.platform if other else None
     if measure and (note := calibration_note()):
         typer.echo(note, err=True)
-    planned = plan_study(grid, seed=seed, workers=workers, measure=measure, on=on, place=place)
+    planned = plan_study(
+        grid, seed=seed, workers=workers, measure=measure, device=device, place=place
+    )
     return planned, workers
 
 

@@ -1,32 +1,50 @@
-"""`scaling plan`: every cell of a grid and its cost, before anything is trained."""
+"""`scaling plan`: what a study will cost, cell by cell and in all, before anything is trained."""
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scaling.cli_options import (
+    ExecutorOption,
     GridArgument,
     JsonOption,
+    OptionOption,
     ShiftOption,
-    WorkersOption,
+    place_of,
     planned_study,
 )
-from scaling.terminal import console, show_json
+from scaling.errors import InputError
+from scaling.terminal import console, number, show_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from scaling.devices import Device
+    from scaling.grid import Cell
+    from scaling.study import Planned
+    from scaling.sweep.budget import Budget, Trimmed
+    from scaling.sweep.estimate import Part
 
 app = typer.Typer()
+
+_UNITS = {"flops": "FLOPs", "h": "h", "usd": "usd"}
 
 
 @app.command("plan")
 def plan_command(
     grid: GridArgument,
     seed: ShiftOption = 0,
-    workers: WorkersOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Devices (or cores) at work at once, any number; by default those that are here.",
+        ),
+    ] = None,
     calibrate: Annotated[
         bool | None,
         typer.Option(
@@ -38,110 +56,220 @@ def plan_command(
         str | None,
         typer.Option("--device", help="Plan for a device of the catalogue, by its data sheet."),
     ] = None,
+    executor: ExecutorOption = None,
+    option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
+    price: Annotated[
+        float | None,
+        typer.Option(min=0, help="Dollars of a device-hour; by default a cloud's list price."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Trim the pilots to fit: 1e18FLOPs, 40h (device-hours) or 200usd.",
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="GRID", help="Write the trimmed grid, for `scaling run`."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="A line a cell, however many there are.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print every cell of a grid with its cost, before anything is trained."""
+    """Print what a study will cost: in all, by part and cell by cell."""
     from scaling import devices
-    from scaling.sweep.plan import ASSUMED_MFU, OnDevice, trunks
+    from scaling.sweep import plan_notes as notes
+    from scaling.sweep.data_sheet import ASSUMED_MFU
+    from scaling.sweep.estimate import parts
+    from scaling.sweep.trimming import trim_grid
 
+    limit = None if budget is None else _budget(budget)
+    if save is not None and limit is None:
+        raise InputError(f"--save {save}: it writes the grid that --budget trims; give a budget")
     other = None if device is None else devices.device(device)
     if calibrate is None:
         calibrate = find_spec("jax") is not None
-    planned, workers = planned_study(
-        grid, seed, workers, measure=calibrate and not other, other=other
+    planned, _ = planned_study(
+        grid,
+        seed,
+        workers,
+        measure=calibrate and not other,
+        device=other,
+        place=place_of(executor, option, grid),
     )
-    columns = ("run", "trunk", "role", "family", "N", "N_total", "D", "C", "seed")
-    cells = []
-    for cell in planned.cells:
-        facts, cost = cell.facts(), planned.known[cell.id]
-        cells.append(
-            {
-                **{name: facts[name] for name in columns},
-                "tokens_per_param": cell.D / cell.shape.N,
-                **cost.to_dict(),
-                **(OnDevice(cost, other).to_dict() if other else {}),
-                "learning_rate": facts["learning_rate"],
-                "batch": cell.batch,
-                "told": list(cell.told),
-            }
+    assumed = devices.PRICES.get(other.name) if other and price is None else None
+    price = assumed.dollars if assumed else price
+    trimmed = None
+    if limit is not None:
+        smaller, trimmed = trim_grid(
+            planned.grid,
+            planned.data,
+            planned.cells,
+            planned.tuning,
+            limit,
+            timings=planned.timings,
+            on=planned.on,
+            price=price,
         )
-    totals = {
-        "flops_spent": sum(c["flops_spent"] for c in cells),
-        "flops_if_trained_apart": sum(c["C"] for c in cells),
-        "bytes_read": sum(planned.known[cell.id].own_bytes_read for cell in planned.cells),
-        "checkpoint_bytes": sum(
-            planned.known[group[0].id].checkpoint_bytes for group in trunks(planned.cells).values()
-        ),
-        "workers": workers,
-        "wall_seconds": planned.wall_seconds(workers),
-    }
-    if other:
-        totals |= {"device": other.name, "source": other.source, "assumed_mfu": ASSUMED_MFU}
+        planned = planned.of(smaller)
+        if save is not None:
+            _save(planned, trimmed, limit, grid, save)
+    count = _devices(planned, other, workers)
+    found = parts(planned.parts, planned.known, devices=count, on=planned.on, price=price)
+    room = _room(planned, other)
+    large = [] if room is None else _too_large(planned, room)
     if as_json:
-        show_json({"cells": cells, **totals})
+        facts = {
+            "cells": [
+                _cell_facts(planned, cell, None if room is None else cell not in large)
+                for cell in planned.cells
+            ],
+            **_facts(planned, found, count),
+            "device_memory_bytes": room,
+            "too_large": [cell.id for cell in large],
+            "price": price,
+        }
+        if assumed:
+            facts["price_source"] = str(assumed)
+        if other:
+            facts |= {"device": other.name, "source": other.source, "assumed_mfu": ASSUMED_MFU}
+        if trimmed and limit:
+            facts["budget"] = _trimmed_facts(trimmed, limit)
+        show_json(facts)
+        return
+    what = other.name if other else f"{planned.on} device{'s' * (count > 1)}"
+    lines = [*notes.of_study(found[-1], count, what)]
+    if other:
+        lines.append(notes.of_device(other))
+    if price is not None:
+        lines += notes.of_price(found[-1], count, price, assumed)
+    if large and room is not None:
+        lines.append(notes.of_large(large, planned.known, room))
+    if trimmed and limit:
+        lines += notes.of_budget(trimmed, limit, save)
+    _print(planned, found, lines, every)
+
+
+def _budget(text: str) -> Budget:
+    from scaling.sweep.budget import Budget
+
+    found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
+    assert found is not None  # whatever it is, it matches
+    dollar, amount, unit = found.groups()
+    if bool(dollar) == bool(unit):
+        raise InputError(f"--budget {text!r}: valid are FLOPs, device-hours and dollars, such as "
+                         "1e18FLOPs, 40h, 200usd")  # fmt: skip
+    try:
+        value = number(amount)
+    except typer.BadParameter as error:
+        raise InputError(f"--budget {text!r}: {error}") from None
+    if not 0 < value < float("inf"):
+        raise InputError(f"--budget {text!r}: valid is more than nothing")
+    name = "usd" if dollar else "flops" if unit.lower().startswith("flop") else unit.lower()
+    return Budget(value, _UNITS[name])  # type: ignore[arg-type]  # one of its literals
+
+
+def _devices(planned: Planned, other: Device | None, workers: int | None) -> int:
+    """How many are at work at once: as asked; those that are here; or one run's, elsewhere."""
+    from scaling.sweep.schedule import width
+
+    if workers is not None:
+        return workers
+    if other is None and not planned.settings.elsewhere:
+        with planned.start(None) as here:
+            if here.slots is not None:
+                return here.slots
+    return max(width(cell, planned.on) for cell in planned.cells)
+
+
+def _room(planned: Planned, other: Device | None) -> float | None:
+    """Bytes of memory on one device; None where it is not known."""
+    from scaling.sweep.capacity import memory_here
+
+    if other is not None:
+        return other.memory_bytes
+    return None if planned.settings.elsewhere else memory_here()
+
+
+def _too_large(planned: Planned, room: float) -> list[Cell]:
+    from scaling.sweep.capacity import too_large
+
+    return too_large(planned.cells, planned.known, room, streamed=planned.streamed)
+
+
+def _facts(planned: Planned, found: list[Part], count: int) -> dict[str, Any]:
+    """What is said of the study as a whole."""
+    from scaling.sweep.plan import trunks
+
+    whole = found[-1]
+    groups = trunks(planned.cells).values()
+    return {
+        "flops_spent": whole.flops,
+        "flops_if_trained_apart": whole.flops_apart,
+        "bytes_read": whole.bytes_read,
+        "checkpoint_bytes": sum(planned.known[g[0].id].checkpoint_bytes for g in groups),
+        "workers": count,
+        "wall_seconds": whole.wall_seconds,
+        "executor": planned.grid.executor.name,
+        "parts": [part.to_dict() for part in found],
+    }
+
+
+def _cell_facts(planned: Planned, cell: Cell, fits: bool | None) -> dict[str, Any]:
+    facts = cell.facts()
+    columns = ("run", "trunk", "role", "family", "N", "N_total", "D", "C", "seed")
+    return {
+        **{name: facts[name] for name in columns},
+        "tokens_per_param": cell.D / cell.shape.N,
+        **planned.known[cell.id].to_dict(),
+        "fits": fits,
+        "learning_rate": facts["learning_rate"],
+        "batch": cell.batch,
+        "told": list(cell.told),
+    }
+
+
+def _trimmed_facts(trimmed: Trimmed, limit: Budget) -> dict[str, Any]:
+    return {
+        "amount": limit.amount,
+        "unit": limit.unit,
+        "before": trimmed.before,
+        "after": trimmed.cost,
+        "dropped": [cell.id for cell in trimmed.dropped],
+    }
+
+
+def _save(planned: Planned, trimmed: Trimmed, limit: Budget, grid: Path, save: Path) -> None:
+    from scaling.grid.writing import to_toml
+
+    told = (
+        f"{grid.name}, trimmed by `scaling plan {grid} --budget`: {limit}.\n"
+        f"{len(trimmed.kept)} of {len(trimmed.kept) + len(trimmed.dropped)} cells are left, as "
+        "they were; what was dropped informs the forecast least for what it costs."
+    )
+    save.write_text(to_toml(planned.grid, told), encoding="utf-8")
+
+
+def _print(planned: Planned, found: list[Part], lines: list[str], every: bool) -> None:
+    from scaling.sweep.plan_tables import MANY, by_cell, by_rung, of_parts
+
+    out, cells = console(), planned.cells
+
+    def say(line: str) -> None:
+        out.print(line, soft_wrap=True, markup=False)
+
+    if len(cells) < MANY or every:
+        out.print(by_cell(cells, planned.known))
+        for cell in cells:
+            for line in cell.told:
+                say(f"{cell.id}: {line}")
     else:
-        _print_plan(cells, totals, units=planned.cells[0].facts()["D_kind"])
-
-
-def _print_plan(cells: list[dict[str, Any]], totals: dict[str, Any], units: str) -> None:
-    from rich.table import Table
-
-    from scaling.sweep.live import clock
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("cell", "role", "family"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "N", "N_total", f"D ({units})", "D/N", "seed", "C (FLOPs)", "to spend", "MB", "seconds",
-    ):  # fmt: skip
-        table.add_column(name, justify="right", no_wrap=True)
-    for cell in cells:
-        table.add_row(
-            cell["run"],
-            cell["role"],
-            cell["family"],
-            f"{cell['N']:,}",
-            f"{cell['N_total']:,}",
-            f"{cell['D']:,}",
-            f"{cell['tokens_per_param']:.3g}",
-            str(cell["seed"]),
-            f"{cell['C']:.2e}",
-            f"{cell['flops_spent']:.2e}",
-            f"{cell['memory_bytes'] / 1e6:.0f}",
-            "-" if cell["seconds"] is None else f"{cell['seconds']:.1f}",
-        )
-    wall = totals["wall_seconds"]
-    shared = totals["flops_spent"] / totals["flops_if_trained_apart"]
-    out = console()
-    out.print(table)
-    for cell in cells:
-        for line in cell["told"]:
-            out.print(f"{cell['run']}: {line}", soft_wrap=True)
-    out.print(
-        f"{len(cells)} cells; C is one full run's training FLOPs, counted from the model; to "
-        f"spend: {totals['flops_spent']:.3g} FLOPs in all, {shared:.0%} of training each cell "
-        f"apart, since cells of one trunk share it; training time with {totals['workers']} "
-        f"workers: {'not timed here' if wall is None else clock(wall)}",
-        soft_wrap=True,
-    )
-    out.print(
-        f"reading {totals['bytes_read'] / 1e6:,.1f} MB of training items; checkpoints of all "
-        f"trunks {totals['checkpoint_bytes'] / 1e6:,.1f} MB",
-        soft_wrap=True,
-    )
-    if "device" in totals:
-        _print_device(out, cells, totals)
-
-
-def _print_device(out: Console, cells: list[dict[str, Any]], totals: dict[str, Any]) -> None:
-    """What the plan for another device assumes, and what it has no memory for."""
-    seconds = sum(cell["seconds"] for cell in cells)
-    out.print(
-        f"on one {totals['device']} ({totals['source']}): seconds of steps, assuming "
-        f"{totals['assumed_mfu']:.0%} of its peak FLOP/s or its stated bandwidth, whichever takes "
-        f"longer; {seconds:.4g} in all; nothing of it was measured",
-        soft_wrap=True,
-    )
-    large = [cell["run"] for cell in cells if not cell["fits"]]
-    if large:
-        out.print(f"too large for its memory: {', '.join(large)}", soft_wrap=True)
+        out.print(by_rung(cells, planned.known))
+        say(f"{len(cells):,} cells by size; --all has a line for each, --json all there is of them")
+    out.print()
+    out.print(of_parts(found))
+    out.print()
+    for line in lines:
+        say(line)

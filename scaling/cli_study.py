@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scaling.cli_options import (
+    ExecutorOption,
     GridArgument,
     JsonOption,
+    OptionOption,
     ShiftOption,
     WorkersOption,
     place_of,
@@ -36,18 +38,6 @@ SIGINT_CODE, SIGTERM_CODE = 130, 143
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The study's folder; by default out/NAME.")]
-ExecutorOption = Annotated[
-    str | None,
-    typer.Option(
-        "--executor",
-        metavar="NAME",
-        help="Where cells are trained: local, debug, slurm, ray; by default as the grid says.",
-    ),
-]
-OptionOption = Annotated[
-    list[str],
-    typer.Option("--option", metavar="KEY=VALUE", help="An option of the executor; repeatable."),
-]
 
 
 TrackerOption = Annotated[

@@ -1,4 +1,5 @@
-"""The kinds of device: which one is here, found without JAX, and what the usual ones can do."""
+"""The kinds of device: which one is here, found without JAX, what the usual ones can do, and what
+an hour of them costs."""
 
 from __future__ import annotations
 
@@ -117,6 +118,44 @@ CATALOGUE = (
     Device("TPU-v6e", "tpu", 918 * _T, None, 918 * _T, 32 * _GB, 1.64 * _T,
            ("TPU v6 lite", "TPU v6e"), _TPU),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Price:
+    """Dollars for an hour of one device, as a cloud lists them: where, and in which month."""
+
+    dollars: float
+    source: str
+    month: str
+
+    def __str__(self) -> str:
+        return f"${self.dollars:,.2f} a device-hour ({self.source}, {self.month})"
+
+
+def _rented(dollars: float, instance: str, count: int) -> Price:
+    return Price(dollars / count, f"Amazon EC2 {instance} on demand, us-east-1", "2026-08")
+
+
+def _chip(dollars: float) -> Price:
+    return Price(dollars, "Google Cloud TPU on demand, a chip-hour, US regions", "2025-09")
+
+
+# By a device's name; those that no large cloud lists are missing. Prices fall, and who reserves or
+# is preempted pays less: they are a first assumption, to be replaced by one's own.
+PRICES = {
+    "H100-SXM": _rented(55.04, "p5.48xlarge", 8),
+    "H200": _rented(63.296, "p5en.48xlarge", 8),
+    "B200": _rented(113.9328, "p6-b200.48xlarge", 8),
+    "A100-40GB": _rented(21.957642, "p4d.24xlarge", 8),
+    "A100-80GB": _rented(27.44705, "p4de.24xlarge", 8),
+    "L4": _rented(0.8048, "g6.xlarge", 1),
+    "T4": _rented(0.526, "g4dn.xlarge", 1),
+    "V100": _rented(3.06, "p3.2xlarge", 1),
+    "TPU-v4": _chip(3.22),
+    "TPU-v5e": _chip(1.20),
+    "TPU-v5p": _chip(4.20),
+    "TPU-v6e": _chip(2.70),
+}
 
 
 def device(name: str) -> Device:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from scaling import files
-from scaling.devices import Platform
+from scaling import devices, files
+from scaling.data import Corpus, Images, Pairs
+from scaling.devices import Device, Platform
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import (
@@ -33,7 +34,7 @@ from scaling.grid import (
     to_tune,
     unit_of,
 )
-from scaling.sweep import executors, trackers, tuning
+from scaling.sweep import data_sheet, executors, trackers, tuning
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
@@ -54,7 +55,7 @@ class Planned:
     timings: dict[str, dict[str, float]]
     known: dict[str, CellCost]
     settings: Options  # of its executor
-    on: Platform | None  # the kind of device that it is planned for
+    on: Platform  # the kind of device that it is planned for
     # Where `learning_rate = "tune"` is still to be found, and the cells of each round of that: as
     # they may come, or, once it was found, as they were.
     rungs: list[Rung] = field(default_factory=list)
@@ -80,8 +81,28 @@ class Planned:
         rates = tuning.tuned(answers, self.rungs)
         cells = plan(self.grid, self.data, self.on, rates)
         rounds = tuning.trained(answers, self.rungs)
-        known = _costs(rounds, cells, self.timings)
+        known = _costs(rounds, cells, self.timings, self.on)
         return replace(self, cells=cells, known=known, rungs=[], tuning=rounds)
+
+    def of(self, grid: Grid) -> Planned:
+        """The plan of a part of its grid."""
+        cells = plan(grid, self.data, self.on)
+        asked = rungs(to_tune(grid, self.data, self.on), grid.tune)
+        rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
+        known = _costs(rounds, cells, self.timings, self.on)
+        return replace(self, grid=grid, cells=cells, known=known, rungs=asked, tuning=rounds)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether training items stay on the host, a batch of them on the device at a time."""
+        return not isinstance(self.data, Corpus | Images | Pairs)
+
+    @property
+    def parts(self) -> list[tuple[str, list[Cell]]]:
+        """What is trained one after another, by name; no part is empty."""
+        rounds = [(f"tuning {number}", cells) for number, cells in enumerate(self.tuning, 1)]
+        named = [*rounds, ("pilots", self.part("pilot")), ("targets", self.part("target"))]
+        return [(name, cells) for name, cells in named if cells]
 
     def part(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
@@ -91,11 +112,9 @@ class Planned:
         calibrated."""
         if any(cost.seconds is None for cost in self.known.values()):
             return None
-        parts = [*self.tuning, self.part("pilot"), self.part("target")]
         return sum(
             schedule([Task(seconds) for seconds in by_length(part, self.known)[1]], workers).seconds
-            for part in parts
-            if part
+            for _, part in self.parts
         )
 
 
@@ -105,21 +124,21 @@ def plan_study(
     seed: int = 0,
     workers: int | None = None,
     measure: bool = True,
-    on: Platform | None = None,
+    device: Device | None = None,
     place: Place | None = None,
 ) -> Planned:
     """Resolve a grid into cells with their costs; `measure` calibrates shapes not yet known, where
     its executor runs on this machine.
 
-    on: the kind of device that it is planned for, by default the executor's; place: an executor
-    instead of the grid's.
+    device: of the catalogue, that it is planned for by its data sheet, by default the executor's
+    own; place: an executor instead of the grid's.
     """
     grid = load_grid(grid_path).with_seed(seed)
     if place is not None:
         grid = grid.model_copy(update={"executor": place})
     try:
         settings = executors.settings(grid.executor.name, grid.executor.options)
-        on = on or settings.platform
+        on = device.platform if device else settings.platform or devices.platform()
         data = open_data(grid.data, unit_of(grid.families))
         cells = plan(grid, data, on)
         proof.check(grid.proof, cells, grid.rivals)
@@ -127,10 +146,12 @@ def plan_study(
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
     timings: dict[str, dict[str, float]] = {}
-    if measure and not settings.elsewhere:
+    if device is not None:
+        timings = data_sheet.timings(cells, device)
+    elif measure and not settings.elsewhere:
         timings = calibrate(cells, grid.data, lambda: local.Local(workers, math.inf))
     rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
-    known = _costs(rounds, cells, timings)
+    known = _costs(rounds, cells, timings, on)
     return Planned(grid, data, cells, timings, known, settings, on, asked, rounds)
 
 
@@ -166,10 +187,13 @@ def run_study(
 
 
 def _costs(
-    rounds: Iterable[list[Cell]], cells: list[Cell], timings: dict[str, dict[str, float]]
+    rounds: Iterable[list[Cell]],
+    cells: list[Cell],
+    timings: dict[str, dict[str, float]],
+    on: Platform,
 ) -> dict[str, CellCost]:
     """Of all cells. A round's trunks are its own: they are gone when the next one begins."""
-    parts = [costs(part, timings) for part in (*rounds, cells)]
+    parts = [costs(part, timings, on) for part in (*rounds, cells)]
     return {run: cost for part in parts for run, cost in part.items()}
 
 
@@ -257,5 +281,6 @@ def _facts(planned: Planned) -> dict[str, Any]:
         "grid_sha256": hashlib.sha256(canonical_json(planned.grid.asked()).encode()).hexdigest(),
         "data": planned.data.facts,
         "cells": [cell.id for part in (*planned.tuning, planned.cells) for cell in part],
+        "tuning": [cell.id for part in planned.tuning for cell in part],
         "versions": versions,
     }

@@ -215,6 +215,7 @@ def select_rows(
             leave_out(df["status"].astype(str) == status, f"status is {status}")
     if "role" in df.columns:
         leave_out(df["role"] == "target", "role is target: a target never enters a fit")
+        leave_out(df["role"] == "tuning", "role is tuning: its runs were to find a rate")
     if where is not None:
         leave_out(~matches(df, where), f"not {where}")
     if df.empty:

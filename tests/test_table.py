@@ -149,6 +149,12 @@ def test_the_stated_rule_and_its_account() -> None:
         select_rows(frame(), "N < 0")
 
 
+def test_runs_that_a_rate_was_tuned_on_enter_no_fit() -> None:
+    rows, (item,) = select_rows(pd.DataFrame({"role": ["pilot", "tuning"], "N": [1.0, 2.0]}))
+    assert rows["N"].tolist() == [1.0]
+    assert str(item) == "1 row left out: role is tuning: its runs were to find a rate"
+
+
 def test_recovered_runs_enter_a_fit_only_when_asked() -> None:
     df = pd.DataFrame({"status": ["finished", "recovered", "failed"], "N": [1.0, 2.0, 3.0]})
     rows, account = select_rows(df)

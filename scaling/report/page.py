@@ -131,7 +131,8 @@ def _largest(study: Study) -> dict[str, float]:
 def _ran(study: Study) -> dict[str, Any]:
     rows = study.records
     return {
-        "planned": len(study.facts.get("cells", [])),
+        "planned": len(study.planned),
+        "tuned": study.tuned,
         "pilots": sum(r["role"] == "pilot" for r in rows),
         "targets": sum(r["role"] == "target" for r in rows),
         "bad": sum(r["status"] != "finished" for r in rows),

@@ -18,6 +18,7 @@ from scaling.forecast.crossing import SideBySide, side_by_side
 from scaling.forecast.ruled import families_of, fits
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled, pooled
+from scaling.sweep import tuning
 from scaling.sweep.columns import TABLE_COLUMNS
 from scaling.sweep.health import Health, of_records
 from scaling.sweep.records import CURVE, read_json
@@ -38,7 +39,8 @@ _Told = Callable[[Exception], str]
 class Study:
     """What a folder holds; `missing` says in sentences what it does not.
 
-    records: finished cells in the plan's order. curves: by run. table: the run table, None where
+    records: finished cells in the plan's order, those that a rate was tuned on left out; tuned:
+    what that found, in sentences. curves: by run. table: the run table, None where
     nothing ran; kinds: its conventions. fits: the forecast's rule (chinchilla on N_total without
     one) fitted to the pilots of each family. views: these families side by side, where there are
     several. telemetry: whole curves of the first runs that were not well.
@@ -58,10 +60,17 @@ class Study:
     views: list[SideBySide] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     telemetry: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tuned: list[str] = field(default_factory=list)
 
     @property
     def health(self) -> Health:
-        return of_records(self.records, map(str, self.facts.get("cells", [])))
+        return of_records(self.records, self.planned)
+
+    @property
+    def planned(self) -> list[str]:
+        """The study's own cells: those that a rate is tuned on aren't."""
+        others = set(self.facts.get("tuning", []))
+        return [str(cell) for cell in self.facts.get("cells", []) if cell not in others]
 
     @property
     def families(self) -> list[str]:
@@ -99,6 +108,10 @@ def read_study(folder: Place) -> Study:
     except (OSError, ValueError):
         study.missing.append("The grid: grid.toml is absent or cannot be read.")
     _read_cells(folder, study, told)
+    try:
+        study.tuned = [f"{a.family}: {a.told()}" for a in tuning.kept(folder) or ()]
+    except InputError as error:
+        study.missing.append(f"The tuned learning rate: {told(error)}.")
     _read_forecast(folder, study, told)
     if study.table is not None:
         _fit(study, told)
@@ -109,7 +122,7 @@ def read_study(folder: Place) -> Study:
 
 def _read_cells(folder: Place, study: Study, told: _Told) -> None:
     store = Store(folder)
-    planned = [str(cell) for cell in study.facts.get("cells", [])]
+    planned = study.planned
     cells = folder / "cells"
     known = set(planned)
     for cell in [*planned, *(run for run in files.names(cells) if run not in known)]:
@@ -120,6 +133,8 @@ def _read_cells(folder: Place, study: Study, told: _Told) -> None:
             continue
         if record is None:
             continue
+        if record["role"] == "tuning":
+            continue
         study.records.append(record)
         if files.exists(cells / cell / CURVE):
             try:
@@ -129,7 +144,7 @@ def _read_cells(folder: Place, study: Study, told: _Told) -> None:
                     study.telemetry[cell] = whole
             except (OSError, ValueError) as error:
                 study.missing.append(f"Curve of cell {cell}: {told(error)}.")
-    left = len(set(planned) - {r["run"] for r in study.records})
+    left = len(known - {r["run"] for r in study.records})
     if left:
         study.missing.append(f"{left} of {len(planned)} planned cells are not trained yet.")
     if study.records:  # newer than the table's file while a study runs

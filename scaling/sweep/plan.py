@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
-from scaling.devices import Device, platform
-from scaling.families.memory import FLOAT32, MOMENTS, Memory, Use
+from scaling.devices import Platform, platform
+from scaling.families import Shape, Unit
+from scaling.families.memory import FLOAT32, MOMENTS, Memory
 from scaling.grid import Cell
-
-# Of a device's peak, where nothing was measured: what large models reach on accelerators is 0.3 to
-# 0.6 (Chowdhery et al. 2022, arXiv:2204.02311, table 3); small ones reach less.
-ASSUMED_MFU = 0.4
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class CellCost:
     own_steps: int
     flops: int
     memory: Memory
-    seconds: float | None  # None where this machine was not calibrated
+    seconds: float | None  # None where nothing was timed
 
     @property
     def memory_bytes(self) -> int:
@@ -79,51 +77,6 @@ class CellCost:
         return FLOAT32 * (1 + moments) * self.cell.shape.N_total
 
 
-@dataclass(frozen=True)
-class OnDevice:
-    """A cell on a device of the catalogue, one of each mesh: by its data sheet, nothing measured.
-
-    A step takes the longer of its FLOPs at `ASSUMED_MFU` of the device's peak, and of what it moves
-    at least to and from memory at the stated bandwidth: weights twice, gradients, moments, and what
-    is kept for the backward pass, each written and read.
-    """
-
-    cost: CellCost
-    device: Device
-
-    @property
-    def memory(self) -> Memory:
-        cell = self.cost.cell
-        return cell.shape.memory(cell.batch, self._use, self.cost.data_bytes)
-
-    @property
-    def fits(self) -> bool:
-        return self.memory.total <= self.device.memory_bytes
-
-    @property
-    def seconds(self) -> float:
-        """Of the cell's own steps; evaluations and compilation are left out."""
-        cell, use = self.cost.cell, self._use
-        count = use.data * use.fsdp
-        flops = cell.shape.computed_flops(cell.batch, remat=use.remat) / count
-        weights = FLOAT32 * cell.shape.N_total * (6 + 2 * MOMENTS[use.optimiser]) / use.fsdp
-        kept = sum(layer.saved for layer in cell.shape.layers()) * cell.batch / cell.shape.units
-        moved = weights + 2 * use.activation_bytes * kept / count
-        computing = flops / (ASSUMED_MFU * self.device.peak(use.precision))
-        return self.cost.own_steps * max(computing, moved / self.device.bandwidth)
-
-    def to_dict(self) -> dict[str, Any]:
-        """What is other than here."""
-        memory = self.memory
-        parts = {f"{part}_bytes": value for part, value in asdict(memory).items()}
-        whole = {"memory_bytes": memory.total, "fits": self.fits, "seconds": self.seconds}
-        return parts | whole
-
-    @property
-    def _use(self) -> Use:
-        return self.cost.cell.use(self.device.platform)
-
-
 def trunks(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     """Cells by trunk, shortest first within one."""
     groups: dict[str, list[Cell]] = {}
@@ -132,10 +85,15 @@ def trunks(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     return groups
 
 
-def costs(cells: Iterable[Cell], timings: dict[str, dict[str, float]]) -> dict[str, CellCost]:
-    """The cost of each cell by id; `timings` is keyed by `cell.timing_key`."""
+def costs(
+    cells: Iterable[Cell], timings: Mapping[str, Mapping[str, float]], on: Platform | None = None
+) -> dict[str, CellCost]:
+    """The cost of each cell by id; `timings` is keyed by `cell.timing_key`.
+
+    on: the kind of device that it is for, by default this machine's.
+    """
     out = {}
-    here = platform()
+    here = on or platform()
     peaks: dict[Any, Memory] = {}  # of thousands of trunks there are few shapes and uses
     for group in trunks(cells).values():
         shape, batch, use = group[0].shape, group[0].batch, group[0].use(here)
@@ -159,15 +117,20 @@ def costs(cells: Iterable[Cell], timings: dict[str, dict[str, float]]) -> dict[s
 
 def item_bytes(cell: Cell) -> int:
     """Of one unit of D where it lies: a token, an image with its label, one with its caption."""
-    dims = cell.shape.to_dict()
-    if cell.unit == "token":
+    return _item_bytes(cell.shape, cell.unit)
+
+
+@lru_cache(maxsize=4096)
+def _item_bytes(shape: Shape, unit: Unit) -> int:
+    dims = shape.to_dict()
+    if unit == "token":
         return 1 if dims["vocab"] <= 256 else 2
     image = dims["image"] ** 2 * dims["channels"]
-    return int(image + 4 if cell.unit == "image" else image + 4 * (2 + dims["context"]))
+    return int(image + 4 if unit == "image" else image + 4 * (2 + dims["context"]))
 
 
 def by_length(
-    cells: Iterable[Cell], known: dict[str, CellCost]
+    cells: Iterable[Cell], known: Mapping[str, CellCost]
 ) -> tuple[list[list[Cell]], list[float]]:
     """Trunks, longest first, and the cost of each (seconds where calibrated, else FLOPs)."""
     weighed = []

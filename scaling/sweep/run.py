@@ -202,7 +202,7 @@ class _Driver:
         order = self.order(tuple(together), known=known, like=like, dead=dead or {})
         seconds = [cost.seconds for cost in known.values()]
         whole = replace(
-            needs(cells[0], known[cells[0].id], cells[0].devices.hosts),
+            needs(cells[0], known[cells[0].id]),
             seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
             memory_bytes=max(cost.memory_bytes for cost in known.values()),
         )

@@ -94,19 +94,11 @@ def tasks_of(
     ]
 
 
-def needs(cell: Cell, cost: CellCost, processes: int = 1) -> Needs:
-    """What an executor is told of a cell's run. processes: that train it together, with an equal
-    number of its devices each. Raises InputError where these don't share them equally."""
-    count = cell.devices.count
-    if count % processes:
-        valid = [str(n) for n in range(1, count + 1) if count % n == 0]
-        raise InputError(
-            f"{processes} processes can't share the {count} devices of a run equally; valid "
-            f"numbers of processes: {', '.join(valid)}"
-        )
+def needs(cell: Cell, cost: CellCost) -> Needs:
+    """What an executor is told of a cell's run: each of its hosts holds as many of its devices."""
     return Needs(
-        devices=count // processes,
-        processes=processes,
+        devices=cell.devices.count // cell.devices.hosts,
+        processes=cell.devices.hosts,
         seconds=cost.seconds,
         memory_bytes=cost.memory_bytes,
     )

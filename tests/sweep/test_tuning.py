@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from scaling.data import Corpus, load
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, Rung, parse_grid, plan, rungs, to_tune
+from scaling.report.read import read_study
 from scaling.study import plan_study, run_study
 from scaling.sweep import tuning
 from scaling.sweep.executors.debug import Debug
@@ -264,6 +265,9 @@ def test_a_study_is_tuned_once_however_often_it_is_begun(
     assert set(found["learning_rate"]) == {answer.rate}
     assert len(found) == 4
     assert len(list((folder / "cells").iterdir())) == tried + 4
+    study = read_study(folder)
+    assert len(study.planned) == len(study.records) == study.health.planned == 4
+    assert study.tuned == [f"transformer: {answer.told()}"]
     again = Watched()
     assert run(again).equals(found)
     assert not again.trained

@@ -1,0 +1,301 @@
+"""The driver's end of the Ray executor: calls from a queue to actors, answers into futures.
+
+A pool of actors rather than Ray's tasks, because an actor can be spoken to while a call runs: asked
+to stop with a checkpoint (a task can only be interrupted), and asked how it goes. They live on
+between calls; a call of several processes gets new ones, since a process can join others once.
+
+All that changes is changed by one thread, which takes one event after another from an inbox.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from scaling.errors import InputError
+from scaling.sweep.executors import ray_room
+from scaling.sweep.executors.contract import Call, End, Executor, LostError, Needs
+from scaling.sweep.executors.ray_actor import Answer, Look
+from scaling.sweep.executors.ray_jobs import Job, Member, of_call, of_start
+from scaling.sweep.executors.ray_pool import Pool, kind
+from scaling.sweep.executors.ray_room import Settings
+from scaling.train.distributed import VARIABLES
+
+TICK_SECONDS = 0.5
+ABSENT_SECONDS = 1.0  # beyond a tick: the driver itself was stopped
+STOP_SECONDS = 10.0  # for a call that was asked to stop, and processes behind their first
+AROUND_SECONDS = 5.0  # between two looks for nodes that came or went
+BEREFT_SECONDS = 120.0  # with a call to make, and no node that could
+PEER_SECONDS = 2.0  # after one process of several is lost, for what another has to say
+STARTS = 3  # actors in a row that end before they are there
+
+
+class RayExecutor(Executor):
+    """leave: called when all is done, to let go of Ray."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        workers: int | None,
+        hang_seconds: float,
+        leave: Callable[[], None],
+    ) -> None:
+        self.platform = settings.platform
+        self.hang_seconds = hang_seconds
+        self._settings, self._leave = settings, leave
+        self._there = ray_room.nodes()
+        one = settings.request(Needs())
+        ray_room.check(one, 1, settings.placement, self._there)
+        room = sum(ray_room.times(one, node) for node in self._there)
+        self.slots = min(workers or room, room)
+        self._queue: dict[Future[Any], Job] = {}
+        self._running: dict[Future[Any], Job] = {}
+        self._pool = Pool(settings, workers, self)
+        self._failed_starts = 0
+        self._closing, self._until = False, float("inf")
+        self._looked_around = self._able = time.monotonic()
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="ray-executor", daemon=True)
+        self._thread.start()
+        # Before Ray's own, which was registered earlier: nothing may use it then.
+        atexit.register(self.shutdown, cancel_futures=True)
+
+    def submit_all(self, calls: Sequence[Call]) -> list[Future[Any]]:
+        if self._closing:
+            raise RuntimeError("the executor was shut down")
+        jobs = [Job(call, Future(), self._settings.request(call.needs)) for call in calls]
+        for job in {(kind(job.request), job.processes): job for job in jobs}.values():
+            self._check(job)
+        self.post(partial(self._queued, jobs))
+        return [job.future for job in jobs]
+
+    def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
+        self.post(partial(self._end, future, LostError(label, told)))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.post(partial(self._close, cancel_futures))
+        if wait and self._thread is not threading.current_thread():
+            self._thread.join()
+        atexit.unregister(self.shutdown)
+
+    def post(self, event: Callable[[], None]) -> None:
+        self._inbox.put(event)
+
+    def _check(self, job: Job) -> None:
+        ray_room.check(job.request, job.processes, self._settings.placement, self._there)
+
+    # From here on: the executor's own thread.
+
+    def _run(self) -> None:
+        try:
+            then = time.monotonic()
+            while not self._closing or self._queue or self._running:
+                with suppress(Empty):
+                    self._inbox.get(timeout=TICK_SECONDS)()
+                passed = time.monotonic() - then
+                if passed > TICK_SECONDS:
+                    self._tick(passed - TICK_SECONDS)
+                    then = time.monotonic()
+        except BaseException as error:  # nobody is to wait for what never comes
+            for job in (*self._queue.values(), *self._running.values()):
+                if not job.future.done():
+                    job.future.set_exception(error)
+            raise
+        finally:
+            self._closing = True
+            for member in [*self._pool.members]:
+                self._pool.dismiss(member)
+            self._leave()
+
+    def _queued(self, jobs: Sequence[Job]) -> None:
+        self._queue |= {job.future: job for job in jobs}
+        self._fill()
+
+    def _close(self, cancel: bool) -> None:
+        self._closing = True
+        if not cancel:
+            return
+        for future in self._queue:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        self._queue.clear()
+        self._until = time.monotonic() + STOP_SECONDS
+        for job in [*self._running.values()]:
+            if not job.begun:
+                self._finish(job, LostError("preempted", "stopped before it began"))
+                continue
+            for member in job.team:
+                self._pool.ask_to_stop(member, "the driver stops")
+
+    def _end(self, future: Future[Any], why: LostError) -> None:
+        if job := self._running.get(future):
+            self._finish(job, why)
+
+    def _fill(self) -> None:
+        """Start what can start; who then has nothing to do makes room for what could not."""
+        self._start()
+        if self._queue and (free := self._pool.free()):
+            for member in free:
+                self._pool.dismiss(member)
+            self._start()
+
+    def _start(self) -> None:
+        """Calls in the order of the queue, as far as each finds an actor, or room for one."""
+        coming, done = self._pool.coming(), []
+
+        def room(processes: int = 1) -> bool:
+            return self._pool.has_room([job.request] * processes, len(self._running), self._there)
+
+        for future, job in self._queue.items():
+            its = kind(job.request)
+            if future.cancelled():
+                future.set_running_or_notify_cancel()
+                done.append(future)
+            elif job.processes > 1:
+                if not room(job.processes):
+                    break
+                done.append(future)
+                self._meet(job)
+            elif member := next((m for m in self._pool.free() if kind(m.request) == its), None):
+                done.append(future)
+                self._give(member, job)
+            elif coming[its]:
+                coming[its] -= 1
+            elif room():
+                self._pool.hire(job.request)
+            else:
+                break
+        for future in done:
+            del self._queue[future]
+
+    def _give(self, member: Member, job: Job) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        self._running[job.future] = job
+        member.job, job.team = job, [member]
+        job.begin()
+        self._pool.call(member, job, {})
+
+    def _meet(self, job: Job) -> None:
+        """Places for the processes of one call, all at once or none, and an actor in each."""
+        from ray.util import placement_group
+
+        if not job.future.set_running_or_notify_cancel():
+            return
+        self._running[job.future] = job
+        places = [dict(job.request)] * job.processes
+        job.group = placement_group(places, strategy=self._settings.placement)
+        job.team = [self._pool.hire(job.request, job, n) for n in range(job.processes)]
+
+    def arrived(self, member: Member) -> None:
+        self._failed_starts = 0
+        job = member.job
+        if job is not None and all(each.greeting for each in job.team):
+            job.begin()
+            where = job.team[0].greeting
+            assert where is not None  # nor anybody's
+            for each in job.team:
+                said = (f"{where.address}:{where.port}", str(each.number), str(job.processes))
+                self._pool.call(each, job, dict(zip(VARIABLES, said, strict=True)))
+        self._fill()
+
+    def looked(self, member: Member, look: Look) -> None:
+        if job := member.job:
+            job.seen(bool(look.messages), look.computes)
+        self._tell(look.messages)
+
+    def answered(self, member: Member, answer: Answer) -> None:
+        job = member.job
+        assert job is not None  # it was called
+        self._tell(answer.messages)
+        job.answers[member.number] = answer
+        if answer.kind == "error":
+            self._finish(job, answer)
+        elif len(job.answers) == job.processes:
+            self._finish(job, job.answers[0])
+        elif member.number == 0:
+            job.until = time.monotonic() + STOP_SECONDS
+
+    def failed(self, member: Member, error: BaseException) -> None:
+        told = of_call(error, member.greeting)
+        self._pool.dismiss(member)
+        if member.greeting is None:
+            self._failed_starts += 1
+            refusal = of_start(error)
+            if refusal is None and self._failed_starts >= STARTS:
+                refusal = InputError(f"executor ray: no worker starts: {told}")
+            if refusal is not None:
+                self._refuse(refusal)
+        job = member.job
+        if job is not None and job.future in self._running:
+            if job.processes > 1 and job.begun and isinstance(told, LostError):
+                # The others fall with it, and one may say why.
+                job.fault, job.until = job.fault or told, time.monotonic() + PEER_SECONDS
+            else:
+                self._finish(job, told)
+        self._fill()
+
+    def _tell(self, messages: Sequence[Any]) -> None:
+        if self.on_message is not None:
+            for message in messages:
+                self.on_message(message)
+
+    def _refuse(self, why: InputError) -> None:
+        """All that waits, and all that has not begun."""
+        for job in self._queue.values():
+            if job.future.set_running_or_notify_cancel():
+                job.settle(why)
+        self._queue.clear()
+        for job in [job for job in self._running.values() if not job.begun]:
+            self._finish(job, why)
+
+    def _finish(self, job: Job, how: Answer | Exception) -> None:
+        """The call is over. Its actor makes the next one, if it came back from this one."""
+        del self._running[job.future]
+        for member in job.team:
+            answer = job.answers.get(member.number)
+            member.job, member.free_since = None, time.monotonic()
+            if job.group is not None or answer is None or answer.kind == "preempted":
+                self._pool.dismiss(member)
+        if job.group is not None:
+            from ray.util import remove_placement_group
+
+            remove_placement_group(job.group)
+        job.settle(how)
+        self._fill()
+
+    def _tick(self, absent: float) -> None:
+        now = time.monotonic()
+        for job in [*self._running.values()]:
+            if absent > ABSENT_SECONDS:
+                job.excuse(absent)
+            if now > self._until:
+                self._finish(job, LostError("killed", f"did not stop in {STOP_SECONDS:.0f} s"))
+            elif now > job.until:
+                self._finish(job, job.fault or job.answers[0])
+            elif hung := job.hangs(self.hang_seconds):
+                self._finish(job, hung)
+        self._pool.dismiss_idle()
+        if now - self._looked_around > AROUND_SECONDS:
+            self._looked_around, self._there = now, ray_room.nodes()
+            self._mind_the_next(now)
+            self._fill()
+
+    def _mind_the_next(self, now: float) -> None:
+        """Nodes come and go; with none left for the next call, Ray would wait for ever."""
+        job = next(iter(self._queue.values()), None)
+        try:
+            if job is not None:
+                self._check(job)
+            self._able = now
+        except InputError as lacks:
+            if now - self._able > BEREFT_SECONDS:
+                self._refuse(lacks)
