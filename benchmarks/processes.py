@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scaling.sweep.executors.local import cores
+from scaling.devices import cores
 
 # Between windows: threads that spin after their last task (OpenMP's do) come to rest.
 SETTLE_SECONDS = 0.3

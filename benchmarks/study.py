@@ -31,10 +31,10 @@ from rich.table import Table
 from setting import Setting
 
 from scaling.data.corpus import load
+from scaling.devices import cores
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, plan
 from scaling.study import plan_study, run_study
-from scaling.sweep.executors.local import cores
 from scaling.sweep.records import read_json
 from scaling.sweep.store import Store
 from scaling.sweep.work import machine

@@ -34,8 +34,8 @@ import optax
 import typer
 from setting import Setting, image_setting, made_data, text_setting
 
+from scaling.devices import cores
 from scaling.grid import CHUNK_STEPS, Recovery
-from scaling.sweep.executors.local import cores
 from scaling.sweep.work import machine, prepare_jax
 from scaling.train import checkpoint, schedule
 from scaling.train.course import Course

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from setting import SIZES, Setting, image_setting, text_setting
 
-from scaling.sweep.executors.local import cores
+from scaling.devices import cores
 from scaling.sweep.work import machine
 
 TORCH_HINT = "PyTorch is not installed, (b) is left out: pip install 'scaling-laws[bench]'"

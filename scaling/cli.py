@@ -18,6 +18,7 @@ from scaling import (
     cli_extrapolate,
     cli_fit,
     cli_forecast,
+    cli_gc,
     cli_laws,
     cli_methods,
     cli_models,
@@ -53,6 +54,7 @@ app.add_typer(cli_plot.app)  # plot
 app.add_typer(cli_rates.app)  # rates
 app.add_typer(cli_rollout.app)  # rollout
 app.add_typer(cli_status.app)  # status
+app.add_typer(cli_gc.app)  # gc
 app.add_typer(cli_study.app)  # run, study, proof, report
 
 

@@ -93,6 +93,9 @@ ProfileOption = Annotated[
 RecoveredOption = Annotated[
     bool, typer.Option("--recovered", help="Fit runs that were rewound and recovered, too.")
 ]
+FolderArgument = Annotated[
+    str, typer.Argument(metavar="DIR", help="A study's folder, or its URL (s3://..., gs://...).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
 
@@ -224,8 +227,8 @@ def planned_study(
     device: of the catalogue, that it is planned for by its data sheet; place: an executor instead
     of the grid's.
     """
+    from scaling.devices import cores
     from scaling.study import plan_study
-    from scaling.sweep.executors.local import cores
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())

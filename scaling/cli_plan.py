@@ -73,6 +73,13 @@ def plan_command(
         Path | None,
         typer.Option(metavar="GRID", help="Write the trimmed grid, for `scaling run`."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The study's folder, whose tuned learning rate is planned with; by default "
+            "out/NAME."
+        ),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="A line a cell, however many there are.")
     ] = False,
@@ -116,6 +123,7 @@ def plan_command(
         planned = planned.of(smaller)
         if save is not None:
             _save(planned, trimmed, limit, grid, save)
+    planned = planned.at_rates(out or Path("out") / planned.grid.name)
     count = _devices(planned, other, workers)
     found = parts(planned.parts, planned.known, devices=count, on=planned.on, price=price)
     room = _room(planned, other)
@@ -262,12 +270,18 @@ def _print(planned: Planned, found: list[Part], lines: list[str], every: bool) -
 
     if len(cells) < MANY or every:
         out.print(by_cell(cells, planned.known))
-        for cell in cells:
-            for line in cell.told:
-                say(f"{cell.id}: {line}")
     else:
         out.print(by_rung(cells, planned.known))
         say(f"{len(cells):,} cells by size; --all has a line for each, --json all there is of them")
+    told: dict[str, list[str]] = {}
+    for cell in cells:
+        for line in cell.told:
+            told.setdefault(line, []).append(cell.id)
+    for line, runs in told.items():
+        if len(runs) > 1:
+            say(f"{len(runs):,} cells: {line}")
+        elif len(cells) < MANY or every:
+            say(f"{runs[0]}: {line}")
     out.print()
     out.print(of_parts(found))
     out.print()

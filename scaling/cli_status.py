@@ -1,33 +1,111 @@
-"""The command `status`: how the cells of a study fared. `scaling.cli` takes it in."""
+"""The command `status`: how a study stands. `scaling.cli` takes it in."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_options import JsonOption
+from scaling.cli_options import FolderArgument, JsonOption
 from scaling.terminal import show_json
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scaling.sweep.status import Left, Running, Status
+
 app = typer.Typer()
+
+_SHOWN = 20  # cells of each kind, unless all are asked for
 
 
 @app.command("status")
 def status_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")],
+    folder: FolderArgument,
+    price: Annotated[
+        float | None,
+        typer.Option("--price", min=0, help="Of one device for an hour: tells the cost left."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Tell of every cell that is not well, not of 20.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which cells are finished, which failed and why, and what was found in their runs."""
-    from scaling.sweep.health import of_folder
+    """Say which cells are done and what runs now, what failed and why, and how much is left.
 
-    health = of_folder(folder)
+    Changes nothing, and may be called anywhere at any time. Numbers at running trunks are as their
+    workers last told.
+    """
+    from scaling.sweep.status import status_of
+
+    status = status_of(folder, price)
     if as_json:
-        show_json(health.to_dict())
+        show_json(_plain(status.to_dict()))
         return
-    print(health)
-    for cell in health.ill:
-        print(*_lines(cell), sep="\n")
+    print(status)
+    shown = None if every else _SHOWN
+    for line in (*_of_running(status, shown), *_of_left(status.left), *_of_rest(status, shown)):
+        print(line)
+
+
+def _of_running(status: Status, shown: int | None) -> Iterator[str]:
+    for one in status.running[:shown]:
+        yield f"{'running' if one.alive else 'stale'}  trunk {one.trunk}: {_progress(one)}"
+    yield from _more(status.running, shown, "claimed trunks")
+
+
+def _progress(one: Running) -> str:
+    parts = [f"on {one.host or 'an unknown host'} (process {one.process})"]
+    if one.step is not None:
+        parts.append(f"step {one.step:,}" + (f" of {one.steps:,}" if one.steps else ""))
+    if one.loss is not None:
+        parts.append(f"loss {one.loss:.4g}")
+    if one.steps_per_second:
+        parts.append(f"{one.steps_per_second:.3g} steps/s")
+    if one.told_seconds is not None:
+        parts.append(f"told {one.told_seconds:.0f} s ago")
+    if not one.alive:
+        parts.append("its holder is gone, or silent: the next worker takes it over")
+    return ", ".join(parts)
+
+
+def _of_left(left: Left) -> Iterator[str]:
+    from scaling.sweep.live import clock
+
+    if not left.cells:
+        return
+    if left.seconds is None:
+        yield f"left: {left.cells:,} cells; their time was not predicted"
+        return
+    corrected = "" if left.correction == 1 else (
+        f" (predicted, times {left.correction:.2f}: measured over predicted so far)"
+    )  # fmt: skip
+    alone = f"{clock(left.seconds)} of one worker's time{corrected}"
+    if left.wall_seconds is None:
+        yield f"left: {left.cells:,} cells, {alone}; nothing runs now"
+    else:
+        workers = f"{left.workers} worker{'s' * (left.workers != 1)} at work"
+        yield f"left: {left.cells:,} cells, about {clock(left.wall_seconds)} by {workers}; {alone}"
+    if left.cost is not None and left.device_seconds is not None:
+        hours = left.device_seconds / 3600
+        yield f"cost left: {left.cost:,.2f} for {hours:,.2f} device-hours at {left.price:g} each"
+
+
+def _of_rest(status: Status, shown: int | None) -> Iterator[str]:
+    if status.other_cells:
+        yield f"{status.other_cells:,} more cells have records, and are not in this grid: kept"
+    for aside in status.quarantined[:shown]:
+        where = f"moved to {aside.now}" if aside.now else "the next run moves it to quarantine/"
+        yield f"damaged  {aside.id}: {aside.why}; {where}"
+    yield from _more(status.quarantined, shown, "damaged")
+    for cell in status.ill[:shown]:
+        yield from _lines(cell)
+    yield from _more(status.ill, shown, "cells that are not well")
+
+
+def _more(items: Sequence[Any], shown: int | None, what: str) -> Iterator[str]:
+    if shown is not None and len(items) > shown:
+        yield f"and {len(items) - shown:,} more {what} (--all tells of them)"
 
 
 def _lines(cell: dict[str, Any]) -> list[str]:
@@ -40,3 +118,12 @@ def _lines(cell: dict[str, Any]) -> list[str]:
     survived = f" ({', '.join(done)})" if done else ""
     head = f"{cell['run']}  {cell['family']}  {size}  {cell['status']}{reason}{survived}"
     return [head, *(f"  {line(finding)}" for finding in cell["findings"])]
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: a loss that is none is null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

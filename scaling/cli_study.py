@@ -11,6 +11,7 @@ import typer
 
 from scaling.cli_options import (
     ExecutorOption,
+    FolderArgument,
     GridArgument,
     JsonOption,
     OptionOption,
@@ -25,6 +26,7 @@ from scaling.terminal import console, show_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scaling import files
     from scaling.forecast.proof import Verdict
     from scaling.grid import Place
     from scaling.study import Planned
@@ -36,8 +38,14 @@ app = typer.Typer()
 # As shells have it: 128 and the number of the signal.
 SIGINT_CODE, SIGTERM_CODE = 130, 143
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")]
-Out = Annotated[Path | None, typer.Option("--out", help="The study's folder; by default out/NAME.")]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The study's folder, or its URL (s3://..., gs://...); by default out/NAME.",
+    ),
+]
 
 
 TrackerOption = Annotated[
@@ -92,13 +100,15 @@ def study_command(
     tracker: TrackerOption = [],  # noqa: B006 - as above
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
-    report_command(_run(grid, out, seed, workers, place_of(executor, option, grid), tracker))
+    place = place_of(executor, option, grid)
+    report_command(str(_run(grid, out, seed, workers, place, tracker)))
 
 
 @app.command("proof")
 def proof_command(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Folders of a study, or of repetitions.")
+        list[str],
+        typer.Argument(metavar="DIR...", help="Folders or URLs of a study, or of repetitions."),
     ],
     figure: Annotated[
         Path | None, typer.Option("--plot", help="Draw it too: .svg, .pdf or .png.")
@@ -122,7 +132,7 @@ def proof_command(
 
 
 @app.command("report")
-def report_command(folder: Folder) -> None:
+def report_command(folder: FolderArgument) -> None:
     """Write one self-contained HTML page of a study."""
     from scaling.report import report
 
@@ -130,7 +140,7 @@ def report_command(folder: Folder) -> None:
 
 
 def _run_together(
-    where: ProcessPlace, grid: Path, out: Path | None, seed: int, trackers: list[str]
+    where: ProcessPlace, grid: Path, out: str | None, seed: int, trackers: list[str]
 ) -> None:
     """One of several processes: process 0 does what a run does, the others train with it."""
     from scaling.sweep import hosts
@@ -138,7 +148,7 @@ def _run_together(
 
     prepare_jax()
     planned, _ = planned_study(grid, seed, 1, measure=False)
-    folder = out or Path("out") / planned.grid.name
+    folder = _folder(out, planned)
     console().print(f"process {where.process} of {where.processes}, at {where.coordinator}")
     planned = planned.at_rates(folder)
     if planned.rungs:
@@ -161,18 +171,18 @@ def _run_together(
 
 def _run(
     grid: Path,
-    out: Path | None,
+    out: str | None,
     seed: int,
     workers: int | None,
     place: Place | None,
     trackers: list[str],
-) -> Path:
+) -> files.Place:
     from scaling.sweep.live import clock
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
     planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
-    folder = out or Path("out") / planned.grid.name
+    folder = _folder(out, planned)
     planned = planned.at_rates(folder)
     cells = f"{len(planned.cells)} cells"
     if planned.rungs:
@@ -185,7 +195,9 @@ def _run(
     return folder
 
 
-def _train(planned: Planned, grid: Path, folder: Path, start: Callable[[], Executor]) -> None:
+def _train(
+    planned: Planned, grid: Path, folder: files.Place, start: Callable[[], Executor]
+) -> None:
     from scaling.study import prove, run_study
     from scaling.sweep import tuning
     from scaling.sweep.live import display
@@ -220,6 +232,13 @@ def _stoppable() -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(SIGTERM_CODE if "SIGTERM" in str(stopped) else SIGINT_CODE) from None
+
+
+def _folder(out: str | None, planned: Planned) -> files.Place:
+    """Where the study lies. Raises InputError for a URL that can't be reached from here."""
+    from scaling import files
+
+    return files.folder(out or f"out/{planned.grid.name}")
 
 
 def _print_proof(out: Console, verdicts: list[Verdict]) -> None:

@@ -50,6 +50,13 @@ def local_gpus() -> list[str]:
     return sorted(found, key=int)
 
 
+def cores() -> list[int]:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
 def usual_precision(on: Platform) -> Precision:
     """What products are computed in where a recipe leaves it open."""
     return "float32" if on == "cpu" else "bfloat16"

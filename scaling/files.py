@@ -14,8 +14,10 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
@@ -33,6 +35,8 @@ TEMPORARY = ".tmp"
 # os.link says so where the file system has no hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _HOST = re.sub(r"[^\w-]", "_", socket.gethostname())
+# What file systems call the time of writing.
+_WRITTEN = ("LastModified", "mtime", "updated", "created")
 _numbers = count()
 
 
@@ -74,6 +78,11 @@ def folder(text: str | Place) -> Place:
 
 def is_local(path: Place) -> bool:
     return isinstance(path, Path)
+
+
+def in_memory(path: Place) -> bool:
+    """Whether it is this process's own, so that no other can see it."""
+    return not isinstance(path, Path) and path.protocol == "memory"
 
 
 def masked(text: str) -> str:
@@ -185,6 +194,21 @@ def exists(path: Place) -> bool:
         return path.exists()
 
 
+def is_folder(path: Place) -> bool:
+    with _telling(path, "read"):
+        return path.is_dir()
+
+
+def size(path: Place) -> int:
+    """Bytes of a file, or of all files of a folder; 0 where there is neither."""
+    with suppress(FileNotFoundError), _telling(path, "read", FileNotFoundError):
+        if isinstance(path, Path):
+            below = path.rglob("*") if path.is_dir() else [path]
+            return sum(file.stat().st_size for file in below if file.is_file())
+        return int(path.fs.du(path.path))
+    return 0
+
+
 def names(path: Place) -> list[str]:
     """The names of what lies in a folder, sorted; none where there is no folder. Temporaries that
     are being written are left out."""
@@ -210,6 +234,20 @@ def stamp(path: Place) -> str | None:
             return stamp_of(path.fs.info(path.path))
     except FileNotFoundError:
         return None
+
+
+def age(path: Place) -> float | None:
+    """Seconds since a file was written, by this machine's clock and the file system's; None where
+    there is no file, or the store doesn't say."""
+    try:
+        with _telling(path, "read", FileNotFoundError):
+            if isinstance(path, Path):
+                return time.time() - path.stat().st_mtime
+            facts = path.fs.info(path.path)
+    except FileNotFoundError:
+        return None
+    when = next((facts[name] for name in _WRITTEN if facts.get(name)), None)
+    return (datetime.now(UTC) - when).total_seconds() if isinstance(when, datetime) else None
 
 
 def stamp_of(facts: os.stat_result | dict[str, Any]) -> str:

@@ -170,6 +170,11 @@ def run_study(
     are. Raises `stopping.Stopped` where the process is asked to stop.
     """
     store = Store(folder)
+    if files.in_memory(store.folder) and planned.grid.executor.name != "debug":
+        raise InputError(
+            f"{store.folder}: no other process sees this one's memory; choose another --out, or "
+            "--executor debug, which trains in this process"
+        )
     boards = trackers.ready(planned.grid.trackers, store.folder)
     grid_text = grid_path.read_text(encoding="utf-8")
     planned = planned.at_rates(store.folder)
@@ -215,7 +220,7 @@ def _run(
     if not targets:
         return store.write_table(pilots)
     written = store.folder / "forecast.json"
-    trained = store.finished(targets)  # before the forecast is looked for: another may write it now
+    trained = store.statuses(targets)  # before the forecast is looked for: another may write it now
     if not files.exists(written):
         table = store.write_table(pilots)
         if trained:

@@ -7,31 +7,14 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from batteries.stores import PLACES, fresh, make_bucket, s3_environment, s3_server
 
 from scaling import files
 from scaling.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as address, pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_environment(address).items():
-            patch.setenv(name, value)
-        make_bucket()
-        yield
-
-
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> files.Place:
-    if request.param == "s3":
-        request.getfixturevalue("s3")
-    return fresh(request.param, tmp_path)
 
 
 def test_what_is_written_comes_back(place: files.Place) -> None:

@@ -1,16 +1,11 @@
-"""How the cells of a study fared: what is finished, what failed, and what was found on the way."""
+"""How cells that have a record fared: what finished, what failed, what was found on the way."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from scaling.errors import InputError
-from scaling.sweep.records import read_json
-from scaling.sweep.store import Store
 
 STATUSES = ("finished", "stopped", "recovered", "diverged", "failed")
 WELL = ("finished", "stopped")  # as planned, early stopping included
@@ -45,19 +40,9 @@ def of_records(records: Sequence[Mapping[str, Any]], planned: Iterable[str] = ()
     counts = Counter(str(record["status"]) for record in records)
     there = {record["run"] for record in records}
     missing = len(set(planned) - there)
-    ill = [_told(r) for r in records if r["status"] not in WELL or r.get("findings")]
+    ill = [told(r) for r in records if r["status"] not in WELL or r.get("findings")]
     known = {status: counts.pop(status, 0) for status in STATUSES}
     return Health(len(there) + missing, known | counts, missing, tuple(ill))
-
-
-def of_folder(folder: Path) -> Health:
-    """The health of a study's folder. Raises InputError where there is no study."""
-    if not (folder / "study.json").exists():
-        raise InputError(f"{folder}: no study here (study.json is missing)")
-    planned = [str(run) for run in read_json(folder / "study.json").get("cells", [])]
-    store = Store(folder)
-    records = [record for run in planned if (record := store.record(run)) is not None]
-    return of_records(records, planned)
 
 
 def line(finding: Mapping[str, Any]) -> str:
@@ -66,7 +51,8 @@ def line(finding: Mapping[str, Any]) -> str:
     return f"{finding['label']} at step {finding['step']:,}{block}: {finding['told']}"
 
 
-def _told(record: Mapping[str, Any]) -> dict[str, Any]:
+def told(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a cell that is not well, or of which something was found: what is told of it."""
     facts = {name: record[name] for name in _FACTS if name in record}
     facts |= {name: record[name] for name in _DONE if record.get(name)}
     return {**facts, "findings": list(record.get("findings") or [])}

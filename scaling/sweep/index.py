@@ -52,6 +52,11 @@ class Index:
         there = [number[run] for run in runs if run in number]
         return self.rows.take(pa.array(there, pa.int64()))
 
+    def statuses(self, runs: list[str]) -> dict[str, str]:
+        """Of those cells that have a record."""
+        rows = self.of(runs)
+        return dict(zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True))
+
 
 def look(root: Place) -> Index:
     """What the study at `root` has records of, as the index tells and its files say by now."""

@@ -46,8 +46,8 @@ def set_aside(root: Place, path: Place, of: str, why: str) -> Quarantined | None
         return None
     told = Quarantined(
         of,
-        _within(root, path),
-        _within(root, to),
+        within(root, path),
+        within(root, to),
         why,
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -70,6 +70,6 @@ def quarantined(root: Place) -> list[Quarantined]:
     return found
 
 
-def _within(root: Place, path: Place) -> str:
-    """A path as the study's folder sees it."""
+def within(root: Place, path: Place) -> str:
+    """A path as seen from the study's folder."""
     return str(path).removeprefix(str(root)).lstrip("/")

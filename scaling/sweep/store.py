@@ -7,8 +7,8 @@ written over, and what is found damaged is moved into quarantine and made again.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -100,8 +100,11 @@ class Store:
         if not files.exists(self.folder / MARKER):
             raise InputError(f"{self.folder}: no study here ({MARKER} is missing)")
 
-    def checkpoint(self, trunk: str) -> Path:
-        return self.folder / "trunks" / f"{trunk}.npz"  # type: ignore[return-value]  # until training takes URLs
+    def checkpoint(self, trunk: str) -> Place:
+        return self.folder / "trunks" / f"{_named(trunk)}.npz"
+
+    def cell_folder(self, cell_id: str) -> Place:
+        return self.folder / "cells" / _named(cell_id)
 
     def save(self, cell: Cell, record: Mapping[str, Any], curve: pd.DataFrame) -> bool:
         """Store a cell; the record last, so that a torn write means unfinished.
@@ -109,7 +112,7 @@ class Store:
         False, and nothing is written, where it has a record already: only one that failed is
         replaced.
         """
-        folder = self.folder / "cells" / cell.id
+        folder = self.cell_folder(cell.id)
         there = self.record(cell.id)
         if there is not None and there["status"] != "failed":
             return False
@@ -123,7 +126,7 @@ class Store:
 
     def read(self, cell_id: str) -> dict[str, Any] | None:
         """The record of a cell, or None. Raises DamagedError, and leaves all as it is."""
-        folder = self.folder / "cells" / cell_id
+        folder = self.cell_folder(cell_id)
         try:
             return opened(folder)
         except DamagedError:
@@ -139,7 +142,7 @@ class Store:
 
     def curve(self, cell_id: str) -> pd.DataFrame:
         """The curve of a cell that has a record."""
-        with files.reading(self.folder / "cells" / cell_id / CURVE) as file:
+        with files.reading(self.cell_folder(cell_id) / CURVE) as file:
             return pd.read_parquet(file)
 
     def finished(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
@@ -147,17 +150,19 @@ class Store:
         records = {cell.id: self.record(cell.id) for cell in cells}
         return {run: record for run, record in records.items() if record is not None}
 
+    def statuses(self, cells: Iterable[Cell]) -> dict[str, str]:
+        """The status of each cell that has a record."""
+        runs = [cell.id for cell in cells]
+        if len(runs) <= FEW:
+            records = {run: self.record(run) for run in runs}
+            return {run: str(r["status"]) for run, r in records.items() if r is not None}
+        return self.look().statuses(runs)
+
     def done(self, cells: Iterable[Cell]) -> dict[str, str]:
         """The status of each cell that is not to be trained again: all that have a record but what
         failed, which may be well another time."""
-        runs = [cell.id for cell in cells]
-        if len(runs) <= FEW:
-            records = [(run, self.record(run)) for run in runs]
-            statuses = [(run, str(r["status"])) for run, r in records if r is not None]
-        else:
-            rows = self.look().of(runs)
-            statuses = list(zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True))
-        return {run: status for run, status in statuses if status != "failed"}
+        known = self.statuses(cells)
+        return {run: status for run, status in known.items() if status != "failed"}
 
     def look(self) -> Index:
         """What there are records of, by the index, which is brought up to date; what is damaged
@@ -186,9 +191,9 @@ class Store:
         """What was found damaged, and lies aside."""
         return quarantined(self.folder)
 
-    def set_aside(self, path: Place, of: str, why: str) -> Quarantined | None:
-        """Move what is damaged into quarantine. of: the id of its cell or trunk."""
-        return set_aside(self.folder, path, of, why)
+    def damaged_checkpoint(self, path: Place, why: str) -> None:
+        """Move a checkpoint that is damaged into quarantine: its trunk starts again."""
+        set_aside(self.folder, path, path.name.partition(".")[0], why)
 
     def clean(self) -> None:
         """Drop what interrupted writes of processes that are gone left behind, and an empty folder
@@ -201,10 +206,17 @@ class Store:
 
     def _set_aside(self, cell_id: str, error: DamagedError) -> None:
         why = f"{error.path.name}: {error.why}"
-        self.set_aside(self.folder / "cells" / cell_id, cell_id, why)
+        set_aside(self.folder, self.cell_folder(cell_id), cell_id, why)
 
     def _holds(self, name: str, data: bytes) -> bool:
         try:
             return files.read(self.folder / name) == data
         except FileNotFoundError:
             return False
+
+
+def _named(of: str) -> str:
+    """An id that is part of a path. Raises InputError for what is none: a file may say anything."""
+    if not re.fullmatch(r"\w[\w-]*", of, re.ASCII):
+        raise InputError(f"{of!r} is no id of a cell or trunk: letters, digits and - are")
+    return of

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,9 +149,15 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
         worker.send(Trained(cell.trunk, 0, outcome.loss, record))
 
     def on_chunk(cell: Cell) -> OnChunk:
+        began: list[tuple[int, float]] = []  # the step and the time of the first chunk
+
         def told(chunk: Chunk, findings: list[Finding], log: Log) -> None:
             loss = float(chunk.loss[-1])
-            ours[cell.trunk].tell(step=chunk.last_step, loss=loss)
+            if not began:
+                began.append((chunk.last_step, time.monotonic()))
+            first, then = began[0]
+            rate = (chunk.last_step - first) / max(time.monotonic() - then, 1e-9)
+            ours[cell.trunk].tell(step=chunk.last_step, loss=loss, steps_per_second=rate)
             tracking.chunk(cell.trunk, log)
             worker.send(
                 Trained(
@@ -171,6 +177,7 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
             groups,
             _data(order),
             checkpoint_path=lambda cell: store.checkpoint(cell.trunk),
+            on_damaged=store.damaged_checkpoint,
             on_cell=on_cell,
             on_chunk=on_chunk,
             trend=lambda cell: _trend(store, order.like[cell.trunk]),
@@ -195,7 +202,7 @@ def _opened(data: str, unit: Unit) -> AnyData:
     return open_data(Data.model_validate_json(data), unit)
 
 
-def _record(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:
+def _record(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Place) -> dict[str, Any]:
     """What is known of a cell once it is trained."""
     record = {
         **cell.facts(),
@@ -249,7 +256,7 @@ def _curve(folder: Place, run: str) -> tuple[list[int], list[float]]:
     return curve["step"].tolist(), curve["loss"].tolist()
 
 
-def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Path) -> dict[str, Any]:
+def _costs(cell: Cell, outcome: Outcome, planned: CellCost, checkpoint: Place) -> dict[str, Any]:
     """What was planned and what was measured; FLOPs and bytes read of one full run."""
     costs = {
         "predicted_seconds": planned.seconds,

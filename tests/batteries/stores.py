@@ -17,6 +17,7 @@ import pytest
 from scaling import files
 
 PLACES = ("local", "memory", "s3")
+BUCKET = "studies"
 
 
 @contextmanager
@@ -59,9 +60,6 @@ def fresh(kind: str, tmp_path: Path) -> files.Place:
     if kind == "memory":
         return files.folder(f"memory://{name}/study")
     return files.folder(f"s3://{BUCKET}/{name}")
-
-
-BUCKET = "studies"
 
 
 def make_bucket() -> None:

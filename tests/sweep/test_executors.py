@@ -24,11 +24,12 @@ from batteries.executors import (
     wait_to_be_asked,
 )
 
+from scaling.devices import cores
 from scaling.errors import InputError
 from scaling.sweep import executors, worker
 from scaling.sweep.executors.contract import Call, Executor, LostError, Needs, Options
 from scaling.sweep.executors.debug import Debug
-from scaling.sweep.executors.local import Local, cores
+from scaling.sweep.executors.local import Local
 
 STOPPED = """
 import time

@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from scaling.cli import app
 from scaling.data import Corpus, load
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, Rung, parse_grid, plan, rungs, to_tune
@@ -272,3 +274,27 @@ def test_a_study_is_tuned_once_however_often_it_is_begun(
     assert run(again).equals(found)
     assert not again.trained
     assert planned.at_rates(folder).cells[0].id == found["run"][0]
+
+
+def test_scaling_plan_tells_what_is_known_of_the_rate(
+    grid_text: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(cache))
+    path, folder = tmp_path / "grid.toml", tmp_path / "out"
+    path.write_text(grid_text.replace("[train]", '[train]\nlearning_rate = "tune"'))
+
+    def told() -> str:
+        done = CliRunner().invoke(app, ["plan", str(path), "--no-calibrate", "--out", str(folder)])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split())
+
+    before = told()
+    assert "8 cells: learning_rate 0.012 for now: it is to be tuned" in before
+    assert "tuning 1 7 7" in before
+    assert "tuning 2 6 6" in before
+    planned = plan_study(path, measure=False)
+    (rung,) = planned.rungs
+    tuning.keep(folder, [found(rung, parabola(0.02))])
+    after = told()
+    assert "8 cells: learning_rate 0.02 (90 %: from 0.02 up to 0.02), tuned at N" in after
+    assert planned.cells[0].id not in after

@@ -23,6 +23,7 @@ from scaling.devices import local_gpus
 from scaling.errors import InputError
 from scaling.sweep import worker
 from scaling.sweep.executors.contract import Call, End, Executor, LostError, Needs, Options
+from scaling.sweep.executors.local_room import Place, Room
 
 NAME = "local"
 LOOK_SECONDS = 0.2
@@ -52,13 +53,6 @@ def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> Lo
     return Local(workers, hang_seconds, cores=settings.cores, gpus=gpus, per_gpu=settings.per_gpu)
 
 
-def cores() -> list[int]:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 class Local(Executor):
     """Workers start when there is something to do, and end when they are let go.
 
@@ -76,7 +70,7 @@ class Local(Executor):
         per_gpu: int = 1,
     ) -> None:
         self.hang_seconds = hang_seconds
-        self._room = _Room(workers, cores, gpus, per_gpu)
+        self._room = Room(workers, cores, gpus, per_gpu)
         self.slots = self._room.slots
         self._queue: deque[tuple[Future[Any], Call]] = deque()
         self._crew: list[_Worker] = []
@@ -198,72 +192,10 @@ class Local(Executor):
                 future.set_exception(LostError(kind, value))
 
 
-class _Place:
-    """What a worker holds: cores and GPUs, by their numbers."""
-
-    def __init__(self, cores: Sequence[int], gpus: Sequence[str], memory_share: float) -> None:
-        self.cores, self.gpus, self.memory_share = tuple(cores), tuple(gpus), memory_share
-
-    def environment(self) -> dict[str, str]:
-        """What JAX must be told before it starts."""
-        if not self.gpus:
-            return {}
-        told = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)}
-        if self.memory_share < 1:
-            told["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 * self.memory_share:.3f}"
-        return told
-
-
-class _Room:
-    """The cores and GPUs of this machine, as far as workers may have them."""
-
-    def __init__(
-        self, workers: int | None, cores_each: int, gpus: Sequence[str], per_gpu: int
-    ) -> None:
-        mine, self.cores_each = cores(), cores_each
-        self.gpus = list(gpus)
-        self.free_gpus = [gpu for _ in range(per_gpu) for gpu in gpus]
-        self.per_gpu, self.held = per_gpu, 0
-        most = len(self.free_gpus) if gpus else max(1, len(mine) // cores_each)
-        self.slots = min(workers, len(self.free_gpus)) if workers and gpus else workers or most
-        turns = [mine[(i * cores_each + k) % len(mine)] for i in range(self.slots)
-                 for k in range(min(cores_each, len(mine)))]  # fmt: skip
-        width = len(turns) // self.slots
-        self.free_cores = [turns[i : i + width] for i in range(0, len(turns), width)]
-
-    def devices(self, needs: Needs) -> int:
-        return needs.devices if self.gpus else 0  # a CPU's devices are simulated
-
-    def check(self, needs: Needs) -> None:
-        if needs.processes > 1:
-            raise InputError(
-                f"executor local: a cell takes {needs.processes} hosts; on one machine one process "
-                "drives all devices: leave [devices] hosts out, or use slurm or ray"
-            )
-        if self.gpus and needs.devices > len(self.gpus):
-            raise InputError(
-                f"executor local: a cell takes {needs.devices} devices, and this machine has "
-                f"{len(self.gpus)} GPUs to use"
-            )
-
-    def take(self, gpus: int) -> _Place | None:
-        """So many different GPUs (none on a CPU) and the cores that go with them, if there."""
-        free = list(dict.fromkeys(self.free_gpus))[:gpus]
-        if not self.free_cores or len(free) < gpus:
-            return None
-        for gpu in free:
-            self.free_gpus.remove(gpu)
-        return _Place(self.free_cores.pop(0), free, 1 / self.per_gpu)
-
-    def give_back(self, place: _Place) -> None:
-        self.free_cores.insert(0, list(place.cores))
-        self.free_gpus[:0] = place.gpus
-
-
 class _Worker:
     """A process in its place, and what the driver knows of it."""
 
-    def __init__(self, place: _Place, hang_seconds: float) -> None:
+    def __init__(self, place: Place, hang_seconds: float) -> None:
         self.place, self.hang_seconds = place, hang_seconds
         self.future: Future[Any] | None = None  # of the call that it makes
         self.asked = False  # to stop

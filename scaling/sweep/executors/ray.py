@@ -21,8 +21,8 @@ from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 
+from scaling.devices import cores
 from scaling.errors import InputError
-from scaling.sweep.executors.local import cores
 from scaling.sweep.executors.ray_executor import RayExecutor
 from scaling.sweep.executors.ray_room import Settings as Settings
 
