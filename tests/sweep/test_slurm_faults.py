@@ -33,7 +33,7 @@ with start("slurm", {"poll_seconds": 0.3}, workers=None, hang_seconds=60.0) as e
 
 
 def slurm(**options: object) -> Executor:
-    return start("slurm", {"poll_seconds": 0.3, **options}, workers=None, hang_seconds=60.0)
+    return start("slurm", {"poll_seconds": 0.3, **options}, workers=None, hang_seconds=1.0)
 
 
 def begun(folder: Path) -> Callable[[], bool]:
@@ -89,8 +89,14 @@ def test_a_job_that_is_cancelled_by_hand_is_lost(cluster: Cluster, tmp_path: Pat
 
 def test_a_call_that_is_ended_is_lost_as_told(cluster: Cluster, tmp_path: Path) -> None:
     with slurm() as executor:
-        future, _ = counting(cluster, executor, tmp_path)
-        executor.end(future, "hung", "no sign of life")
+        future, job = counting(cluster, executor, tmp_path)
+        cluster.preempt(job)
+        cluster.requeued(job)
+        executor.end(future, "hung", "what waits does not hang")
+        cluster.release(job)
+        while not future.done():
+            executor.end(future, "hung", "no sign of life")
+            time.sleep(0.1)
         loses(future, "hung", "no sign of life")
         cluster.until(lambda: not cluster.jobs(), "ended")
 

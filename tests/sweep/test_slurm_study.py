@@ -1,4 +1,4 @@
-"""Studies through the real command line on SLURM: what befalls their jobs changes no bit of them."""
+"""Studies through the real command line on SLURM: what befalls their jobs changes no bit."""
 
 from __future__ import annotations
 
