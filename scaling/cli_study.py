@@ -72,7 +72,7 @@ def run_command(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Several processes train each run together, by the grid's [devices]: start this "
+            help="Several processes train each run together, over the devices of the grid: start this "
             "command once for each; process 0 listens here, and all share the folder --out.",
         ),
     ] = None,
