@@ -10,7 +10,7 @@ from pathlib import Path
 
 def writers(path: Path) -> list[int]:
     """Those that have this file open, and all that they started."""
-    processes = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     parents = {pid: _parent(pid) for pid in processes}
     found, more = list[int](), {pid for pid in processes if str(path) in _opened(pid)}
     while more:

@@ -51,7 +51,7 @@ def start(grid: Path, out: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def on_slurm(grid: Path, out: Path) -> subprocess.Popen[str]:
-    options = ("partition=main", "poll_seconds=0.5")
+    options = ("partition=main", "poll_seconds=0.5", "grain_seconds=0")
     return start(grid, out, "--executor", "slurm", *(f"--option={each}" for each in options))
 
 

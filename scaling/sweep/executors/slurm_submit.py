@@ -66,7 +66,8 @@ class Submitter:
         self._count += len(calls)
         keys = [str(first + place) for place in range(len(calls))]
         path = tuple(str(Path(each).absolute()) for each in sys.path)
-        tickets = [slurm_job.Ticket(self.folder, key, path, self.settings.requeues) for key in keys]
+        known = self.folder, self._environment(), path, self.settings.requeues
+        tickets = [slurm_job.Ticket(key, *known) for key in keys]
         pickles = [self._cloudpickle.dumps((call.fn, call.args)) for call in calls]
         self._executor.parameters.clear()
         self._executor.update_parameters(**self._parameters(calls))
@@ -90,6 +91,12 @@ class Submitter:
     def tidy(self) -> None:
         """Remove the folder: all went well, and nobody will read the logs."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _environment(self) -> dict[str, str]:
+        """As many threads as cores: not every site keeps a job to those that it was given."""
+        if self.settings.platform == "gpu":
+            return {}
+        return {"JAX_PLATFORMS": "cpu", "NPROC": str(self.settings.cpus)}
 
     def _gpus(self, needs: Needs) -> int:
         return max(self.settings.gpus, needs.devices) if self.settings.gpus else 0
