@@ -68,6 +68,20 @@ def test_a_preempted_job_saves_and_goes_on_from_there(cluster: Cluster, tmp_path
     assert cluster.job(job)["Restarts"] == "1"
 
 
+def test_a_job_that_slurm_itself_requeues_is_not_queued_twice(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """As it does at a preemption without any grace time, and as an administrator may."""
+    with slurm() as executor:
+        future, job = counting(cluster, executor, tmp_path)
+        cluster.run("scontrol", "requeue", job)
+        cluster.requeued(job)
+        (tmp_path / "enough").touch()
+        cluster.release(job)
+        assert future.result(60) == [0, int((tmp_path / "done").read_text())]
+    assert cluster.job(job)["Restarts"] == "1"
+
+
 def test_a_preempted_job_that_may_not_be_queued_again_is_given_back(
     cluster: Cluster, tmp_path: Path
 ) -> None:

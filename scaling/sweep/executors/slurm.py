@@ -26,6 +26,7 @@ from scaling.sweep.executors.slurm_watch import Job, fate
 NAME = "slurm"
 LOOK_SECONDS = 1.0  # between two looks for outcomes; SLURM itself is asked less often
 LEAVE_SECONDS = 10.0
+JOBS_PER_SECOND = 500.0  # that SLURM is asked about, however many there are
 # What stands in a job script's comments must not end them: no space, quote or line break.
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:@+-]+$")]
 Features = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:&|*!()\[\]-]+$")]
@@ -153,7 +154,8 @@ class Slurm(Executor):
                 hurry = self._wake.is_set()
                 self._wake.clear()
                 self._read()
-                if hurry or time.monotonic() - asked > self._poll_seconds:
+                pause = max(self._poll_seconds, len(self._known()) / JOBS_PER_SECOND)
+                if hurry or time.monotonic() - asked > pause:
                     self._ask()
                     asked = time.monotonic()
             if self._all_done:

@@ -33,7 +33,7 @@ PAUSE_SECONDS = 10.0
 BUSY = re.compile("unable to contact|timed out|temporarily|try again|connection refused", re.I)
 # Of a job's own environment, where this is run inside of one: it would speak of the wrong job.
 FOREIGN = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_", "PMI")
-KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
+KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT")
 
 
 class Submitter:
@@ -85,6 +85,8 @@ class Submitter:
                 if not BUSY.search(told) or time.monotonic() > until:
                     raise InputError(self._refusal(told, calls[0].needs)) from None
                 time.sleep(PAUSE_SECONDS)
+            except OSError as error:
+                raise InputError(f"executor slurm: {self.folder}: {error.strerror}") from None
         self._last = jobs[0].job_id.partition("_")[0]
         return [Job(key, job.job_id) for key, job in zip(keys, jobs, strict=True)]
 
