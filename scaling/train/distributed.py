@@ -33,6 +33,12 @@ class Place:
     process: int
     processes: int
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether all processes are on one machine, and nobody else is to meet them."""
+        host = self.coordinator.rpartition(":")[0].strip("[]")
+        return host == "localhost" or host == "::1" or host.startswith("127.")
+
     def __post_init__(self) -> None:
         host, _, port = self.coordinator.rpartition(":")
         if not host or not port.isdigit():
@@ -78,6 +84,8 @@ def initialise(where: Place | None = None, *, timeout: float = TIMEOUT_SECONDS) 
     if where is not None:
         known["coordinator_address"] = where.coordinator
         known["num_processes"], known["process_id"] = where.processes, where.process
+        if where.on_loopback:  # by itself JAX listens at every address of the host
+            known["coordinator_bind_address"] = where.coordinator
         if where.process:
             _await(where, timeout)
     seconds = max(1, round(timeout))
