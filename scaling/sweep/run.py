@@ -114,6 +114,7 @@ class _Driver:
                 self._hear()
                 self._ended(one)
             self._hear()
+            self.store.look_again()
             if self.onlooker.look(self._watched()):
                 self._end_what_shows_no_life()
                 self._take_up()
