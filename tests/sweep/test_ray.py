@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -96,6 +98,16 @@ class TestRay(WorkersContract):
         with pytest.raises(RuntimeError, match=r"^OwnError: 1 of 2") as raised:
             result(executor.submit(raise_own))
         assert "raise_own" in raised.value.__notes__[0]
+
+    def test_a_module_that_workers_lack_is_named(
+        self, executor: Executor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = ModuleType("only_here")
+        exec("def call(): pass", vars(module))
+        monkeypatch.setitem(sys.modules, "only_here", module)
+        told = r"^executor ray: pid \d+ on 127\.0\.0\.1 can't make the call: .*'only_here'"
+        with pytest.raises(InputError, match=told):
+            result(executor.submit(module.call))
 
     def test_a_call_that_does_nothing_hangs(self) -> None:
         told = pytest.raises(LostError, match=r"^hung: no sign of progress for ")
