@@ -18,7 +18,8 @@ from unittest.mock import patch
 import pandas as pd
 
 from scaling.grid import Cell, open_data, parse_grid, plan, unit_of
-from scaling.study import _facts, plan_study
+from scaling.planned import plan_study
+from scaling.study import _facts
 from scaling.sweep.store import Store
 
 # MLPs of 300 and 700 parameters, 32 steps of 16 images of 8 x 8: next to no training.
@@ -72,10 +73,8 @@ def fabricate(grid: Path, folder: Path) -> int:
     planned, store = plan_study(grid, workers=1, measure=False), Store(folder)
     curve = pd.DataFrame({"step": [16, 32], "images": [256, 512], "loss": [2.3, 2.2]})
     # Ten thousand files that reach the disk one by one would take minutes.
-    with (
-        patch("os.fsync", lambda descriptor: None),
-        store.open(planned.grid, grid.read_text(), _facts(planned)),
-    ):
+    with patch("os.fsync", lambda descriptor: None):
+        store.open(planned.grid, grid.read_text(), _facts(planned), planned.known)
         for cell in planned.cells:
             record = cell.facts() | {
                 "loss": 2.2, "loss_se": 0.01, "train_loss": 2.1, "status": "finished",
@@ -101,7 +100,14 @@ class Ran:
 
 def scaling(*arguments: str, home: Path) -> Ran:
     """Run the real command line."""
-    environment = {**os.environ, "SCALING_CACHE": str(home / "cache"), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "SCALING_CACHE": str(home / "cache"),
+        "PYTHONUNBUFFERED": "1",
+        # As a package that is installed has its bytecode.
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     ran, used = Ran(), getrusage(RUSAGE_CHILDREN)
     began = time.perf_counter()
     process = subprocess.Popen(

@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from scaling.errors import InputError
 from scaling.fit.prediction import Draws
@@ -219,6 +218,8 @@ def _twofold(at: float, lowest: float, x: Array, loss: Array) -> tuple[float, fl
     known = np.isfinite(loss)
     if known.sum() < 2:
         return float("nan"), float("nan")
+    from scipy.interpolate import PchipInterpolator  # late: commands that fit nothing start sooner
+
     curve = PchipInterpolator(x[known], loss[known], extrapolate=False)
     return float(curve(at - np.log(2)) - lowest), float(curve(at + np.log(2)) - lowest)
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import minimum_filter
 
 from scaling.fit.build import Coordinates
 from scaling.fit.linear import bounded
@@ -122,6 +121,8 @@ def _minima(grid: _Grid, values: Array, count: int) -> list[int]:
     """Half of the starts from the grid's local minima, the other half simply its best points."""
     order = np.argsort(values, kind="stable")
     table = values.reshape(grid.shape)
+    from scipy.ndimage import minimum_filter  # late: a third of what a command's start takes
+
     low = (table <= minimum_filter(table, size=3, mode="nearest")).ravel()
     basins = [int(i) for i in order if low[i]][: count // 2]
     rest = [int(i) for i in order if i not in basins][: count - len(basins)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 MARKER, GRID, FORECAST = "study.json", "grid.toml", "forecast.json"
 # Of so few cells the records are read themselves: that is less than a look at all of them.
 FEW = 64
+LOOK_SECONDS = 300.0
 
 
 class Store:
@@ -48,6 +50,7 @@ class Store:
 
     def __init__(self, folder: Place | str) -> None:
         self.folder = files.folder(folder)
+        self._looked = time.monotonic()
 
     def open(
         self,
@@ -172,7 +175,13 @@ class Store:
             self._set_aside(run, error)
         if found.read:
             index.save(self.folder, found)
+        self._looked = time.monotonic()
         return found
+
+    def look_again(self) -> None:
+        """Bring the index up to date every few minutes, so that who looks on needn't read much."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self.look()
 
     def table(self, cells: Iterable[Cell]) -> pd.DataFrame:
         """The run table of the cells that have a record, in the plan's order."""

@@ -64,6 +64,8 @@ class Writer:
 
     def __init__(self, path: Place, recipe: Mapping[str, Any]) -> None:
         self.path, self.recipe = path, recipe
+        if distributed.joined():
+            sharded.prepare()
         self._thread: ThreadPoolExecutor | None = None
         self._writing: Future[None] | None = None
 

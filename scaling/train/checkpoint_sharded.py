@@ -19,6 +19,11 @@ def needed(state: Any) -> bool:
     return not all(array.is_fully_addressable for array in arrays)
 
 
+def prepare() -> None:
+    """Load what `save` needs: two seconds that a process which is asked to stop may not have."""
+    import orbax.checkpoint  # noqa: F401 - for its effect
+
+
 def save(folder: Path, state: Any) -> None:
     """Write it, over what was there; once this returns, all of it lies there."""
     with _checkpointer() as checkpointer:

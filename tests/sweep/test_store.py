@@ -312,3 +312,14 @@ def test_the_table_is_the_plans_order_whatever_was_stored_first(
 def test_the_table_of_nothing_has_its_columns(store: Store, cells: list[Cell]) -> None:
     certain = [c for c in TABLE_COLUMNS if c not in OPTIONAL]
     assert store.write_table(cells).columns.tolist() == certain
+
+
+def test_the_index_is_kept_up_while_a_driver_works(
+    store: Store, cells: list[Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(cells[0], record_of(cells[0]), CURVE)
+    store.look_again()
+    assert not (store.folder / "index.parquet").exists()
+    monkeypatch.setattr("scaling.sweep.store.LOOK_SECONDS", 0.0)
+    store.look_again()
+    assert (store.folder / "index.parquet").exists()
