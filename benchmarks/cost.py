@@ -43,7 +43,8 @@ IMAGES = {"source": "digits", "model": "", "unit": "images", "train": ""}
 
 def records(family: str, folder: Path) -> list[dict]:
     """Of every cell of the family's grid, trained one after another on one core."""
-    from scaling.study import plan_study, run_study
+    from scaling.planned import plan_study
+    from scaling.study import run_study
     from scaling.sweep.store import Store
 
     path = folder / f"{family}.toml"

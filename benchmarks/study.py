@@ -34,7 +34,8 @@ from scaling.data.corpus import load
 from scaling.devices import cores
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, plan
-from scaling.study import plan_study, run_study
+from scaling.planned import plan_study
+from scaling.study import run_study
 from scaling.sweep.records import read_json
 from scaling.sweep.store import Store
 from scaling.sweep.work import machine

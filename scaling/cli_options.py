@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scaling.fit import Fit
     from scaling.forecast.forecasters import Forecaster
     from scaling.grid import Place
-    from scaling.study import Planned
+    from scaling.planned import Planned
 
 LawOption = Annotated[
     str,
@@ -228,7 +228,7 @@ def planned_study(
     of the grid's.
     """
     from scaling.devices import cores
-    from scaling.study import plan_study
+    from scaling.planned import plan_study
     from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())

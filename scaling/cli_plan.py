@@ -24,7 +24,7 @@ from scaling.terminal import console, number, show_json
 if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.grid import Cell
-    from scaling.study import Planned
+    from scaling.planned import Planned
     from scaling.sweep.budget import Budget, Trimmed
     from scaling.sweep.estimate import Part
 
@@ -92,7 +92,7 @@ def plan_command(
     from scaling.sweep.estimate import parts
     from scaling.sweep.trimming import trim_grid
 
-    limit = None if budget is None else _budget(budget)
+    limit = None if budget is None else budget_of(budget)
     if save is not None and limit is None:
         raise InputError(f"--save {save}: it writes the grid that --budget trims; give a budget")
     other = None if device is None else devices.device(device)
@@ -126,12 +126,12 @@ def plan_command(
     planned = planned.at_rates(out or Path("out") / planned.grid.name)
     count = _devices(planned, other, workers)
     found = parts(planned.parts, planned.known, devices=count, on=planned.on, price=price)
-    room = _room(planned, other)
-    large = [] if room is None else _too_large(planned, room)
+    room, large = planned.room, planned.large
+    too_large = {cell.id for cell in large}
     if as_json:
         facts = {
             "cells": [
-                _cell_facts(planned, cell, None if room is None else cell not in large)
+                _cell_facts(planned, cell, None if room is None else cell.id not in too_large)
                 for cell in planned.cells
             ],
             **_facts(planned, found, count),
@@ -160,7 +160,8 @@ def plan_command(
     _print(planned, found, lines, every)
 
 
-def _budget(text: str) -> Budget:
+def budget_of(text: str) -> Budget:
+    """`1e18FLOPs`, `40h` or `200usd`; numbers as everywhere, so `2.5PFLOPs` and `$1.5k`, too."""
     from scaling.sweep.budget import Budget
 
     found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
@@ -190,21 +191,6 @@ def _devices(planned: Planned, other: Device | None, workers: int | None) -> int
             if here.slots is not None:
                 return here.slots
     return max(width(cell, planned.on) for cell in planned.cells)
-
-
-def _room(planned: Planned, other: Device | None) -> float | None:
-    """Bytes of memory on one device; None where it is not known."""
-    from scaling.sweep.capacity import memory_here
-
-    if other is not None:
-        return other.memory_bytes
-    return None if planned.settings.elsewhere else memory_here()
-
-
-def _too_large(planned: Planned, room: float) -> list[Cell]:
-    from scaling.sweep.capacity import too_large
-
-    return too_large(planned.cells, planned.known, room, streamed=planned.streamed)
 
 
 def _facts(planned: Planned, found: list[Part], count: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scaling import files
     from scaling.forecast.proof import Verdict
     from scaling.grid import Place
-    from scaling.study import Planned
+    from scaling.planned import Planned
     from scaling.sweep.executors.contract import Executor
     from scaling.train.distributed import Place as ProcessPlace
 
@@ -48,6 +48,9 @@ Out = Annotated[
 ]
 
 
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Train cells that are too large for a device, too.")
+]
 TrackerOption = Annotated[
     list[str],
     typer.Option(
@@ -68,11 +71,12 @@ def run_command(
     executor: ExecutorOption = None,
     option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
     tracker: TrackerOption = [],  # noqa: B006 - as above
+    force: ForceOption = False,
     coordinator: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Several processes train each run together, by the grid's [devices]: start this "
+            help="Several processes train each run together, over the devices of the grid: start this "
             "command once for each; process 0 listens here, and all share the folder --out.",
         ),
     ] = None,
@@ -84,7 +88,7 @@ def run_command(
 
     where = place(coordinator, process, processes)
     if where is None:
-        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker)
+        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker, force)
     else:
         _run_together(where, grid, out, seed, tracker)
 
@@ -98,10 +102,11 @@ def study_command(
     executor: ExecutorOption = None,
     option: OptionOption = [],  # noqa: B006 - as above
     tracker: TrackerOption = [],  # noqa: B006 - as above
+    force: ForceOption = False,
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
     place = place_of(executor, option, grid)
-    report_command(str(_run(grid, out, seed, workers, place, tracker)))
+    report_command(str(_run(grid, out, seed, workers, place, tracker, force)))
 
 
 @app.command("proof")
@@ -176,6 +181,7 @@ def _run(
     workers: int | None,
     place: Place | None,
     trackers: list[str],
+    force: bool,
 ) -> files.Place:
     from scaling.sweep.live import clock
 
@@ -184,6 +190,8 @@ def _run(
     planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
     folder = _folder(out, planned)
     planned = planned.at_rates(folder)
+    if not force:
+        _refuse_too_large(planned)
     cells = f"{len(planned.cells)} cells"
     if planned.rungs:
         cells += f" and {sum(map(len, planned.tuning))} or so to tune their learning rate"
@@ -193,6 +201,14 @@ def _run(
     screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
     _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers))
     return folder
+
+
+def _refuse_too_large(planned: Planned) -> None:
+    from scaling.sweep.plan_notes import of_large
+
+    if planned.large and planned.room is not None:
+        told = of_large(planned.large, planned.known, planned.room)
+        raise InputError(f"{told}; --force trains them all the same")
 
 
 def _train(

@@ -16,6 +16,7 @@ LIGHT = [
     "scaling.families.transformer",
     "scaling.grid",
     "scaling.cost",
+    "scaling.planned",
     "scaling.study",
     "scaling.sweep.plan",
     "scaling.sweep.store",

@@ -16,6 +16,7 @@ from scaling.sweep.plan import CellCost
 # What JAX may take of its first device: less than there is, as its settings say.
 _ASK = "import jax; print((jax.local_devices()[0].memory_stats() or {}).get('bytes_limit') or '')"
 _PATIENCE = 120  # seconds
+LITTLE = 2e9  # bytes: every accelerator has more, and asking one takes seconds
 
 
 def too_large(
@@ -24,25 +25,29 @@ def too_large(
     """The cells that need more memory on a device than it has. streamed: training items lie on the
     host, and only a batch of them on the device."""
 
-    def needed(cell: Cell) -> int:
-        cost = known[cell.id]
-        return cost.memory_bytes + (0 if streamed else cost.data_bytes)
-
-    return [cell for cell in cells if needed(cell) > memory_bytes]
+    return [c for c in cells if needed(known[c.id], streamed=streamed) > memory_bytes]
 
 
-def memory_here() -> int | None:
-    """Bytes that a run can have on one device of this machine; None where nobody says."""
-    return host_memory() if platform() == "cpu" else _accelerator_memory()
+def needed(cost: CellCost, *, streamed: bool) -> int:
+    """Bytes on one device at the peak of a step, training items among them unless streamed."""
+    return cost.memory_bytes + (0 if streamed else cost.data_bytes)
+
+
+def memory_here(most: float) -> int | None:
+    """Bytes that a run can have on one device of this machine; None where nobody says, and where
+    an accelerator need not be asked, since `most` that any run needs is little."""
+    if platform() == "cpu":
+        return host_memory()
+    return accelerator_memory() if most > LITTLE else None
 
 
 def host_memory() -> int:
     """Bytes of this host's memory, or of the part that the system grants this process."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([physical, *_granted(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
+    return min([physical, *granted(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
 
 
-def _granted(own: Path, root: Path) -> list[int]:
+def granted(own: Path, root: Path) -> list[int]:
     """The limits of this process's control groups, of either version, and of those above."""
     limits = []
     try:
@@ -68,7 +73,7 @@ def _granted(own: Path, root: Path) -> list[int]:
 
 
 @cache
-def _accelerator_memory() -> int | None:
+def accelerator_memory() -> int | None:
     """Asked of JAX in a process of its own: this one must not take the device."""
     try:
         done = subprocess.run(

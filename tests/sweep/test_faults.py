@@ -29,7 +29,7 @@ pilots = [{ widths = [8, 16], images = [131072, 524288], seeds = [0, 1] }]
 retries = 1000  # a kill is never the cell's fault here
 """
 STOP_SECONDS = 10.0
-ROUNDS = [pytest.param(2, id="short"), pytest.param(55, id="long", marks=pytest.mark.slow)]
+ROUNDS = [pytest.param(2, id="short"), pytest.param(70, id="long", marks=pytest.mark.slow)]
 
 
 class Study:

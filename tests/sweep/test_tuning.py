@@ -22,8 +22,9 @@ from scaling.cli import app
 from scaling.data import Corpus, load
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid, Rung, parse_grid, plan, rungs, to_tune
+from scaling.planned import plan_study
 from scaling.report.read import read_study
-from scaling.study import plan_study, run_study
+from scaling.study import run_study
 from scaling.sweep import tuning
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.tuning import Answer, halve
