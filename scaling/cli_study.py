@@ -76,8 +76,8 @@ def run_command(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Several processes train each run together, over the devices of the grid: start this "
-            "command once for each; process 0 listens here, and all share the folder --out.",
+            help="Several processes train each run together, over the devices of the grid: start "
+            "this command once for each; process 0 listens here, and all share the folder --out.",
         ),
     ] = None,
     process: Annotated[int | None, typer.Option(min=0, help="This one's number, from 0.")] = None,

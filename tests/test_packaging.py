@@ -45,6 +45,7 @@ def test_ci_runs_readmes_line_literally(tmp_path: Path) -> None:
     stand_in.parent.mkdir()
     stand_in.write_text('#!/bin/sh\necho "called python3 $*"; exit 7\n')
     stand_in.chmod(0o755)
+    stand_in.with_name("apt-get").symlink_to("/bin/false")  # nothing is installed by a test
     done = subprocess.run(
         ["bash", script],
         env={"PATH": f"{stand_in.parent}:/usr/bin:/bin"},

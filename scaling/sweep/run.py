@@ -30,7 +30,7 @@ from scaling.sweep.executors.contract import Call, Executor, Needs
 from scaling.sweep.lost import give_up
 from scaling.sweep.onlook import Onlooker
 from scaling.sweep.plan import CellCost, by_length, costs
-from scaling.sweep.schedule import needs
+from scaling.sweep.schedule import needs, roughly
 from scaling.sweep.store import Store
 from scaling.sweep.trackers import Specs, follow
 from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
@@ -114,6 +114,7 @@ class _Driver:
                 self._hear()
                 self._ended(one)
             self._hear()
+            self.store.look_again()
             if self.onlooker.look(self._watched()):
                 self._end_what_shows_no_life()
                 self._take_up()
@@ -212,9 +213,10 @@ class _Driver:
     def _bundles(self, together: Sequence[Cohort]) -> list[list[Cohort]]:
         """Cohorts by order: one in each, or as many as make a call worth its start."""
         grain, bundles, filled = self.executor.grain_seconds, list[list[Cohort]](), math.inf
+        platform = self.executor.platform or devices.platform()
         for cohort in together:
-            seconds = [self.known[cell.id].seconds for group in cohort for cell in group]
-            length = math.inf if None in seconds else math.fsum(filter(None, seconds))
+            cells = [cell for group in cohort for cell in group]
+            length = math.fsum(roughly(self.known[cell.id], platform) for cell in cells)
             last = bundles[-1][-1][0][0].devices if bundles else None
             if filled + length <= grain and last == cohort[0][0].devices:
                 bundles[-1].append(cohort)
@@ -250,7 +252,9 @@ def _like(cells: Sequence[Cell]) -> dict[str, list[str]]:
     for cell in longest.values():
         rungs[rung(cell)].append(cell)
     return {
-        trunk: [other.id for other in rungs[rung(cell)] if other.trunk != trunk][:MOST_LIKE]
+        trunk: [other.id for other in rungs[rung(cell)][: MOST_LIKE + 1] if other.trunk != trunk][
+            :MOST_LIKE
+        ]
         for trunk, cell in longest.items()
     }
 

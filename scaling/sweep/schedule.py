@@ -17,6 +17,10 @@ from scaling.grid import Cell
 from scaling.sweep.executors.contract import Needs
 from scaling.sweep.plan import CellCost
 
+# What a step takes at least, and FLOP/s of a device, where nothing was timed.
+ROUGH_STEP_SECONDS = 1e-3
+ROUGH_FLOPS: dict[Platform, float] = {"cpu": 1e10, "gpu": 1e13, "tpu": 1e13}
+
 
 @dataclass(frozen=True)
 class Task:
@@ -92,6 +96,13 @@ def tasks_of(
     return [
         Task(weight, width(group[0], on)) for group, weight in zip(groups, weights, strict=True)
     ]
+
+
+def roughly(cost: CellCost, platform: Platform) -> float:
+    """Seconds; counted where nothing was timed, enough to tell short work from long."""
+    if cost.seconds is not None:
+        return cost.seconds
+    return cost.own_steps * ROUGH_STEP_SECONDS + cost.flops / ROUGH_FLOPS[platform]
 
 
 def needs(cell: Cell, cost: CellCost) -> Needs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 MARKER, GRID, FORECAST = "study.json", "grid.toml", "forecast.json"
 # Of so few cells the records are read themselves: that is less than a look at all of them.
 FEW = 64
+LOOK_SECONDS = 300.0
 
 
 class Store:
@@ -48,6 +50,7 @@ class Store:
 
     def __init__(self, folder: Place | str) -> None:
         self.folder = files.folder(folder)
+        self._looked = time.monotonic()
 
     def open(
         self,
@@ -65,11 +68,7 @@ class Store:
         returned, and said on the log (unless `tell` is False). Once a forecast is written, its grid
         is fixed. Raises InputError if the folder belongs to another study or to something else.
         """
-        marker = self.folder / MARKER
-        # A start that was killed may have left the grid alone: that is no foreign folder.
-        if not files.exists(marker) and set(files.names(self.folder)) - {GRID}:
-            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
-        before = read_json(marker) if files.exists(marker) else {}
+        before = self._marker()
         if before and before.get("name") != grid.name:
             raise InputError(
                 f"{self.folder}: holds the study {before.get('name')!r}, not {grid.name!r}; "
@@ -77,7 +76,7 @@ class Store:
             )
         now = {"name": grid.name, **facts}
         same = all(before.get(key) == now.get(key) for key in ("name", "grid_sha256", "cells"))
-        if before and not same and files.exists(self.folder / FORECAST):
+        if not same and not self._may_change(before, now):
             raise InputError(
                 f"{self.folder}: its forecast was written for another version of this grid, other "
                 "data or another --seed; choose another folder with --out"
@@ -90,7 +89,7 @@ class Store:
             planned.save(self.folder, rows)
         if not same:
             files.write(self.folder / GRID, grid_text.encode())
-            write_json(marker, now)
+            write_json(self.folder / MARKER, now)
         if found and tell:
             log.warning("%s: %s", self.folder, found)
         return found
@@ -172,7 +171,13 @@ class Store:
             self._set_aside(run, error)
         if found.read:
             index.save(self.folder, found)
+        self._looked = time.monotonic()
         return found
+
+    def look_again(self) -> None:
+        """Bring the index up to date every few minutes, so that who looks on needn't read much."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self.look()
 
     def table(self, cells: Iterable[Cell]) -> pd.DataFrame:
         """The run table of the cells that have a record, in the plan's order."""
@@ -182,7 +187,7 @@ class Store:
         """`table.parquet` and `table.csv` of the cells that have a record."""
         table = self.table(cells)
         parquet = to_bytes(table, ".parquet")
-        if not self._holds("table.parquet", parquet):
+        if not self._written(table, parquet):
             files.write(self.folder / "table.csv", to_bytes(table, ".csv"))
             files.write(self.folder / "table.parquet", parquet)
         return table
@@ -204,15 +209,45 @@ class Store:
         if files.exists(trunks) and not files.names(trunks):
             files.remove_folder(trunks)
 
+    def _marker(self) -> dict[str, Any]:
+        """What `study.json` says; nothing in a new folder, or where it was damaged and set aside.
+
+        Raises InputError for a folder of something else.
+        """
+        marker = self.folder / MARKER
+        if files.exists(marker):
+            try:
+                return read_json(marker)
+            except DamagedError as error:
+                set_aside(self.folder, marker, "study", error.why)
+                return {}
+        there = set(files.names(self.folder))
+        # A start that was killed leaves less; a study.json that somebody removed, more.
+        if there - {GRID, planned.FILE} and not {GRID, "cells"} <= there:
+            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
+        return {}
+
+    def _may_change(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+        """Whether the grid may be another one: not once a forecast is written. Where nothing else
+        tells which grid that was for, its targets do."""
+        path = self.folder / FORECAST
+        if not files.exists(path):
+            return True
+        targets = {target.get("cell") for target in read_json(path).get("targets", [])}
+        return not before and targets <= set(now.get("cells", []))
+
     def _set_aside(self, cell_id: str, error: DamagedError) -> None:
         why = f"{error.path.name}: {error.why}"
         set_aside(self.folder, self.cell_folder(cell_id), cell_id, why)
 
-    def _holds(self, name: str, data: bytes) -> bool:
+    def _written(self, table: pd.DataFrame, parquet: bytes) -> bool:
+        """Whether the table's files are as they would be; of the CSV, whether it has all lines."""
         try:
-            return files.read(self.folder / name) == data
+            lines = files.read(self.folder / "table.csv")
+            same = files.read(self.folder / "table.parquet") == parquet
         except FileNotFoundError:
             return False
+        return same and lines.endswith(b"\n") and lines.count(b"\n") > len(table)
 
 
 def _named(of: str) -> str:

@@ -21,14 +21,15 @@ def span(seconds: float) -> tuple[float, float]:
 
 
 def count(folder: Path) -> list[int]:
-    """Work in steps of 20 ms, until there is a file `enough`, that is asked to stop as training is
-    and goes on from where it was; at which step each of its starts began."""
+    """Work in steps of 20 ms, until there is a file `enough` (or for ten minutes), that is asked to
+    stop as training is and goes on from where it was; at which step each start began."""
     began = folder / "began"
     done = folder / "done"
     step = int(done.read_text()) if done.exists() else 0
     with began.open("a") as starts:
         starts.write(f"{step}\n")
-    while not (folder / "enough").exists():
+    until = time.monotonic() + 600
+    while not (folder / "enough").exists() and time.monotonic() < until:
         if why := stopping.asked():
             done.write_text(str(step))
             raise stopping.Stopped(why, True)

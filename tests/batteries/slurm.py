@@ -6,17 +6,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
 
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged")
+from batteries import processes
+
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "munged", "setpriv")
 HOW = "apt-get install --no-install-recommends slurmctld slurmd slurm-client munge"
 NODES = ("n1", "n2")
 START_SECONDS = 20.0
@@ -84,6 +86,7 @@ class Cluster:
 
     folder: Path
     environment: dict[str, str]
+    daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def run(self, *command: str) -> str:
         """What a command prints; the test fails where the command does."""
@@ -132,7 +135,7 @@ class Cluster:
     def mend(self) -> None:
         """Bring the nodes back that were lost."""
         for name in NODES:
-            if not any(map(_lives, _writers(self.folder / f"slurmd.{name}.log"))):
+            if not any(map(processes.lives, processes.writers(self.folder / f"slurmd.{name}.log"))):
                 self.start_node(name)
         self.until(self._mended, "mended")
 
@@ -143,6 +146,28 @@ class Cluster:
             self.ask("scontrol", "update", f"NodeName={name}", "State=RESUME")
         return not {*down} & {*NODES}
 
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Inside, all jobs that are requeued start again at once."""
+        over = threading.Event()
+
+        def release() -> None:
+            while not over.wait(0.3):
+                listed = self.ask("squeue", "--noheader", "--array", "--states=PENDING",
+                                  "--format=%i|%r").stdout  # fmt: skip
+                for line in listed.splitlines():
+                    number, reason = line.split("|")
+                    if reason == "BeginTime":
+                        self.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
+
+        thread = threading.Thread(target=release)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def logs(self) -> str:
         """The ends of the daemons' logs."""
         return "\n".join(
@@ -150,12 +175,31 @@ class Cluster:
             for path in sorted(self.folder.glob("*.log"))
         )
 
+    def start(self, *command: str) -> None:
+        """A daemon, that ends with this process however that ends."""
+        self.daemons.append(
+            subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                env={**os.environ, **self.environment},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+
     def start_node(self, name: str) -> None:
-        self.run("slurmd", "-c", "-f", str(self.folder / "slurm.conf"), "-N", name)
+        self.start("slurmd", "-D", "-c", "-f", str(self.folder / "slurm.conf"), "-N", name)
+
+    def preempt(self, job: str) -> None:
+        """By a job that counts for more and wants the same node."""
+        node = self.job(job)["NodeList"]
+        self.run(
+            "sbatch", "--partition=high", f"--nodelist={node}", "--output=/dev/null", "--time=1",
+            "--wrap=sleep 0.1",
+        )  # fmt: skip
 
     def lose_node(self, name: str) -> None:
         """As if its power failed: its daemon and all of its jobs' processes are gone at once."""
-        _kill(_writers(self.folder / f"slurmd.{name}.log"))
+        processes.kill(processes.writers(self.folder / f"slurmd.{name}.log"))
 
 
 @contextmanager
@@ -189,12 +233,13 @@ def _start(made: Cluster) -> None:
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(1024))
     key.chmod(0o400)
-    made.run(
-        "munged", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket",
-        f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log",
-        f"--seed-file={folder}/munge.seed", "--num-threads=2",
+    made.start(
+        "munged", "--foreground", "--force", f"--key-file={key}",
+        f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid",
+        f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed", "--num-threads=2",
     )  # fmt: skip
-    made.run("slurmctld", "-c", "-f", str(folder / "slurm.conf"))
+    made.until((folder / "munge.socket").exists, "up", START_SECONDS)
+    made.start("slurmctld", "-D", "-c", "-f", str(folder / "slurm.conf"))
     for name in NODES:
         made.start_node(name)
     made.until(lambda: _idle(made) == len(NODES), "up", START_SECONDS)
@@ -208,11 +253,11 @@ def _idle(made: Cluster) -> int:
 def _stop(made: Cluster) -> None:
     """At once: what the daemons would still do is of no use to a test."""
     logs = [made.folder / f"{name}.log" for name in ("slurmctld", *(f"slurmd.{n}" for n in NODES))]
-    everyone = [pid for log in logs for pid in _writers(log)]
-    if (munge := made.folder / "munged.pid").exists():
-        everyone.append(int(munge.read_text()))
-    _kill(everyone)
-    made.until(lambda: not any(map(_lives, everyone)), "ended")
+    everyone = [pid for log in logs for pid in processes.writers(log)]
+    processes.kill([*everyone, *(daemon.pid for daemon in made.daemons if daemon.poll() is None)])
+    for daemon in made.daemons:
+        daemon.wait()
+    made.until(lambda: not any(map(processes.lives, everyone)), "ended")
 
 
 def _free_ports(count: int) -> list[int]:
@@ -225,44 +270,3 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for probe in probes:
             probe.close()
-
-
-def _writers(log: Path) -> list[int]:
-    """The daemon that writes this log, the steps of jobs that do, and all that they started."""
-    processes = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    parents = {pid: _parent(pid) for pid in processes}
-    found, more = list[int](), {pid for pid in processes if str(log) in _opened(pid)}
-    while more:
-        found += more
-        more = {pid for pid, parent in parents.items() if parent in more} - set(found)
-    return found
-
-
-def _opened(pid: int) -> list[str]:
-    try:
-        return [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
-    except OSError:  # it has just ended
-        return []
-
-
-def _parent(pid: int) -> int | None:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
-
-
-def _lives(pid: int) -> bool:
-    """Not even as a zombie, which is its parent's to bury."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def _kill(pids: list[int]) -> None:
-    """All at the same moment: none sees another go, and tells."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)

@@ -275,10 +275,12 @@ def test_being_preempted_is_no_failure_however_often(
     assert len(store.done(cells)) == len(trunk_of(cells))
 
 
+@pytest.mark.parametrize("timed", [True, False])
 def test_short_calls_are_bundled_and_only_what_was_at_work_is_given_up(
-    store: Store, cells: list[Cell], grid: Grid
+    timed: bool, store: Store, cells: list[Cell], grid: Grid
 ) -> None:
-    timings = {cell.timing_key: {"step": 0.0, "evaluation": 1.0, "start": 1.0} for cell in cells}
+    seconds = {"step": 0.0, "evaluation": 1.0, "start": 1.0}
+    timings = {cell.timing_key: seconds for cell in cells} if timed else {}
 
     def act(order: Order, nth: int) -> list[str]:
         for cohort in order.cohorts:
@@ -289,7 +291,7 @@ def test_short_calls_are_bundled_and_only_what_was_at_work_is_given_up(
         return []
 
     executor = Scripted(act)
-    executor.grain_seconds = 100.0  # type: ignore[misc]  # a class variable elsewhere
+    executor.grain_seconds = 100.0
     train(cells, grid.data, store, executor, timings=timings)
     assert len(executor.orders[0].cohorts) == len({cell.trunk for cell in cells})
     for cell in cells:

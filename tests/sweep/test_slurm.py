@@ -20,7 +20,7 @@ from scaling.sweep.executors.contract import Call, Executor, LostError, Needs
 
 
 def slurm(*, workers: int | None = None, **options: object) -> Executor:
-    return start("slurm", {"poll_seconds": 0.3, **options}, workers=workers, hang_seconds=60.0)
+    return start("slurm", {"poll_seconds": 0.3, **options}, workers=workers, hang_seconds=0.0)
 
 
 class TestSlurm(WorkersContract):

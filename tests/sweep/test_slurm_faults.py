@@ -33,7 +33,7 @@ with start("slurm", {"poll_seconds": 0.3}, workers=None, hang_seconds=60.0) as e
 
 
 def slurm(**options: object) -> Executor:
-    return start("slurm", {"poll_seconds": 0.3, **options}, workers=None, hang_seconds=60.0)
+    return start("slurm", {"poll_seconds": 0.3, **options}, workers=None, hang_seconds=1.0)
 
 
 def begun(folder: Path) -> Callable[[], bool]:
@@ -55,19 +55,10 @@ def loses(future: Future[Any], label: str, told: str) -> None:
     assert lost.value.label == label
 
 
-def preempt(cluster: Cluster, job: str) -> None:
-    """By a job that counts for more and wants that node."""
-    node = cluster.job(job)["NodeList"]
-    cluster.run(
-        "sbatch", "--partition=high", f"--nodelist={node}", "--output=/dev/null", "--time=1",
-        "--wrap=sleep 0.1",
-    )  # fmt: skip
-
-
 def test_a_preempted_job_saves_and_goes_on_from_there(cluster: Cluster, tmp_path: Path) -> None:
     with slurm() as executor:
         future, job = counting(cluster, executor, tmp_path)
-        preempt(cluster, job)
+        cluster.preempt(job)
         cluster.requeued(job)
         (tmp_path / "enough").touch()
         cluster.release(job)
@@ -77,12 +68,26 @@ def test_a_preempted_job_saves_and_goes_on_from_there(cluster: Cluster, tmp_path
     assert cluster.job(job)["Restarts"] == "1"
 
 
+def test_a_job_that_slurm_itself_requeues_is_not_queued_twice(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """As it does at a preemption without any grace time, and as an administrator may."""
+    with slurm() as executor:
+        future, job = counting(cluster, executor, tmp_path)
+        cluster.run("scontrol", "requeue", job)
+        cluster.requeued(job)
+        (tmp_path / "enough").touch()
+        cluster.release(job)
+        assert future.result(60) == [0, int((tmp_path / "done").read_text())]
+    assert cluster.job(job)["Restarts"] == "1"
+
+
 def test_a_preempted_job_that_may_not_be_queued_again_is_given_back(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     with slurm(requeues=0) as executor:
         future, job = counting(cluster, executor, tmp_path)
-        preempt(cluster, job)
+        cluster.preempt(job)
         loses(future, "preempted", f"job {job}: signal SIGUSR2")
     assert int((tmp_path / "done").read_text()) > 0
 
@@ -98,8 +103,14 @@ def test_a_job_that_is_cancelled_by_hand_is_lost(cluster: Cluster, tmp_path: Pat
 
 def test_a_call_that_is_ended_is_lost_as_told(cluster: Cluster, tmp_path: Path) -> None:
     with slurm() as executor:
-        future, _ = counting(cluster, executor, tmp_path)
-        executor.end(future, "hung", "no sign of life")
+        future, job = counting(cluster, executor, tmp_path)
+        cluster.preempt(job)
+        cluster.requeued(job)
+        executor.end(future, "hung", "what waits does not hang")
+        cluster.release(job)
+        while not future.done():
+            executor.end(future, "hung", "no sign of life")
+            time.sleep(0.1)
         loses(future, "hung", "no sign of life")
         cluster.until(lambda: not cluster.jobs(), "ended")
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from scaling import files
 from scaling.cli import app
 from scaling.errors import InputError
-from scaling.sweep.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +25,18 @@ def grid_file(
     return path, cache
 
 
-def test_a_study_is_trained_behind_urls_as_on_a_disk(
+def scaling(*arguments: str) -> str:
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+
+def test_a_study_is_trained_behind_urls_to_the_same_bits(
     s3: dict[str, str], grid_file: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid, cache = grid_file
     monkeypatch.setenv("SCALING_CACHE", str(cache))
-
-    def scaling(*arguments: str) -> str:
-        return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
-
-    url = "s3://studies/trained"
-    command = ["-W", "error", "-m", "scaling.cli", "run", str(grid), "--out", url, "--workers", "1"]
-    ran = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False,
-        env={**os.environ, **s3},
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert f"run table: {url}/table.parquet" in ran.stdout
+    url, other = "s3://studies/trained", "memory://near/study"
+    told = scaling("run", str(grid), "--out", url, "--executor", "debug")
+    assert f"run table: {url}/table.parquet" in told
     assert f"report: {url}/report.html" in scaling("report", url)
     far = files.folder(url)
     assert set(files.names(far)) >= {"study.json", "plan.parquet", "index.parquet", "report.html"}
@@ -51,11 +45,24 @@ def test_a_study_is_trained_behind_urls_as_on_a_disk(
     assert scaling("status", url).startswith("2 cells: 2 finished")
     with pytest.raises(InputError, match="no forecast here"):
         scaling("proof", url)
-    # Here and now, in memory: the same bits.
-    scaling("run", str(grid), "--out", "memory://near/study", "--executor", "debug")
-    near = Store("memory://near/study").folder
+    scaling("run", str(grid), "--out", other, "--executor", "debug")
     for name in ("table.csv", "table.parquet"):
-        assert files.read(near / name) == files.read(far / name)
+        assert files.read(files.folder(other) / name) == files.read(far / name)
+
+
+@pytest.mark.slow
+def test_workers_of_their_own_store_into_an_s3(
+    s3: dict[str, str], grid_file: tuple[Path, Path]
+) -> None:
+    grid, cache = grid_file
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "scaling.cli", "run", str(grid), "--out",
+         "s3://studies/by-workers", "--workers", "1"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, **s3, "SCALING_CACHE": str(cache)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert scaling("status", "s3://studies/by-workers").startswith("2 cells: 2 finished")
 
 
 def test_memory_is_no_place_for_other_processes(

@@ -26,6 +26,7 @@ from scaling.sweep.executors.slurm_watch import Job, fate
 NAME = "slurm"
 LOOK_SECONDS = 1.0  # between two looks for outcomes; SLURM itself is asked less often
 LEAVE_SECONDS = 10.0
+JOBS_PER_SECOND = 500.0  # that SLURM is asked about, however many there are
 # What stands in a job script's comments must not end them: no space, quote or line break.
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:@+-]+$")]
 Features = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.,:&|*!()\[\]-]+$")]
@@ -62,10 +63,10 @@ class Settings(Options):
 
 
 def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> Slurm:
-    """hang_seconds is the driver's to look after: it sees in the store how jobs get on."""
+    """The executor of the cluster that this machine belongs to."""
     slurm_commands.need()
     at_once = min((n for n in (settings.at_once, workers) if n), default=None)
-    return Slurm(settings, Submitter(settings, at_once), at_once)
+    return Slurm(settings, Submitter(settings, at_once), at_once, hang_seconds)
 
 
 class Slurm(Executor):
@@ -73,7 +74,10 @@ class Slurm(Executor):
 
     speaks: ClassVar[bool] = False
 
-    def __init__(self, settings: Settings, submitter: Submitter, at_once: int | None) -> None:
+    def __init__(
+        self, settings: Settings, submitter: Submitter, at_once: int | None, hang_seconds: float
+    ) -> None:
+        self.hang_seconds = hang_seconds
         self.platform = settings.platform
         self.grain_seconds, self.slots = settings.grain_seconds, at_once
         self._poll_seconds, self._submitter = settings.poll_seconds, submitter
@@ -103,10 +107,17 @@ class Slurm(Executor):
     def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
         with self._lock:
             job = self._jobs.get(future)
-        if job is not None:
-            job.ended = LostError(label, told)
-            _kill([job.number])
+        if job is None:
+            return
+        if label == "hung":
+            job.accused = LostError(label, told)
+        else:
+            self._end(job, LostError(label, told))
             self._wake.set()
+
+    def _end(self, job: Job, why: LostError) -> None:
+        job.ended = job.ended or why
+        _kill([job.number])
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         if cancel_futures and self._known():
@@ -143,7 +154,8 @@ class Slurm(Executor):
                 hurry = self._wake.is_set()
                 self._wake.clear()
                 self._read()
-                if hurry or time.monotonic() - asked > self._poll_seconds:
+                pause = max(self._poll_seconds, len(self._known()) / JOBS_PER_SECOND)
+                if hurry or time.monotonic() - asked > pause:
                     self._ask()
                     asked = time.monotonic()
             if self._all_done:
@@ -174,8 +186,12 @@ class Slurm(Executor):
             return
         for future, job in jobs.items():
             state = states.get(job.number)
-            if state is not None and state.name == "RUNNING" and not future.running():
+            if job.runs(state) and not future.running():
                 future.set_running_or_notify_cancel()
+            # Who sees no life in the store may see what an earlier start has left there.
+            accused, job.accused = job.accused, None
+            if accused is not None and job.runs_for(self.hang_seconds):
+                self._end(job, accused)
             if (error := fate(job, state, self._submitter.logs)) is not None:
                 if state is not None and state.lives:
                     _kill([job.number])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from scaling.errors import InputError
 from scaling.sweep import worker
 from scaling.sweep.executors import slurm_commands
 from scaling.train import stopping
@@ -30,11 +31,12 @@ _LEAVING = "leaving"  # a file: the driver has asked all jobs to stop
 
 @dataclass(frozen=True)
 class Ticket:
-    """Where a job belongs. path: the driver's, of modules; requeues: starts after the first, at
-    most."""
+    """Where a job belongs. environment: what JAX must be told before it starts; path: the driver's,
+    of modules; requeues: starts after the first, at most."""
 
-    folder: Path
     key: str
+    folder: Path
+    environment: dict[str, str]
     path: tuple[str, ...]
     requeues: int
 
@@ -43,6 +45,7 @@ def perform(ticket: Ticket, call: bytes) -> None:
     """Make the call, and leave its outcome in the folder. What it raises is raised here, too: the
     job's log shows it, and SLURM that it failed."""
     sys.path += [each for each in ticket.path if each not in sys.path]
+    os.environ |= ticket.environment
     leads = join()
     with stopping.catch(signal.SIGTERM, signal.SIGUSR2):
         function, arguments = pickle.loads(call)
@@ -52,7 +55,9 @@ def perform(ticket: Ticket, call: bytes) -> None:
             if leads:
                 _leave(ticket, stopped)
         except Exception as error:
-            if leads:
+            if leads or isinstance(
+                error, InputError
+            ):  # what is wrong may be wrong on one host only
                 tell(ticket, "error", worker.portable(error))
             raise
         else:

@@ -33,7 +33,7 @@ PAUSE_SECONDS = 10.0
 BUSY = re.compile("unable to contact|timed out|temporarily|try again|connection refused", re.I)
 # Of a job's own environment, where this is run inside of one: it would speak of the wrong job.
 FOREIGN = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_", "PMI")
-KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
+KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT")
 
 
 class Submitter:
@@ -66,7 +66,8 @@ class Submitter:
         self._count += len(calls)
         keys = [str(first + place) for place in range(len(calls))]
         path = tuple(str(Path(each).absolute()) for each in sys.path)
-        tickets = [slurm_job.Ticket(self.folder, key, path, self.settings.requeues) for key in keys]
+        known = self.folder, self._environment(), path, self.settings.requeues
+        tickets = [slurm_job.Ticket(key, *known) for key in keys]
         pickles = [self._cloudpickle.dumps((call.fn, call.args)) for call in calls]
         self._executor.parameters.clear()
         self._executor.update_parameters(**self._parameters(calls))
@@ -84,12 +85,20 @@ class Submitter:
                 if not BUSY.search(told) or time.monotonic() > until:
                     raise InputError(self._refusal(told, calls[0].needs)) from None
                 time.sleep(PAUSE_SECONDS)
+            except OSError as error:
+                raise InputError(f"executor slurm: {self.folder}: {error.strerror}") from None
         self._last = jobs[0].job_id.partition("_")[0]
         return [Job(key, job.job_id) for key, job in zip(keys, jobs, strict=True)]
 
     def tidy(self) -> None:
         """Remove the folder: all went well, and nobody will read the logs."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _environment(self) -> dict[str, str]:
+        """As many threads as cores: not every site keeps a job to those that it was given."""
+        if self.settings.platform == "gpu":
+            return {}
+        return {"JAX_PLATFORMS": "cpu", "NPROC": str(self.settings.cpus)}
 
     def _gpus(self, needs: Needs) -> int:
         return max(self.settings.gpus, needs.devices) if self.settings.gpus else 0

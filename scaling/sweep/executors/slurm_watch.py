@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,17 +37,33 @@ ASKED = {"0:12", "0:15", "140:0", "143:0"}
 
 @dataclass
 class Job:
-    """A call's job. number: ARRAY_INDEX, or of one alone; ended: why, where the driver ended it;
-    hopeless: how often in a row SLURM has said that it is no more, or never will be."""
+    """A call's job.
+
+    number: ARRAY_INDEX, or of one alone; since: when it was seen to start, on this clock, None
+    while it waits; accused: what the driver holds against it, ended: why, where the driver has
+    ended it; hopeless: how often in a row SLURM has said that it is no more, or never will be.
+    """
 
     key: str
     number: str
+    since: float | None = None
+    accused: LostError | None = None
     ended: LostError | None = None
     hopeless: int = 0
 
     @property
     def array(self) -> str:
         return self.number.partition("_")[0]
+
+    def runs(self, state: State | None) -> bool:
+        """Whether it runs, noted with when that began."""
+        running = state is not None and state.name == "RUNNING"
+        self.since = (self.since or time.monotonic()) if running else None
+        return running
+
+    def runs_for(self, seconds: float) -> bool:
+        """Whether it has run for so long since it last started."""
+        return self.since is not None and time.monotonic() - self.since >= seconds
 
 
 def fate(job: Job, state: State | None, logs: Path) -> Exception | None:
