@@ -57,7 +57,7 @@ def plan_command(
         typer.Option("--device", help="Plan for a device of the catalogue, by its data sheet."),
     ] = None,
     executor: ExecutorOption = None,
-    option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
+    option: OptionOption = None,
     price: Annotated[
         float | None,
         typer.Option(min=0, help="Dollars of a device-hour; by default a cloud's list price."),
@@ -147,7 +147,7 @@ def plan_command(
             facts["budget"] = _trimmed_facts(trimmed, limit)
         show_json(facts)
         return
-    what = other.name if other else f"{planned.on} device{'s' * (count > 1)}"
+    what = other.name if other else "worker" + "s" * (count > 1)
     lines = [*notes.of_study(found[-1], count, what)]
     if other:
         lines.append(notes.of_device(other))
