@@ -250,6 +250,8 @@ def _like(cells: Sequence[Cell]) -> dict[str, list[str]]:
     for cell in longest.values():
         rungs[rung(cell)].append(cell)
     return {
-        trunk: [other.id for other in rungs[rung(cell)] if other.trunk != trunk][:MOST_LIKE]
+        trunk: [other.id for other in rungs[rung(cell)][: MOST_LIKE + 1] if other.trunk != trunk][
+            :MOST_LIKE
+        ]
         for trunk, cell in longest.items()
     }
