@@ -54,7 +54,7 @@ def train(
     here. study: its name, for the trackers, which `trackers.ready` made. Raises `stopping.Stopped`
     where this process is asked to stop meanwhile.
     """
-    known = costs(cells, timings)
+    known = costs(cells, timings, executor.platform)
     done = store.done(cells)
     groups, _ = by_length(cells, known)
     # Finished cells stay in their group only to be skipped: the trunk resumes behind them.
