@@ -147,7 +147,7 @@ def plan_command(
             facts["budget"] = _trimmed_facts(trimmed, limit)
         show_json(facts)
         return
-    what = other.name if other else f"{planned.on} device{'s' * (count > 1)}"
+    what = other.name if other else "worker" + "s" * (count > 1)
     lines = [*notes.of_study(found[-1], count, what)]
     if other:
         lines.append(notes.of_device(other))

@@ -1,9 +1,7 @@
 """Files on this machine or behind a URL: each is whole or not there, whoever writes, whoever dies.
 
-A folder is a `pathlib.Path`, or, behind a URL that fsspec knows (s3://, gs://, memory://), a
-`UPath`; both are joined by `/`. Locally a file is written beside its place and renamed onto it;
-elsewhere it is one put. Credentials come from the environment, never from a URL. What a disk or a
-store refuses is one InputError, without credentials in it.
+Locally a file is written beside its place and renamed onto it; elsewhere it is one put. What a disk
+or a store refuses is one InputError. Where files lie is `scaling.places`'s, and is had from here.
 """
 
 from __future__ import annotations
@@ -20,17 +18,19 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any
 
-from scaling.errors import InputError
+from scaling.places import folder as folder
+from scaling.places import in_memory as in_memory
+from scaling.places import is_local as is_local
+from scaling.places import masked as masked
+from scaling.places import telling
 
 if TYPE_CHECKING:
     from upath import UPath
 
-    Place: TypeAlias = Path | UPath
+    from scaling.places import Place as Place
 
-# The extra of this package that brings a protocol's filesystem.
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 TEMPORARY = ".tmp"
 # os.link says so where the file system has no hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -38,57 +38,6 @@ _HOST = re.sub(r"[^\w-]", "_", socket.gethostname())
 # What file systems call the time of writing.
 _WRITTEN = ("LastModified", "mtime", "updated", "created")
 _numbers = count()
-
-
-def folder(text: str | Place) -> Place:
-    """A local path, or the folder behind a URL. Raises InputError for a URL that holds credentials,
-    is of no known protocol, or whose extra is not installed (naming it)."""
-    if not isinstance(text, str):
-        return text
-    if "://" not in text:
-        return Path(text)
-    protocol, _, rest = text.partition("://")
-    if protocol in ("file", "local"):
-        return Path(rest)
-    if "::" in text:
-        raise InputError(f"{masked(text)}: chained URLs are not taken; give the folder's own URL")
-    if masked(text) != text:
-        raise InputError(
-            f"{masked(text)}: a URL must hold no credentials and no query, since it is shown and "
-            "stored; give them by the environment, as the store's own tools read them"
-        )
-    try:
-        from fsspec import available_protocols, get_filesystem_class
-
-        if protocol not in available_protocols():
-            raise InputError(
-                f"{text}: no file system called {protocol!r}; known are s3, gs, memory and what "
-                "else fsspec knows"
-            )
-        get_filesystem_class(protocol)
-    except ImportError as error:
-        extra = EXTRAS.get(protocol)
-        needed = f"pip install 'scaling-laws[{extra}]'" if extra else str(error)
-        raise InputError(f"{text}: {protocol}:// needs a package more: {needed}") from None
-    from upath import UPath
-
-    # Listings that are kept would hide what other machines wrote since.
-    return UPath(text.rstrip("/"), use_listings_cache=False)
-
-
-def is_local(path: Place) -> bool:
-    return isinstance(path, Path)
-
-
-def in_memory(path: Place) -> bool:
-    """Whether it is this process's own, so that no other can see it."""
-    return not isinstance(path, Path) and path.protocol == "memory"
-
-
-def masked(text: str) -> str:
-    """A URL without user, password and query."""
-    text = re.sub(r"(?<=://)[^/@]*@", "***@", text)
-    return re.sub(r"(?<=.)\?.*", "?***", text) if "://" in text else text
 
 
 def read(path: Place) -> bytes:
@@ -100,7 +49,7 @@ def read(path: Place) -> bytes:
 @contextmanager
 def reading(path: Place) -> Iterator[IO[bytes]]:
     """A file open for reading; of a store's, all of it in memory."""
-    with _telling(path, "read", FileNotFoundError):
+    with telling(path, "read", FileNotFoundError):
         file = path.open("rb") if isinstance(path, Path) else io.BytesIO(_whole(path))
     with file:
         yield file
@@ -116,7 +65,7 @@ def write(path: Place, data: bytes) -> None:
 def writing(path: Place) -> Iterator[IO[bytes]]:
     """A file to write into, which takes its place when the block ends well, and never half."""
     if isinstance(path, Path):
-        with _telling(path, "write"), _beside(path) as partial:
+        with telling(path, "write"), _beside(path) as partial:
             with partial.open("wb") as file:
                 yield file
                 file.flush()
@@ -125,7 +74,7 @@ def writing(path: Place) -> Iterator[IO[bytes]]:
     else:
         whole = io.BytesIO()
         yield whole
-        with _telling(path, "write"):
+        with telling(path, "write"):
             path.fs.pipe_file(path.path, whole.getvalue())
 
 
@@ -137,14 +86,14 @@ def create(path: Place, data: bytes) -> bool:
     very same moment both may be told True.
     """
     if isinstance(path, Path):
-        with _telling(path, "write"), _beside(path) as partial:
+        with telling(path, "write"), _beside(path) as partial:
             with partial.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             return _linked(partial, path, data)
     try:
-        with _telling(path, "write", FileExistsError):
+        with telling(path, "write", FileExistsError):
             path.fs.pipe_file(path.path, data, mode="create")
     except FileExistsError:
         return False
@@ -153,7 +102,7 @@ def create(path: Place, data: bytes) -> bool:
 
 def remove(path: Place) -> None:
     """Remove a file, or nothing where there is none."""
-    with suppress(FileNotFoundError), _telling(path, "remove", FileNotFoundError):
+    with suppress(FileNotFoundError), telling(path, "remove", FileNotFoundError):
         if isinstance(path, Path):
             path.unlink()
         else:
@@ -162,7 +111,7 @@ def remove(path: Place) -> None:
 
 def remove_folder(path: Place) -> None:
     """Remove a folder and all in it, or nothing where there is none."""
-    with suppress(FileNotFoundError), _telling(path, "remove", FileNotFoundError):
+    with suppress(FileNotFoundError), telling(path, "remove", FileNotFoundError):
         if isinstance(path, Path):
             shutil.rmtree(path)
         else:
@@ -172,7 +121,7 @@ def remove_folder(path: Place) -> None:
 def move(path: Place, to: Place) -> bool:
     """Move a file or folder; False where it is no longer there. A store copies, then removes."""
     try:
-        with _telling(path, "move", FileNotFoundError):
+        with telling(path, "move", FileNotFoundError):
             if isinstance(path, Path):
                 to.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(str(to))
@@ -190,18 +139,18 @@ def move(path: Place, to: Place) -> bool:
 
 def exists(path: Place) -> bool:
     """Whether there is such a file or folder; InputError where that can't be told."""
-    with _telling(path, "read"):
+    with telling(path, "read"):
         return path.exists()
 
 
 def is_folder(path: Place) -> bool:
-    with _telling(path, "read"):
+    with telling(path, "read"):
         return path.is_dir()
 
 
 def size(path: Place) -> int:
     """Bytes of a file, or of all files of a folder; 0 where there is neither."""
-    with suppress(FileNotFoundError), _telling(path, "read", FileNotFoundError):
+    with suppress(FileNotFoundError), telling(path, "read", FileNotFoundError):
         if isinstance(path, Path):
             below = path.rglob("*") if path.is_dir() else [path]
             return sum(file.stat().st_size for file in below if file.is_file())
@@ -213,7 +162,7 @@ def names(path: Place) -> list[str]:
     """The names of what lies in a folder, sorted; none where there is no folder. Temporaries that
     are being written are left out."""
     try:
-        with _telling(path, "read", FileNotFoundError):
+        with telling(path, "read", FileNotFoundError):
             if isinstance(path, Path):
                 found = os.listdir(path)  # noqa: PTH208  # a tenth of the time of Path.iterdir
             else:
@@ -228,7 +177,7 @@ def stamp(path: Place) -> str | None:
     """What changes when a file is written anew: its size and time, or a store's own tag; None where
     there is no file."""
     try:
-        with _telling(path, "read", FileNotFoundError):
+        with telling(path, "read", FileNotFoundError):
             if isinstance(path, Path):
                 return stamp_of(os.stat(path))  # noqa: PTH116  # on the way of 100,000 cells
             return stamp_of(path.fs.info(path.path))
@@ -240,7 +189,7 @@ def age(path: Place) -> float | None:
     """Seconds since a file was written, by this machine's clock and the file system's; None where
     there is no file, or the store doesn't say."""
     try:
-        with _telling(path, "read", FileNotFoundError):
+        with telling(path, "read", FileNotFoundError):
             if isinstance(path, Path):
                 return time.time() - path.stat().st_mtime
             facts = path.fs.info(path.path)
@@ -314,39 +263,3 @@ def _linked(partial: Path, path: Path, data: bytes) -> bool:
 
 def _whole(path: UPath) -> bytes:
     return bytes(path.fs.cat_file(path.path))
-
-
-@contextmanager
-def _telling(
-    path: Place,
-    doing: Literal["read", "write", "remove", "move"],
-    lets: type[OSError] | None = None,
-) -> Iterator[None]:
-    """What the system or a store refuses, as one line; `lets`: what the caller answers itself."""
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        if lets is not None and isinstance(error, lets):
-            raise
-        raise _refused(path, doing, error) from None
-    except Exception as error:
-        if is_local(path):  # a mistake of ours
-            raise
-        # Each store's client has errors of its own: credentials, connections, quotas.
-        raise _refused(path, doing, error) from None
-
-
-def _refused(path: Place, doing: str, error: Exception) -> InputError:
-    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    lost = "; nothing was lost" if doing == "write" else ""
-    return InputError(f"{path}: cannot {doing}: {_without_secrets(told)}{lost}")
-
-
-def _without_secrets(told: str) -> str:
-    """Of what a store says, no value that the environment keeps as a secret."""
-    for name, value in os.environ.items():
-        if len(value) >= 8 and re.search("KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL", name.upper()):
-            told = told.replace(value, "***")
-    return masked(told)

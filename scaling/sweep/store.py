@@ -68,11 +68,7 @@ class Store:
         returned, and said on the log (unless `tell` is False). Once a forecast is written, its grid
         is fixed. Raises InputError if the folder belongs to another study or to something else.
         """
-        marker = self.folder / MARKER
-        # A start that was killed may have left the grid alone: that is no foreign folder.
-        if not files.exists(marker) and set(files.names(self.folder)) - {GRID}:
-            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
-        before = read_json(marker) if files.exists(marker) else {}
+        before = self._marker()
         if before and before.get("name") != grid.name:
             raise InputError(
                 f"{self.folder}: holds the study {before.get('name')!r}, not {grid.name!r}; "
@@ -80,7 +76,7 @@ class Store:
             )
         now = {"name": grid.name, **facts}
         same = all(before.get(key) == now.get(key) for key in ("name", "grid_sha256", "cells"))
-        if before and not same and files.exists(self.folder / FORECAST):
+        if not same and not self._may_change(before, now):
             raise InputError(
                 f"{self.folder}: its forecast was written for another version of this grid, other "
                 "data or another --seed; choose another folder with --out"
@@ -93,7 +89,7 @@ class Store:
             planned.save(self.folder, rows)
         if not same:
             files.write(self.folder / GRID, grid_text.encode())
-            write_json(marker, now)
+            write_json(self.folder / MARKER, now)
         if found and tell:
             log.warning("%s: %s", self.folder, found)
         return found
@@ -191,7 +187,7 @@ class Store:
         """`table.parquet` and `table.csv` of the cells that have a record."""
         table = self.table(cells)
         parquet = to_bytes(table, ".parquet")
-        if not self._holds("table.parquet", parquet):
+        if not self._written(table, parquet):
             files.write(self.folder / "table.csv", to_bytes(table, ".csv"))
             files.write(self.folder / "table.parquet", parquet)
         return table
@@ -213,15 +209,45 @@ class Store:
         if files.exists(trunks) and not files.names(trunks):
             files.remove_folder(trunks)
 
+    def _marker(self) -> dict[str, Any]:
+        """What `study.json` says; nothing in a new folder, or where it was damaged and set aside.
+
+        Raises InputError for a folder of something else.
+        """
+        marker = self.folder / MARKER
+        if files.exists(marker):
+            try:
+                return read_json(marker)
+            except DamagedError as error:
+                set_aside(self.folder, marker, "study", error.why)
+                return {}
+        there = set(files.names(self.folder))
+        # A start that was killed leaves less; a study.json that somebody removed, more.
+        if there - {GRID, planned.FILE} and not {GRID, "cells"} <= there:
+            raise InputError(f"{self.folder}: not empty and not a study; choose another --out")
+        return {}
+
+    def _may_change(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+        """Whether the grid may be another one: not once a forecast is written. Where nothing else
+        tells which grid that was for, its targets do."""
+        path = self.folder / FORECAST
+        if not files.exists(path):
+            return True
+        targets = {target.get("cell") for target in read_json(path).get("targets", [])}
+        return not before and targets <= set(now.get("cells", []))
+
     def _set_aside(self, cell_id: str, error: DamagedError) -> None:
         why = f"{error.path.name}: {error.why}"
         set_aside(self.folder, self.cell_folder(cell_id), cell_id, why)
 
-    def _holds(self, name: str, data: bytes) -> bool:
+    def _written(self, table: pd.DataFrame, parquet: bytes) -> bool:
+        """Whether the table's files are as they would be; of the CSV, whether it has all lines."""
         try:
-            return files.read(self.folder / name) == data
+            lines = files.read(self.folder / "table.csv")
+            same = files.read(self.folder / "table.parquet") == parquet
         except FileNotFoundError:
             return False
+        return same and lines.endswith(b"\n") and lines.count(b"\n") > len(table)
 
 
 def _named(of: str) -> str:

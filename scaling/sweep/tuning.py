@@ -1,8 +1,9 @@
 """Finds a learning rate by successive halving, and keeps what was found in the study's folder.
 
 Rates are trained for a while; those around the best go on for longer. Where the best of a round is
-the first or the last that was tried, the one beyond is tried, too, as far as the range may grow.
-In the last round the rate is where the parabola through the losses is lowest (`fit.optima`), with
+the first or the last that was tried, the one beyond is tried, too, as far as the range may grow;
+in the last round also where the best rate's interval reaches that far, once at each end.
+There the rate is where the parabola through the losses is lowest (`fit.optima`), with
 an interval from the noise of its seeds. All of it follows from the stored records, so that a tuning
 that was interrupted, or that two drivers share, ends the same.
 """
@@ -95,13 +96,15 @@ def halve(rung: Rung, losses: Losses) -> list[Round]:
         return new
 
     for number in range(len(rung.lengths)):
+        closing = {-1, 1} if number == len(rung.lengths) - 1 else set[int]()
         while True:
             done = _round(rung, rates, number, losses)
-            side = {0: -1, len(rates) - 1: 1}.get(done.best)
-            new = None if side is None else beyond(rates[done.best], side)
-            if new is None:
+            sides = {0: {-1}, len(rates) - 1: {1}}.get(done.best) or closing & _open(done, losses)
+            closing -= sides
+            new = [beyond(rates[0 if side < 0 else -1], side) for side in sides]
+            if not (found := [rate for rate in new if rate is not None]):
                 break
-            rates = sorted([*rates, new])
+            rates = sorted([*rates, *found])
         if not math.isfinite(done.losses[done.best]):
             raise InputError(
                 f"{rung.cell.family}: runs diverged at every learning rate from {known[0]:.3g} to "
@@ -117,7 +120,8 @@ def provisional(rung: Rung) -> list[list[Cell]]:
     middle = math.log(rung.rates[len(rung.rates) // 2])
 
     def far(cells: list[Cell]) -> dict[str, float]:
-        return {cell.id: abs(math.log(cell.recipe.learning_rate) - middle) for cell in cells}
+        log = {cell.id: math.log(cell.recipe.learning_rate) - middle for cell in cells}
+        return {run: math.exp(distance**2) for run, distance in log.items()}
 
     return [done.cells for done in halve(rung, far)]
 
@@ -243,6 +247,14 @@ def _around(done: Round, count: int) -> list[float]:
         else:
             high += 1
     return done.rates[low : high + 1]
+
+
+def _open(last: Round, losses: Losses) -> set[int]:
+    """The ends of a round, -1 and 1, that the interval of its best rate reaches."""
+    best = _optimum(last, losses(last.cells))
+    if best is None or best.bound:
+        return set()
+    return {side for side, is_open in ((-1, best.open_low), (1, best.open_high)) if is_open}
 
 
 def _optimum(last: Round, loss: Mapping[str, float]) -> Best | None:

@@ -107,9 +107,11 @@ def serve(
                 _tell("preempted", str(stopped))
             return
         except Exception as error:
-            _tell("error", portable(error))
+            ended = "error", portable(error)
         else:
-            _tell("done", result)
+            ended = "done", result
+        with suppress(OSError):  # the driver is gone: there is no next call either
+            _tell(*ended)
 
 
 def _beat(driver: int) -> None:

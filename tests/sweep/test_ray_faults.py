@@ -20,6 +20,7 @@ import pytest
 from scaling.data import Images
 from scaling.grid import Cell, Grid, open_data, parse_grid, plan
 from scaling.sweep import executors
+from scaling.sweep.executors import ray as ray_module
 from scaling.sweep.executors.contract import Executor
 from scaling.sweep.run import train
 from scaling.sweep.store import Store
@@ -90,11 +91,15 @@ class Once:
 def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """A cluster of two nodes with a core each, both on this host; how to remove the second."""
     from ray._private import ray_constants
+    from ray._raylet import AuthenticationMode, get_authentication_mode
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
     monkeypatch.setenv("RAY_worker_niceness", "0")
+    if get_authentication_mode() == AuthenticationMode.TOKEN:  # since a Ray of our own was here
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+        monkeypatch.setenv("RAY_AUTH_TOKEN", ray_module.token())
     of_each = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
     cluster = Cluster(
         initialize_head=True, connect=True, head_node_args={**of_each, "include_dashboard": False}

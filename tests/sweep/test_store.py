@@ -15,7 +15,6 @@ from batteries.records import CURVE, record_of, take_up
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep import records
 from scaling.sweep.columns import BATCHES, COST, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS
 from scaling.sweep.plan import costs
 from scaling.sweep.store import Store
@@ -56,96 +55,6 @@ def test_a_diverged_record_comes_back_too(store: Store, cells: list[Cell], value
     assert table.loc[0, "reason"] == "loss nan at step 7"
     with pytest.raises(InputError, match="status is diverged"):
         select_rows(table)
-
-
-HARMS = {
-    "changed": lambda raw: raw.replace(b'"loss": 1', b'"loss": 2'),
-    "truncated": lambda raw: raw[: len(raw) // 2],
-    "empty": lambda raw: b"",
-    "a list": lambda raw: b"[1, 2]",
-    "an empty object": lambda raw: b"{}",
-    "garbage": lambda raw: b"\xff\xfe",
-    "deep": lambda raw: b"[" * 100_000,
-}
-
-
-@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
-def test_a_damaged_record_is_put_in_quarantine_and_its_cell_made_again(
-    store: Store, cells: list[Cell], harm: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    for cell in cells[:2]:
-        store.save(cell, record_of(cell), CURVE)
-    path = store.folder / "cells" / cells[0].id / "record.json"
-    harmed = harm(path.read_bytes())
-    assert harmed != path.read_bytes()
-    path.write_bytes(harmed)
-    with pytest.raises(records.DamagedError, match=rf"{cells[0].id}/record\.json: "):
-        store.read(cells[0].id)
-    assert path.read_bytes() == harmed
-    assert store.record(cells[0].id) is None
-    assert not path.parent.exists()
-    (aside,) = store.quarantined()
-    assert (aside.id, aside.path) == (cells[0].id, f"cells/{cells[0].id}")
-    kept = store.folder / aside.now
-    assert (kept / "record.json").read_bytes() == harmed
-    assert sorted(p.name for p in kept.iterdir()) == [
-        "cell.json", "curve.parquet", "record.json", "why.json",
-    ]  # fmt: skip
-    assert f"{cells[0].id}: {aside.why}; moved to {aside.now}" in caplog.text
-    assert list(store.done(cells)) == [cells[1].id]
-    assert store.save(cells[0], record_of(cells[0]), CURVE)
-    assert len(store.write_table(cells)) == 2
-
-
-@pytest.mark.parametrize("name", ["curve.parquet", "cell.json"])
-@pytest.mark.parametrize("harm", ["truncated", "gone", "garbage"])
-def test_a_damaged_file_beside_a_record_is_found_by_its_checksum(
-    store: Store, cells: list[Cell], name: str, harm: str
-) -> None:
-    for cell in cells:
-        store.save(cell, record_of(cell), CURVE)
-    store.write_table(cells)
-    path = store.folder / "cells" / cells[0].id / name
-    raw = path.read_bytes()
-    if harm == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(raw[:-5] if harm == "truncated" else raw[:-5] + b"12345")
-    assert cells[0].id not in store.look().of([cell.id for cell in cells])["run"].to_pylist()
-    (aside,) = store.quarantined()
-    assert aside.why.startswith(f"{name}: ")
-    assert aside.id == cells[0].id
-    assert (store.folder / aside.now / "record.json").exists()
-
-
-def test_quarantine_keeps_all_that_ever_came(store: Store, cells: list[Cell]) -> None:
-    for turn in range(3):
-        store.save(cells[0], record_of(cells[0], loss=float(turn)), CURVE)
-        path = store.folder / "cells" / cells[0].id / "record.json"
-        path.write_bytes(path.read_bytes()[: -turn - 5])
-        assert store.finished(cells) == {}
-    names = sorted(p.name for p in (store.folder / "quarantine").iterdir())
-    assert names == [f"{cells[0].id}-{n}" for n in (1, 2, 3)]
-    assert len({aside.now for aside in store.quarantined()}) == 3
-    (store.folder / "quarantine" / names[0] / "why.json").write_text("{")
-    assert [aside.id for aside in store.quarantined()] == [cells[0].id] * 3
-
-
-def test_a_record_in_a_foreign_cells_place_is_no_record(store: Store, cells: list[Cell]) -> None:
-    store.save(cells[0], record_of(cells[0]), CURVE)
-    (store.folder / "cells" / cells[0].id).rename(store.folder / "cells" / cells[1].id)
-    assert store.finished(cells) == {}
-    assert "another cell" in store.quarantined()[0].why
-
-
-def test_records_of_before_checksums_stay_valid(store: Store, cells: list[Cell]) -> None:
-    record = record_of(cells[0])
-    path = store.folder / "cells" / cells[0].id / "record.json"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(records.sealed(record, {}))
-    assert "files" not in json.loads(path.read_text())
-    assert store.record(cells[0].id) == record
-    assert len(store.write_table(cells)) == 1
 
 
 def test_what_is_finished_is_never_written_over(store: Store, cells: list[Cell]) -> None:
@@ -271,18 +180,12 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path, grid: Grid) 
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize("damage", ["", "[]", '{"name": "ti'])
-def test_a_damaged_marker_is_named(store: Store, grid: Grid, damage: str) -> None:
-    (store.folder / "study.json").write_text(damage)
-    with pytest.raises(InputError, match=r"study\.json: (not valid JSON|a JSON object)"):
-        take_up(store, grid)
-
-
 def test_an_empty_folder_and_a_start_that_was_killed_are_taken_up(
     tmp_path: Path, grid: Grid, grid_text: str
 ) -> None:
     (tmp_path / "grid.toml").write_text(grid_text)
     (tmp_path / "study.json.123.tmp").write_text('{"na')
+    (tmp_path / "plan.parquet").write_bytes(b"PAR1")
     take_up(Store(tmp_path), grid, grid_text)
     assert json.loads((tmp_path / "study.json").read_text()) == {"name": "tiny"}
 

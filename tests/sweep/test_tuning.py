@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from scaling.cli import app
 from scaling.data import Corpus, load
 from scaling.errors import InputError
-from scaling.grid import Cell, Grid, Rung, parse_grid, plan, rungs, to_tune
+from scaling.grid import Cell, Grid, Rung, Tune, parse_grid, plan, rungs, to_tune
 from scaling.planned import plan_study
 from scaling.report.read import read_study
 from scaling.study import run_study
@@ -101,6 +101,25 @@ def test_noise_widens_the_interval_around_the_truth(
     assert answer.rate == pytest.approx(best, rel=0.5)
     if answer.q05 is not None and answer.q95 is not None:
         assert answer.q05 < answer.rate < answer.q95
+
+
+def test_intervals_have_two_ends_and_hold_nine_times_of_ten(
+    tune: Callable[..., list[Rung]],
+) -> None:
+    """Where a run's noise is .3 % of its loss, and half or twice the best rate cost 1 %."""
+    bests, tries, closed, held = np.geomspace(0.004, 0.04, 100), [], 0, 0
+    (one,) = tune()
+    for number, best in enumerate(bests):
+        rung = replace(one, spec=Tune(seeds=[2 * number + 100, 2 * number + 101]))
+        answer = found(rung, parabola(best, noise=0.003))
+        tries.append(len(answer.rounds[-1]["rates"]))
+        if answer.q05 is not None and answer.q95 is not None:
+            closed += 1
+            held += answer.q05 <= best <= answer.q95
+    assert closed >= 95
+    assert 0.84 <= held / closed <= 0.98
+    assert max(tries) <= 6
+    assert np.mean(tries) < 4  # a rate more where three leave the interval open
 
 
 @pytest.mark.parametrize(("best", "side"), [(0.0006, -1), (0.3, 1)])

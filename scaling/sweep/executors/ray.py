@@ -32,15 +32,14 @@ STORE_BYTES = 80 * 2**20
 ANSWER_SECONDS = 5.0
 # Of the paths of Ray's sockets: 107 bytes are all that a system allows, some 65 are Ray's own.
 LONGEST_FOLDER = 40
-# What is set for a Ray of our own, by us and, the mode, by itself.
-VARIABLES = (
-    "RAY_DEDUP_LOGS_SKIP_REGEX",  # lines that are not printed into our output
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER",  # its word for loopback
-    "RAY_USAGE_STATS_ENABLED",
-    "RAY_worker_niceness",  # 15 by itself: behind all else that this machine does
-    "RAY_AUTH_TOKEN",
-    "RAY_AUTH_MODE",
-)
+# For the processes of a Ray of our own.
+OURS = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # its word for loopback
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # 15 by itself: behind all else that this machine does
+}
+TOKEN, MODE = "RAY_AUTH_TOKEN", "RAY_AUTH_MODE"
+QUIET = "RAY_DEDUP_LOGS_SKIP_REGEX"  # lines that are not printed into our output
 
 
 def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> RayExecutor:
@@ -58,7 +57,7 @@ def start(settings: Settings, *, workers: int | None, hang_seconds: float) -> Ra
 def _meet(settings: Settings, workers: int | None) -> Callable[[], None]:
     """Join or start Ray; how to leave it. One that this process has joined already is used."""
     with _as_it_was():
-        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+        os.environ.setdefault(QUIET, ".")
         import ray
 
         if ray.is_initialized():
@@ -102,9 +101,8 @@ def _start(cpus: int) -> Callable[[], None]:
     import ray
     from ray._private import ray_constants
 
-    _, loopback, statistics, niceness, token, _ = VARIABLES
-    os.environ.update({loopback: "0", statistics: "0", niceness: "0"})  # for its children
-    os.environ.setdefault(token, _token())  # else Ray leaves one in the user's home
+    os.environ.update(OURS)
+    os.environ.setdefault(TOKEN, token())  # else Ray leaves one in the user's home
     clusters = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False  # for this process, which may have read it long ago
     folder = _folder()
@@ -132,7 +130,7 @@ def _start(cpus: int) -> Callable[[], None]:
 
 
 @cache
-def _token() -> str:
+def token() -> str:
     """One a process: Ray reads it once."""
     return secrets.token_hex(32)
 
@@ -146,7 +144,7 @@ def _folder() -> str:
 @contextmanager
 def _as_it_was() -> Iterator[None]:
     """Variables, and SIGTERM's handler, are put back: Ray takes that for itself."""
-    variables = {name: os.environ.get(name) for name in VARIABLES}
+    variables = {name: os.environ.get(name) for name in (*OURS, TOKEN, MODE, QUIET)}
     mine = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:

@@ -34,7 +34,6 @@ STOP_SECONDS = 10.0  # for a call that was asked to stop, and processes behind t
 AROUND_SECONDS = 5.0  # between two looks for nodes that came or went
 BEREFT_SECONDS = 120.0  # with a call to make, and no node that could
 PEER_SECONDS = 2.0  # after one process of several is lost, for what another has to say
-STARTS = 3  # actors in a row that end before they are there
 
 
 class RayExecutor(Executor):
@@ -229,10 +228,7 @@ class RayExecutor(Executor):
         self._pool.dismiss(member)
         if member.greeting is None:
             self._failed_starts += 1
-            refusal = of_start(error)
-            if refusal is None and self._failed_starts >= STARTS:
-                refusal = InputError(f"executor ray: no worker starts: {told}")
-            if refusal is not None:
+            if refusal := of_start(error, self._failed_starts):
                 self._refuse(refusal)
         job = member.job
         if job is not None and job.future in self._running:

@@ -13,6 +13,7 @@ from scaling.sweep.executors.contract import Call, End, LostError
 from scaling.sweep.executors.ray_actor import LOOK_SECONDS, Answer, Greeting
 from scaling.sweep.executors.ray_room import Request
 
+STARTS = 3  # actors in a row that end before they are there, and no more are tried
 TOLD_LETTERS = 300  # of Ray's reasons, which go on about causes there may be
 
 
@@ -100,18 +101,20 @@ def of_call(error: BaseException, where: Greeting | None) -> Exception:
     return RuntimeError(f"{type(cause).__name__}: {cause}")
 
 
-def of_start(error: BaseException) -> InputError | None:
+def of_start(error: BaseException, in_a_row: int) -> InputError | None:
     """Of an actor that can start nowhere; None where another try may do."""
     import ray.exceptions as known
 
     failed = isinstance(error, known.RayTaskError | known.RuntimeEnvSetupError)
-    if not failed and not getattr(error, "actor_init_failed", False):
+    if failed or getattr(error, "actor_init_failed", False):
+        last = str(error).strip().splitlines()[-1].strip()
+        hint = "every node needs what is installed here, of the same versions"
+    elif in_a_row >= STARTS:
+        last = _reason(error)
+        hint = "have the driver and the cluster the same Ray, and the same RAY_AUTH_MODE?"
+    else:
         return None
-    last = str(error).strip().splitlines()[-1].strip()
-    return InputError(
-        f"executor ray: no worker starts: {last}; every node needs what is installed here, of the "
-        "same versions"
-    )
+    return InputError(f"executor ray: no worker starts: {last} ({hint})")
 
 
 def _reason(error: BaseException) -> str:
