@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ learning_rates = [0.002, 0.004, 0.008, 0.016, 0.032]
 seeds = [{seeds}]
 """
 PER_SEED = 10
+FINISHED = re.compile(r" +\d+/\d+  ")  # a line that the live display prints
 
 
 def trivial(cells: int, path: Path) -> Path:
@@ -95,28 +97,14 @@ class Ran:
     @property
     def finished(self) -> list[float]:
         """When each cell was."""
-        return [at for at, line in self.lines if re.match(r" +\d+/\d+  ", line)]
+        return [at for at, line in self.lines if FINISHED.match(line)]
 
 
 def scaling(*arguments: str, home: Path) -> Ran:
     """Run the real command line."""
-    environment = {
-        **os.environ,
-        "SCALING_CACHE": str(home / "cache"),
-        "PYTHONUNBUFFERED": "1",
-        # As a package that is installed has its bytecode.
-        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
-        "PYTHONDONTWRITEBYTECODE": "",
-    }
     ran, used = Ran(), getrusage(RUSAGE_CHILDREN)
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scaling.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-    )
+    process = started(*arguments, home=home)
     assert process.stdout is not None
     for line in process.stdout:
         ran.lines.append((time.perf_counter() - began, line))
@@ -126,6 +114,40 @@ def scaling(*arguments: str, home: Path) -> Ran:
     now = getrusage(RUSAGE_CHILDREN)
     ran.cpu_seconds = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
     return ran
+
+
+def stopped(*arguments: str, home: Path, cells: int, then: float) -> float:
+    """Seconds from SIGTERM, so long after so many cells have finished, until the process is gone
+    and its workers with it."""
+    process = started(*arguments, home=home)
+    assert process.stdout is not None
+    while cells and (line := process.stdout.readline()):
+        cells -= FINISHED.match(line) is not None
+    time.sleep(then)
+    began = time.perf_counter()
+    process.terminate()
+    process.communicate()
+    if process.returncode != 128 + signal.SIGTERM:
+        raise SystemExit(f"the benchmark's own study ended with {process.returncode}")
+    return time.perf_counter() - began
+
+
+def started(*arguments: str, home: Path) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "SCALING_CACHE": str(home / "cache"),
+        "PYTHONUNBUFFERED": "1",
+        # As a package that is installed has its bytecode.
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "scaling.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """What a sweep costs beyond its training, and how fast it is: by the real command line.
 
-    python benchmarks/sweep.py [--only cells,grid,ray,resume,start] [--cells 1000] [--json]
+    python benchmarks/sweep.py [--only start,cells,grid,ray,stop,resume] [--cells 1000] [--json]
 
 start    what a worker process spends before its first step, and each cell in it, part by part
 cells    trivial cells a second, local executor, all cores, once warm; baseline: each cell by
          itself, its program made anew, as the engine did before programs were kept
 grid     runs/text.toml cut short: cells a second of one worker on each core against one worker
 ray      both of them through Ray, against the local executor
+stop     from SIGTERM to the end of the command, in the middle of runs/text.toml
 resume   a finished study of 10,000 cells taken up again; baselines: a plain loop over its records,
          and `scaling --help`
 
@@ -25,12 +26,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from studies import Ran, cells_of, cut_short, fabricate, scaling, trivial
+from studies import Ran, cells_of, cut_short, fabricate, scaling, stopped, trivial
 from worker_costs import alone, parts_of_a_cell, starts
 
-from scaling.sweep.executors.local import cores
+from scaling.devices import cores
 
-PARTS = ("start", "cells", "grid", "ray", "resume")
+PARTS = ("start", "cells", "grid", "ray", "stop", "resume")
 WARM = 0.1  # of the cells, that are left out: processes start, programs are compiled
 TEXT, SHARE = Path(__file__).parents[1] / "runs" / "text.toml", 1 / 16
 
@@ -56,6 +57,8 @@ def main(
             report["grid"] = workers_against_one(home)
         if "ray" in asked:
             report["ray"] = ray_against_local(home, cells)
+        if "stop" in asked:
+            report["stop"] = told_to_stop(home)
         if "resume" in asked:
             report["resume"] = resumed(home, finished)
     if as_json:
@@ -130,6 +133,17 @@ def ray_against_local(home: Path, cells: int) -> dict[str, float]:
             f"{name}: ray over local": ray / local,
         }
     return found
+
+
+def told_to_stop(home: Path) -> dict[str, float]:
+    """Runs of the shipped grid at their full length, its targets as pilots: the largest models."""
+    text = TEXT.read_text()
+    grid = home / "stop.toml"
+    grid.write_text(text[: text.index("[proof]")].replace("[[targets]]", "[[pilots]]"))
+    took, out = [], str(home / "stop")
+    for then in (1.0, 7.0, 13.0):
+        took.append(stopped("run", str(grid), "--out", out, home=home, cells=1, then=then))
+    return {"seconds, the longest of three": max(took), "seconds, the shortest": min(took)}
 
 
 def resumed(home: Path, cells: int) -> dict[str, float]:

@@ -117,7 +117,7 @@ ExecutorOption = Annotated[
     ),
 ]
 OptionOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--option", metavar="KEY=VALUE", help="An option of the executor; repeatable."),
 ]
 
@@ -240,7 +240,7 @@ def planned_study(
     return planned, workers
 
 
-def place_of(executor: str | None, options: list[str], grid: Path) -> Place | None:
+def place_of(executor: str | None, options: list[str] | None, grid: Path) -> Place | None:
     """The executor that the command line asks for; None where it leaves that to the grid.
 
     Options without a name, or of the grid's own executor, are added to the grid's.
@@ -251,7 +251,7 @@ def place_of(executor: str | None, options: list[str], grid: Path) -> Place | No
         return None
     given = load_grid(grid).executor
     kept = given.options if executor in (None, given.name) else {}
-    return Place(name=executor or given.name, **kept | dict(map(_option, options)))
+    return Place(name=executor or given.name, **kept | dict(map(_option, options or ())))
 
 
 def _option(text: str) -> tuple[str, Any]:

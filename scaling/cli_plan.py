@@ -57,7 +57,7 @@ def plan_command(
         typer.Option("--device", help="Plan for a device of the catalogue, by its data sheet."),
     ] = None,
     executor: ExecutorOption = None,
-    option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
+    option: OptionOption = None,
     price: Annotated[
         float | None,
         typer.Option(min=0, help="Dollars of a device-hour; by default a cloud's list price."),

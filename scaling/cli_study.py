@@ -52,7 +52,7 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Train cells that are too large for a device, too.")
 ]
 TrackerOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--tracker",
         metavar="NAME",
@@ -69,8 +69,8 @@ def run_command(
     seed: ShiftOption = 0,
     workers: WorkersOption = None,
     executor: ExecutorOption = None,
-    option: OptionOption = [],  # noqa: B006 - typer reads it, and nobody changes it
-    tracker: TrackerOption = [],  # noqa: B006 - as above
+    option: OptionOption = None,
+    tracker: TrackerOption = None,
     force: ForceOption = False,
     coordinator: Annotated[
         str | None,
@@ -88,9 +88,9 @@ def run_command(
 
     where = place(coordinator, process, processes)
     if where is None:
-        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker, force)
+        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker or [], force)
     else:
-        _run_together(where, grid, out, seed, tracker)
+        _run_together(where, grid, out, seed, tracker or [])
 
 
 @app.command("study")
@@ -100,13 +100,13 @@ def study_command(
     seed: ShiftOption = 0,
     workers: WorkersOption = None,
     executor: ExecutorOption = None,
-    option: OptionOption = [],  # noqa: B006 - as above
-    tracker: TrackerOption = [],  # noqa: B006 - as above
+    option: OptionOption = None,
+    tracker: TrackerOption = None,
     force: ForceOption = False,
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
     place = place_of(executor, option, grid)
-    report_command(str(_run(grid, out, seed, workers, place, tracker, force)))
+    report_command(str(_run(grid, out, seed, workers, place, tracker or [], force)))
 
 
 @app.command("proof")

@@ -26,11 +26,11 @@ from scaling.grid import (
     unit_of,
 )
 from scaling.sweep import data_sheet, executors, tuning
+from scaling.sweep.calibrate import calibrate
 from scaling.sweep.capacity import memory_here, needed, too_large
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
 from scaling.sweep.plan import CellCost, by_length, costs
-from scaling.sweep.run import calibrate
 from scaling.sweep.schedule import Task, schedule
 
 

@@ -9,7 +9,7 @@ Constants of both are those of XLA's buffers for the chunk of `scaling.train.ste
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scaling.devices import Platform, Precision
@@ -67,7 +67,7 @@ class Memory:
 
     @property
     def total(self) -> int:
-        return sum(asdict(self).values())
+        return self.parameters + self.gradients + self.optimiser + self.activations + self.data
 
 
 def peak(layers: Sequence[Layer], examples: float, use: Use, data: int = 0) -> Memory:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from scaling.errors import InputError
@@ -51,10 +53,16 @@ class Crew:
         self.executor, self.retries, self.key = executor, retries, key
         self.errors_are_lost = errors_are_lost
         self._calls: dict[Future[Any], Call] = {}
+        # Futures put themselves there: to wait on each of thousands would take longer than a cell.
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._ready: list[Future[Any]] = []
         self._attempts = Counter[Any]()
 
     def add(self, calls: Sequence[Call]) -> None:
-        self._calls.update(zip(self.executor.submit_all(calls), calls, strict=True))
+        futures = self.executor.submit_all(calls)
+        self._calls.update(zip(futures, calls, strict=True))
+        for future in futures:
+            future.add_done_callback(self._done.put)
 
     @property
     def busy(self) -> bool:
@@ -72,10 +80,15 @@ class Crew:
 
     def look(self, seconds: float) -> Iterator[Ended]:
         """The calls that ended; waits so long for the first of them."""
-        done, _ = wait(self._calls, seconds, FIRST_COMPLETED)
+        with suppress(Empty):
+            self._ready.append(self._done.get(timeout=seconds))
+            while True:
+                self._ready.append(self._done.get_nowait())
         again: list[Call] = []
         # What went well first: an error that ends all must not hide it.
-        for future in sorted(done, key=lambda f: f.cancelled() or f.exception() is not None):
+        self._ready.sort(key=lambda f: f.cancelled() or f.exception() is not None, reverse=True)
+        while self._ready:
+            future = self._ready.pop()
             call = self._calls.pop(future)
             try:
                 yield Ended(call, future.result())

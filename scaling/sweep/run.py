@@ -15,25 +15,23 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
 from scaling import devices
-from scaling.errors import InputError
-from scaling.grid import Cell, Data, canonical_json, open_data
-from scaling.sweep import worker
+from scaling.grid import Cell, Data, canonical_json
+from scaling.sweep.calibrate import need_jax
 from scaling.sweep.claims import Claims
 from scaling.sweep.cohorts import cohorts
 from scaling.sweep.crew import LOOK_SECONDS, Crew, Ended, Lost
-from scaling.sweep.executors.contract import Call, Executor, Needs
+from scaling.sweep.executors.contract import Call, Executor
 from scaling.sweep.lost import give_up
 from scaling.sweep.onlook import Onlooker
 from scaling.sweep.plan import CellCost, by_length, costs
 from scaling.sweep.schedule import needs, roughly
 from scaling.sweep.store import Store
 from scaling.sweep.trackers import Specs, follow
-from scaling.sweep.work import Cohort, Group, Order, Trained, prepare_jax, work
+from scaling.sweep.work import Cohort, Group, Order, Trained, work
 from scaling.train import stopping
 
 MOST_LIKE = 8  # runs whose curves make a trend
@@ -64,7 +62,7 @@ def train(
     left = [group for group in left if group]
     if not left:
         return
-    _need_jax()
+    need_jax()
     # On a CPU a program of several runs loses to one after another (benchmarks/cohort.py).
     alone = (executor.platform or devices.platform()) == "cpu"
     together = [[group] for group in left] if alone else cohorts(left)
@@ -252,65 +250,8 @@ def _like(cells: Sequence[Cell]) -> dict[str, list[str]]:
     for cell in longest.values():
         rungs[rung(cell)].append(cell)
     return {
-        trunk: [other.id for other in rungs[rung(cell)] if other.trunk != trunk][:MOST_LIKE]
+        trunk: [other.id for other in rungs[rung(cell)][: MOST_LIKE + 1] if other.trunk != trunk][
+            :MOST_LIKE
+        ]
         for trunk, cell in longest.items()
     }
-
-
-def calibrate(
-    cells: list[Cell], data: Data, start: Callable[[], Executor]
-) -> dict[str, dict[str, float]]:
-    """Timings of every shape in `cells`: cached ones, and the missing ones measured now.
-
-    start: the executor to measure on, if anything is missing.
-    """
-    _need_jax()
-    from scaling.train import calibrate as stopwatch
-
-    timings = stopwatch.known(cells)
-    missing = {c.timing_key: c for c in cells if c.timing_key not in timings}
-    if not missing:
-        return timings
-    with start() as executor:
-        crew = Crew(executor)
-        crew.add(
-            [
-                Call(_calibrate_cell, (cell, data), Needs(cell.devices.count))
-                for cell in missing.values()
-            ]
-        )
-        for ended in crew.ends():
-            if ended.lost is not None:
-                raise InputError(_refusal(ended.lost))
-            # At once: what an interrupted calibration has measured is not measured again.
-            timings.update([ended.value])
-            stopwatch.remember(dict([ended.value]))
-    return timings
-
-
-def _refusal(lost: Lost) -> str:
-    hint = " (out of memory?)" if lost.label == "killed" else ""
-    verb = "was killed" if lost.label == "killed" else "hung"
-    return (
-        f"a worker process {verb} {lost.attempts} times{hint}; what finished is stored: run the "
-        "same command again with fewer --workers"
-    )
-
-
-def _need_jax() -> None:
-    """Raise InputError on a light install: plans are made there, but nothing is measured."""
-    if find_spec("jax") is None:
-        raise InputError(
-            "to measure and train, JAX is needed: pip install 'scaling-laws[train]' "
-            "(without it, `scaling plan` counts FLOPs and memory)"
-        )
-
-
-def _calibrate_cell(cell: Cell, data: Data) -> tuple[str, dict[str, float]]:
-    prepare_jax()
-    from scaling.train import calibrate as stopwatch
-    from scaling.train.measure import peak_flops
-
-    with worker.expendable():
-        peak_flops(cell.use().precision)  # kept for the runs, whose time it is not
-        return cell.timing_key, stopwatch.measure(cell, open_data(data, cell.unit))

@@ -167,6 +167,8 @@ class _Trunk:
 
         course.advance(cell.steps, keep)
         self.carried_steps = carried + course.step - first
+        if not course.ended and self.legs.worth_keeping():
+            keep()
         return course
 
     def _course(self, state: State, step: int, log: Log, **known: Any) -> Course:

@@ -15,6 +15,8 @@ from scaling.train import distributed, stopping
 
 # Between two checkpoints of a run on its way: what a killed process loses.
 REST_SECONDS = 60.0
+# Of training that is kept before an evaluation, which may take as long and can't be stopped.
+WORTH_SECONDS = 5.0
 # Between two moments in which several processes agree.
 AGREE_SECONDS = 2.0
 
@@ -52,6 +54,11 @@ class Legs:
         if self._together:
             why, keep, saves = self._agree(why, keep, saves)
         return Rest(saves if why is not None else keep, why)
+
+    def worth_keeping(self) -> bool:
+        """Whether much was trained since the last checkpoint."""
+        worth = time.perf_counter() >= self._kept_at + WORTH_SECONDS
+        return bool(distributed.as_process_0(np.array([worth], np.int32))[0])
 
     def kept(self) -> None:
         """A checkpoint was written just now."""

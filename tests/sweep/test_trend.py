@@ -15,6 +15,7 @@ import pytest
 
 from scaling.grid import Cell, Data
 from scaling.sweep import run, work
+from scaling.sweep.calibrate import calibrate
 from scaling.sweep.executors.contract import Call
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.store import Store
@@ -69,6 +70,6 @@ def test_what_an_interrupted_calibration_has_measured_is_kept(
             return [first, second]
 
     with pytest.raises(KeyboardInterrupt):
-        run.calibrate(cells, Data(), OneThenInterrupted)
+        calibrate(cells, Data(), OneThenInterrupted)
     (stored,) = (tmp_path / "calibration").glob("*.json")
     assert list(json.loads(stored.read_text())["measured"]) == [cells[0].timing_key]

@@ -163,6 +163,26 @@ def test_a_damaged_trunk_leaves_its_cooldown_and_is_paid_for_twice(
     assert paid == expected[short.steps].steps_trained + cooled
 
 
+def test_who_dies_evaluating_only_evaluates_again(
+    lengths: list[Cell], runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, (cell, _) = tmp_path / "a.npz", lengths
+    expected = runs.train([cell], tmp_path / "b.npz")
+    monkeypatch.setattr(legs, "WORTH_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Program, "evaluate", lambda *_: die())
+        with pytest.raises(KeyboardInterrupt):
+            runs.train([cell], path)
+    seen: list[int] = []
+    resumed = runs.train([cell], path, on_chunk=lambda chunk, *_: seen.append(chunk.first_step))
+    assert not seen
+    assert_same(resumed, expected)
+
+
+def die() -> None:
+    raise KeyboardInterrupt
+
+
 def test_what_has_another_holder_is_let_go_of_unsaved(
     cell: Cell, runs: Runs, tmp_path: Path
 ) -> None:
