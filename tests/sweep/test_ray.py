@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from batteries.executors import PATIENCE_SECONDS, WorkersContract, result, square
+from batteries.executors import PATIENCE_SECONDS, WorkersContract, die, result, square
 
 from scaling.errors import InputError
 from scaling.sweep import executors
@@ -120,6 +120,23 @@ class TestRay(WorkersContract):
         assert futures[2].cancel()
         assert not wait(futures, PATIENCE_SECONDS).not_done
         assert [future.cancelled() for future in futures] == [False, False, True]
+
+    def test_short_calls_that_were_told_ahead_are_not_lost_with_a_worker(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        short = Needs(seconds=0.1)
+        killed, *others = executor.submit_all(
+            [Call(die, (tmp_path, 1), short), *(Call(square, (n,), short) for n in range(8))]
+        )
+        with pytest.raises(LostError, match=r"^killed: "):
+            result(killed)
+        assert [result(future) for future in others] == [n * n for n in range(8)]
+        several = executor.submit_all([Call(who, (), short) for _ in range(8)])
+        result(several[0])
+        called_off = {future for future in several if future.cancel()}
+        assert len(called_off) >= 3, "of all that had not begun"
+        assert all(result(future) for future in several if future not in called_off)
+        assert result(executor.submit(square, 3)) == 9
 
     def test_what_the_cluster_lacks_is_refused(self, executor: Executor) -> None:
         with pytest.raises(InputError, match=r"in each of 5 processes, .* has 4 CPU on 1 node; "):

@@ -31,7 +31,6 @@ from scaling.train.distributed import VARIABLES
 TICK_SECONDS = 0.5
 ABSENT_SECONDS = 1.0  # beyond a tick: the driver itself was stopped
 STOP_SECONDS = 10.0  # for a call that was asked to stop, and processes behind their first
-AROUND_SECONDS = 5.0  # between two looks for nodes that came or went
 BEREFT_SECONDS = 120.0  # with a call to make, and no node that could
 PEER_SECONDS = 2.0  # after one process of several is lost, for what another has to say
 
@@ -47,20 +46,18 @@ class RayExecutor(Executor):
         hang_seconds: float,
         leave: Callable[[], None],
     ) -> None:
-        self.platform = settings.platform
-        self.hang_seconds = hang_seconds
+        self.platform, self.hang_seconds = settings.platform, hang_seconds
         self._settings, self._leave = settings, leave
-        self._there = ray_room.nodes()
+        self._pool = Pool(settings, workers, self)
         one = settings.request(Needs())
-        ray_room.check(one, 1, settings.placement, self._there)
-        room = sum(ray_room.times(one, node) for node in self._there)
+        ray_room.check(one, 1, settings.placement, self._pool.there)
+        room = sum(ray_room.times(one, node) for node in self._pool.there)
         self.slots = min(workers or room, room)
         self._queue: dict[Future[Any], Job] = {}
         self._running: dict[Future[Any], Job] = {}
-        self._pool = Pool(settings, workers, self)
         self._failed_starts = 0
         self._closing, self._until = False, float("inf")
-        self._looked_around = self._able = time.monotonic()
+        self._able = time.monotonic()  # to make the next call, when that was last looked at
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ray-executor", daemon=True)
         self._thread.start()
@@ -77,7 +74,11 @@ class RayExecutor(Executor):
         return [job.future for job in jobs]
 
     def end(self, future: Future[Any], label: End = "killed", told: str = "ended by hand") -> None:
-        self.post(partial(self._end, future, LostError(label, told)))
+        def event() -> None:
+            if job := self._running.get(future):
+                self._finish(job, LostError(label, told))
+
+        self.post(event)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self.post(partial(self._close, cancel_futures))
@@ -89,7 +90,7 @@ class RayExecutor(Executor):
         self._inbox.put(event)
 
     def _check(self, job: Job) -> None:
-        ray_room.check(job.request, job.processes, self._settings.placement, self._there)
+        ray_room.check(job.request, job.processes, self._settings.placement, self._pool.there)
 
     # From here on: the executor's own thread.
 
@@ -130,13 +131,8 @@ class RayExecutor(Executor):
         for job in [*self._running.values()]:
             if not job.begun:
                 self._finish(job, LostError("preempted", "stopped before it began"))
-                continue
-            for member in job.team:
+            for member in job.team if job.begun else ():
                 self._pool.ask_to_stop(member, "the driver stops")
-
-    def _end(self, future: Future[Any], why: LostError) -> None:
-        if job := self._running.get(future):
-            self._finish(job, why)
 
     def _fill(self) -> None:
         """Start what can start; who then has nothing to do makes room for what could not."""
@@ -149,17 +145,15 @@ class RayExecutor(Executor):
     def _start(self) -> None:
         """Calls in the order of the queue, as far as each finds an actor, or room for one."""
         coming, done = self._pool.coming(), []
-
-        def room(processes: int = 1) -> bool:
-            return self._pool.has_room([job.request] * processes, len(self._running), self._there)
-
         for future, job in self._queue.items():
             its = kind(job.request)
+            if job.told:
+                continue
             if future.cancelled():
                 future.set_running_or_notify_cancel()
                 done.append(future)
             elif job.processes > 1:
-                if not room(job.processes):
+                if not self._pool.has_room([job.request] * job.processes, len(self._running)):
                     break
                 done.append(future)
                 self._meet(job)
@@ -168,20 +162,25 @@ class RayExecutor(Executor):
                 self._give(member, job)
             elif coming[its]:
                 coming[its] -= 1
-            elif room():
+            elif self._pool.has_room([job.request], len(self._running)):
                 self._pool.hire(job.request)
+            elif job.short and (member := self._pool.with_room_after(job)):
+                member.after, job.told = job, True
+                self._pool.call(member, job, {})
             else:
                 break
         for future in done:
             del self._queue[future]
 
     def _give(self, member: Member, job: Job) -> None:
-        if not job.future.set_running_or_notify_cancel():
-            return
+        if job.future.set_running_or_notify_cancel():
+            self._take_on(member, job)
+            self._pool.call(member, job, {})
+
+    def _take_on(self, member: Member, job: Job) -> None:
         self._running[job.future] = job
         member.job, job.team = job, [member]
         job.begin()
-        self._pool.call(member, job, {})
 
     def _meet(self, job: Job) -> None:
         """Places for the processes of one call, all at once or none, and an actor in each."""
@@ -199,9 +198,9 @@ class RayExecutor(Executor):
         job = member.job
         if job is not None and all(each.greeting for each in job.team):
             job.begin()
-            where = job.team[0].greeting
-            assert where is not None  # nor anybody's
             for each in job.team:
+                where = job.team[0].greeting
+                assert where is not None
                 said = (f"{where.address}:{where.port}", str(each.number), str(job.processes))
                 self._pool.call(each, job, dict(zip(VARIABLES, said, strict=True)))
         self._fill()
@@ -240,27 +239,35 @@ class RayExecutor(Executor):
         self._fill()
 
     def _tell(self, messages: Sequence[Any]) -> None:
-        if self.on_message is not None:
-            for message in messages:
-                self.on_message(message)
+        tell = self.on_message or (lambda message: None)
+        for message in messages:
+            tell(message)
 
     def _refuse(self, why: InputError) -> None:
         """All that waits, and all that has not begun."""
-        for job in self._queue.values():
+        for job in [job for job in self._queue.values() if not job.told]:
+            del self._queue[job.future]
             if job.future.set_running_or_notify_cancel():
                 job.settle(why)
-        self._queue.clear()
         for job in [job for job in self._running.values() if not job.begun]:
             self._finish(job, why)
 
     def _finish(self, job: Job, how: Answer | Exception) -> None:
-        """The call is over. Its actor makes the next one, if it came back from this one."""
+        """The call is over. Its actor goes on, if it came back from this one."""
         del self._running[job.future]
         for member in job.team:
             answer = job.answers.get(member.number)
             member.job, member.free_since = None, time.monotonic()
-            if job.group is not None or answer is None or answer.kind == "preempted":
+            stays = job.group is None and answer is not None and answer.kind != "preempted"
+            if not stays or self._until < float("inf"):
                 self._pool.dismiss(member)
+            elif (after := member.after) is not None:
+                member.after = None
+                del self._queue[after.future]
+                if after.future.set_running_or_notify_cancel():
+                    self._take_on(member, after)
+                else:  # it makes a call that was called off
+                    self._pool.dismiss(member)
         if job.group is not None:
             from ray.util import remove_placement_group
 
@@ -275,13 +282,10 @@ class RayExecutor(Executor):
                 job.excuse(absent)
             if now > self._until:
                 self._finish(job, LostError("killed", f"did not stop in {STOP_SECONDS:.0f} s"))
-            elif now > job.until:
-                self._finish(job, job.fault or job.answers[0])
-            elif hung := job.hangs(self.hang_seconds):
-                self._finish(job, hung)
+            elif over := job.overdue(self.hang_seconds):
+                self._finish(job, over)
         self._pool.dismiss_idle()
-        if now - self._looked_around > AROUND_SECONDS:
-            self._looked_around, self._there = now, ray_room.nodes()
+        if self._pool.look_around():
             self._mind_the_next(now)
             self._fill()
 

@@ -14,17 +14,20 @@ from scaling.sweep.executors.ray_actor import LOOK_SECONDS, Answer, Greeting
 from scaling.sweep.executors.ray_room import Request
 
 STARTS = 3  # actors in a row that end before they are there, and no more are tried
+SHORT_SECONDS = 1.0
 TOLD_LETTERS = 300  # of Ray's reasons, which go on about causes there may be
 
 
 @dataclass(eq=False)
 class Member:
-    """An actor. greeting: None until it is there; number: among the processes of its job."""
+    """An actor. greeting: None until it is there; number: among the processes of its job; after:
+    what it has been told already to do after that."""
 
     actor: Any
     request: Request
     job: Job | None = None
     number: int = 0
+    after: Job | None = None
     greeting: Greeting | None = None
     gone: bool = False
     free_since: float = field(default_factory=time.monotonic)
@@ -44,12 +47,19 @@ class Job:
     heard: float = field(default_factory=time.monotonic)
     moved: float = field(default_factory=time.monotonic)
     begun: bool = False
+    told: bool = False  # to an actor, before its turn
     fault: LostError | None = None
     until: float = float("inf")
 
     @property
     def processes(self) -> int:
         return self.call.needs.processes
+
+    @property
+    def short(self) -> bool:
+        """Whether the way there and back counts, and waiting for another such call does not."""
+        seconds = self.call.needs.seconds
+        return self.processes == 1 and seconds is not None and seconds <= SHORT_SECONDS
 
     def begin(self) -> None:
         self.begun = True
@@ -65,9 +75,12 @@ class Job:
         self.heard += seconds
         self.moved += seconds
 
-    def hangs(self, hang_seconds: float) -> LostError | None:
-        """As the local executor has it: nothing told and nothing computed for so long."""
+    def overdue(self, hang_seconds: float) -> Answer | LostError | None:
+        """What became of it, if nothing more is waited for. It hangs, as the local executor has
+        it, where nothing was told and nothing computed for so long."""
         now = time.monotonic()
+        if now > self.until:
+            return self.fault or self.answers[0]
         silent, still = now - self.heard, now - self.moved
         patience = max(hang_seconds, 4 * LOOK_SECONDS)
         if self.begun and (still > patience or silent > worker.BUSY * hang_seconds):

@@ -18,6 +18,7 @@ from scaling.sweep.executors.ray_room import Request, Settings
 
 FREE_SECONDS = 30.0  # until an actor without work gives back what it holds
 COMING_SECONDS = 5.0  # the same, while others wait for a place
+AROUND_SECONDS = 5.0  # between two looks for nodes that came or went
 LOOKS = 200  # a second, of all actors together, at most
 
 Kind = tuple[tuple[str, float], ...]
@@ -39,7 +40,8 @@ class Owner(Protocol):
 
 
 class Pool:
-    """All of it in the owner's thread. most: calls at once, if there is a limit."""
+    """All of it in the owner's thread. most: calls at once, if there is a limit; there: what each
+    node has."""
 
     def __init__(self, settings: Settings, most: int | None, owner: Owner) -> None:
         import ray
@@ -48,6 +50,8 @@ class Pool:
         # Beside the calls: one looks how they go, one may ask them to stop.
         self._actor = ray.remote(concurrency_groups={"control": 2})(Actor)
         self.members: list[Member] = []
+        self.there = ray_room.nodes()
+        self._looked_around = time.monotonic()
 
     def without_job(self) -> list[Member]:
         return [member for member in self.members if member.job is None]
@@ -56,15 +60,36 @@ class Pool:
         """Who is there and has nothing to do."""
         return [member for member in self.without_job() if member.greeting is not None]
 
+    def with_room_after(self, job: Job) -> Member | None:
+        """Who makes a short call and may be told the next."""
+        its = kind(job.request)
+        return next(
+            (
+                member
+                for member in self.members
+                if member.job and member.job.short and not member.after
+                if kind(member.request) == its
+            ),
+            None,
+        )
+
     def coming(self) -> Counter[Kind]:
         """How many of a kind are on their way, for whoever needs one then."""
         return Counter(kind(m.request) for m in self.without_job() if m.greeting is None)
 
-    def has_room(self, wanted: Sequence[Request], running: int, there: Sequence[Request]) -> bool:
+    def look_around(self) -> bool:
+        """For nodes that came or went; whether it was time to."""
+        now = time.monotonic()
+        if now - self._looked_around < AROUND_SECONDS:
+            return False
+        self._looked_around, self.there = now, ray_room.nodes()
+        return True
+
+    def has_room(self, wanted: Sequence[Request], running: int) -> bool:
         """Whether one more call may be on its way, beside what we hold already. A cluster that is
         smaller than the workers that were asked for may yet grow; and whether a node is free of
         what others hold is Ray's to say: it waits."""
-        has = ray_room.total(there)
+        has = ray_room.total(self.there)
         if self._most is not None:
             if len(self.without_job()) + running >= self._most:
                 return False
@@ -102,6 +127,8 @@ class Pool:
 
         if not member.gone:
             member.gone = True
+            if member.after is not None:  # which had not begun: it is somebody else's turn
+                member.after.told = False
             self.members.remove(member)
             ray.kill(member.actor)
 
