@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling.errors import InputError
+from scaling.grid import Cell, Grid
 from scaling.sweep import executors
 from scaling.sweep.executors import ray as ray_module
-from scaling.sweep.executors.contract import Needs
+from scaling.sweep.executors.contract import Call, Needs
+from scaling.sweep.executors.debug import Debug
 from scaling.sweep.executors.ray_room import Settings, check, times
+from scaling.sweep.run import train
+from scaling.sweep.store import Store
+
+# Larger arguments go into Ray's object store (its max_direct_call_object_size).
+INLINE_BYTES = 100 * 1024
 
 TWO = [{"CPU": 2.0, "memory": 4e9}, {"CPU": 2.0, "GPU": 1.0, "memory": 4e9}]
 
@@ -86,3 +99,24 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ray_module, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"^executor ray: Ray is not here: pip install "):
         executors.start("ray", {}, workers=1, hang_seconds=1)
+
+
+class Listener(Debug):
+    """Makes no call, and keeps them."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def submit_all(self, calls: Sequence[Call]) -> list[Future[Any]]:
+        self.calls += calls
+        raise KeyboardInterrupt
+
+
+def test_orders_are_small_enough_to_travel_with_the_call(
+    cells: list[Cell], grid: Grid, tmp_path: Path
+) -> None:
+    listener = Listener()
+    with pytest.raises(KeyboardInterrupt):
+        train(cells, grid.data, Store(tmp_path), listener, timings={})
+    assert len(listener.calls) == 4
+    assert max(len(pickle.dumps(call.args)) for call in listener.calls) < INLINE_BYTES / 4

@@ -50,8 +50,8 @@ class RayExecutor(Executor):
         self._settings, self._leave = settings, leave
         self._pool = Pool(settings, workers, self)
         one = settings.request(Needs())
-        ray_room.check(one, 1, settings.placement, self._pool.there)
         room = sum(ray_room.times(one, node) for node in self._pool.there)
+        ray_room.check(one, 1, settings.placement, self._pool.there)
         self.slots = min(workers or room, room)
         self._queue: dict[Future[Any], Job] = {}
         self._running: dict[Future[Any], Job] = {}
@@ -111,8 +111,7 @@ class RayExecutor(Executor):
             raise
         finally:
             self._closing = True
-            for member in [*self._pool.members]:
-                self._pool.dismiss(member)
+            self._pool.dismiss_all()
             self._leave()
 
     def _queued(self, jobs: Sequence[Job]) -> None:
@@ -266,8 +265,8 @@ class RayExecutor(Executor):
                 del self._queue[after.future]
                 if after.future.set_running_or_notify_cancel():
                     self._take_on(member, after)
-                else:  # it makes a call that was called off
-                    self._pool.dismiss(member)
+                else:
+                    self._pool.dismiss(member)  # it makes a call that was called off
         if job.group is not None:
             from ray.util import remove_placement_group
 

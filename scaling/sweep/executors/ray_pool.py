@@ -132,6 +132,10 @@ class Pool:
             self.members.remove(member)
             ray.kill(member.actor)
 
+    def dismiss_all(self) -> None:
+        for member in [*self.members]:
+            self.dismiss(member)
+
     def dismiss_idle(self) -> None:
         """Who has had nothing to do for long: the cluster is others', too."""
         waiting = any(member.greeting is None for member in self.members)
