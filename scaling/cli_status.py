@@ -10,7 +10,7 @@ from scaling.cli_options import FolderArgument, JsonOption
 from scaling.terminal import show_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scaling.sweep.status import Left, Running, Status
 
@@ -27,7 +27,11 @@ def status_command(
         typer.Option("--price", min=0, help="Of one device for an hour: tells the cost left."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Tell of every cell that is not well, not of 20.")
+        bool,
+        typer.Option(
+            "--all",
+            help="Tell of every cell that is not well, not of 20, and of all that was found.",
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +103,7 @@ def _of_rest(status: Status, shown: int | None) -> Iterator[str]:
         yield f"damaged  {aside.id}: {aside.why}; {where}"
     yield from _more(status.quarantined, shown, "damaged")
     for cell in status.ill[:shown]:
-        yield from _lines(cell)
+        yield from _lines(cell, every=shown is None)
     yield from _more(status.ill, shown, "cells that are not well")
 
 
@@ -108,16 +112,27 @@ def _more(items: Sequence[Any], shown: int | None, what: str) -> Iterator[str]:
         yield f"and {len(items) - shown:,} more {what} (--all tells of them)"
 
 
-def _lines(cell: dict[str, Any]) -> list[str]:
-    from scaling.sweep.health import line
-
+def _lines(cell: dict[str, Any], *, every: bool) -> Iterator[str]:
     size = f"N {cell['N']:,.0f}  D {cell['D']:,.0f}  seed {cell['seed']}"
     reason = f": {cell['reason']}" if cell["reason"] else ""
     done = [f"{cell[name]} {name.replace('_', ' ')}" for name in ("skipped_steps", "rewinds")
             if name in cell]  # fmt: skip
     survived = f" ({', '.join(done)})" if done else ""
-    head = f"{cell['run']}  {cell['family']}  {size}  {cell['status']}{reason}{survived}"
-    return [head, *(f"  {line(finding)}" for finding in cell["findings"])]
+    yield f"{cell['run']}  {cell['family']}  {size}  {cell['status']}{reason}{survived}"
+    yield from _findings(cell["findings"], every=every)
+
+
+def _findings(found: Sequence[Mapping[str, Any]], *, every: bool) -> Iterator[str]:
+    """What was found in a run; of each kind the first, unless every one is asked for."""
+    from scaling.sweep.health import line
+
+    for label in dict.fromkeys(finding["label"] for finding in found):
+        first, *others = (finding for finding in found if finding["label"] == label)
+        yield f"  {line(first)}"
+        if every:
+            yield from (f"  {line(finding)}" for finding in others)
+        elif others:
+            yield f"  {label}: {len(others)} more, the last at step {others[-1]['step']:,}"
 
 
 def _plain(value: Any) -> Any:

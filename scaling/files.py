@@ -166,8 +166,10 @@ def names(path: Place) -> list[str]:
             if isinstance(path, Path):
                 found = os.listdir(path)  # noqa: PTH208  # a tenth of the time of Path.iterdir
             else:
-                listed = path.fs.ls(path.path, detail=False)
-                found = [name.rstrip("/").rpartition("/")[2] for name in listed]
+                listed = (name.rstrip("/") for name in path.fs.ls(path.path, detail=False))
+                # Consoles of stores make "folders" that are empty files of the folder's own name.
+                own = path.path.rstrip("/")
+                found = [name.rpartition("/")[2] for name in listed if name != own]
     except FileNotFoundError:
         return []
     return sorted(name for name in found if not name.endswith(TEMPORARY))

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from scaling.errors import InputError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
     Place: TypeAlias = Path | UPath
+
+TOLD_CHARACTERS = 300
 
 # The extra of this package that brings a protocol's filesystem.
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
@@ -101,7 +104,9 @@ def telling(
 def _refused(path: Place, doing: str, error: Exception) -> InputError:
     told = getattr(error, "strerror", None) or str(error) or type(error).__name__
     lost = "; nothing was lost" if doing == "write" else ""
-    return InputError(f"{path}: cannot {doing}: {_without_secrets(told)}{lost}")
+    # Some clients tell of all that they tried.
+    told = shorten(_without_secrets(told), TOLD_CHARACTERS, placeholder=" ...")
+    return InputError(f"{path}: cannot {doing}: {told}{lost}")
 
 
 def _without_secrets(told: str) -> str:

@@ -180,6 +180,15 @@ def test_what_a_store_refuses_is_one_line_without_secrets(
     assert "made-up-secret" not in repr(raised.value)
 
 
+def test_a_folder_that_a_console_made_is_empty(s3: dict[str, str]) -> None:
+    place = files.folder("s3://studies/by-console/")
+    assert not isinstance(place, Path)
+    place.fs.pipe_file("studies/by-console/", b"")
+    assert files.names(place) == []
+    files.write(place / "a", b"x")
+    assert files.names(place) == ["a"]
+
+
 def test_no_such_bucket_and_no_credentials(s3: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="cannot write: The specified bucket does not exist"):
         files.write(files.folder("s3://nobodys-bucket/a"), b"x")

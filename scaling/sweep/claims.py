@@ -78,6 +78,7 @@ class Claims:
         self.lease_seconds = LEASE_SECONDS if lease_seconds is None else lease_seconds
         # When each claim that was looked at last changed, by our own clock.
         self._changed: dict[tuple[str, int], tuple[Any, float]] = {}
+        self._beaten: set[tuple[str, int]] = set()
 
     def all(self) -> dict[str, Seen]:
         """The newest claim of each trunk that has one."""
@@ -104,8 +105,14 @@ class Claims:
         before = self._changed.get(key)
         if before is None or before[0] != beat:
             self._changed[key] = beat, now
+            if before is not None:
+                self._beaten.add(key)
             return False
         return now - before[1] > self.lease_seconds
+
+    def has_beaten(self, seen: Seen) -> bool:
+        """Whether its file was seen to change: then somebody held it while we looked on."""
+        return (seen.trunk, seen.number) in self._beaten
 
     @contextmanager
     def hold(

@@ -14,6 +14,7 @@ from scaling.errors import InputError
 from scaling.sweep.executors.contract import Call, Executor, LostError
 
 LOOK_SECONDS = 0.2
+PREEMPTIONS = 20  # of one call that came no step further: it can never be done so
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Crew:
     """The calls of one driver.
 
     A call whose worker was killed or hung is made again, `retries` times for the same `key`; one
-    that was preempted, as often as that happens. An InputError ends all, and so does any other
+    that was preempted, as often as that happens, as long as its `progress` is another each
+    `PREEMPTIONS` times. An InputError ends all, and so does any other
     error of a call, unless `errors_are_lost`: then it is tried again, too.
     """
 
@@ -49,14 +51,15 @@ class Crew:
         retries: int = 2,
         errors_are_lost: bool = False,
         key: Callable[[Call], Any] = id,
+        progress: Callable[[Call], Any] = id,
     ) -> None:
-        self.executor, self.retries, self.key = executor, retries, key
+        self.executor, self.retries, self.key, self.progress = executor, retries, key, progress
         self.errors_are_lost = errors_are_lost
         self._calls: dict[Future[Any], Call] = {}
         # Futures put themselves there: to wait on each of thousands would take longer than a cell.
         self._done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._ready: list[Future[Any]] = []
-        self._attempts = Counter[Any]()
+        self._attempts, self._preempted = Counter[Any](), Counter[Any]()
 
     def add(self, calls: Sequence[Call]) -> None:
         futures = self.executor.submit_all(calls)
@@ -93,7 +96,15 @@ class Crew:
             try:
                 yield Ended(call, future.result())
             except LostError as lost:
-                if lost.label == "preempted" or self._may_again(call):
+                if lost.label == "preempted":
+                    at = self.progress(call)
+                    self._preempted[at] += 1
+                    if self._preempted[at] <= PREEMPTIONS:
+                        again.append(call)
+                    else:
+                        told = f"preempted without progress in between: {lost.told}"
+                        yield Ended(call, lost=Lost("killed", told, self._preempted[at]))
+                elif self._may_again(call):
                     again.append(call)
                 else:
                     yield self._lost(call, lost.label, lost.told)

@@ -32,6 +32,7 @@ class Onlooker:
         self.claimed: dict[str, Seen] = {}  # at the last look
         self.steps: dict[str, int] = {}  # the last that was told of each trunk
         self._told: set[str] = set()  # cells whose record was
+        self._alive: set[tuple[str, int]] = set()  # claims that were seen to live
         self._moved: dict[str, tuple[float, float]] = {}  # when, and CPU seconds by then
         self._looked = float("-inf")
 
@@ -50,8 +51,10 @@ class Onlooker:
             return False
         before, self.claimed = self.claimed, self.claims.all() if trunks else {}
         for trunk in trunks:
-            if trunk in self.claimed:
-                self._progress(self.claimed[trunk])
+            if (seen := self.claimed.get(trunk)) is not None:
+                self._progress(seen)
+                if not self.claims.is_dead(seen) and self.claims.has_beaten(seen):
+                    self._alive.add((trunk, seen.number))
         self.records(trunk for trunk in trunks if trunk in self.claimed or trunk in before)
         self._looked = time.monotonic()
         return True
@@ -71,7 +74,9 @@ class Onlooker:
         seen = self.claimed.get(trunk)
         if seen is None:
             return None
-        if self.claims.is_dead(seen):
+        # One that was dead before is of an earlier attempt: this one has yet to take it over.
+        if (trunk, seen.number) in self._alive and self.claims.is_dead(seen):
+            self._alive.remove((trunk, seen.number))
             return f"{seen.holder.get('host')}: no sign of life for {self.claims.lease_seconds:g} s"
         when, cpu = self._moved.get(trunk, (time.monotonic(), 0.0))
         still = time.monotonic() - when

@@ -54,7 +54,7 @@ def train(
     here. study: its name, for the trackers, which `trackers.ready` made. Raises `stopping.Stopped`
     where this process is asked to stop meanwhile.
     """
-    known = costs(cells, timings)
+    known = costs(cells, timings, executor.platform)
     done = store.done(cells)
     groups, _ = by_length(cells, known)
     # Finished cells stay in their group only to be skipped: the trunk resumes behind them.
@@ -99,7 +99,11 @@ class _Driver:
         self.messages: queue.SimpleQueue[Trained] = queue.SimpleQueue()
         executor.on_message = self._message
         self.crew = Crew(
-            executor, retries=recovery.retries, errors_are_lost=True, key=self._first_left
+            executor,
+            retries=recovery.retries,
+            errors_are_lost=True,
+            key=self._first_left,
+            progress=self._progress,
         )
         self.elsewhere: dict[str, Group] = {}  # trunks that others were found at work on
 
@@ -231,6 +235,11 @@ class _Driver:
             for cohort in order.cohorts
             if any(self.store.record(cell.id) is None for group in cohort for cell in group)
         ]
+
+    def _progress(self, call: Call) -> tuple[str, int]:
+        """How far an order has come: its first trunk that is not done, and that one's step."""
+        trunk = self._first_left(call)
+        return trunk, self.onlooker.steps.get(trunk, 0)
 
     def _first_left(self, call: Call) -> str:
         """Where an order stands: what it was lost at is its first trunk that is not done."""

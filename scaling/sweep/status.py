@@ -47,9 +47,13 @@ class Running:
 
 @dataclass(frozen=True)
 class Left:
-    """What is still to be trained, failed cells among it. seconds: of all of it, one after another,
-    as predicted and times `correction`, measured over predicted seconds so far; None where nothing
-    was predicted. wall_seconds: by as many workers as run now. device_seconds: by all devices."""
+    """What is still to be trained, failed cells among it.
+
+    seconds: of all of it, one after another, as predicted and times `correction`: measured over
+    predicted seconds so far (of the steps that run now, while no cell is finished); None where
+    nothing was predicted. wall_seconds: by as many workers as run now. device_seconds: by all
+    devices.
+    """
 
     cells: int
     seconds: float | None
@@ -238,7 +242,8 @@ def _left(
     price: float | None,
 ) -> Left:
     cells = [run for run in plan.runs if _to_train(run, status)]
-    correction, alive = _correction(rows), [one for one in running if one.alive]
+    alive = [one for one in running if one.alive]
+    correction = _correction(rows) or _pace(alive, plan) or 1.0
     nothing = Left(len(cells), None, correction, len(alive), None, None, price)
     if any(plan.seconds(run) is None for run in cells):
         return nothing
@@ -265,12 +270,22 @@ def _left(
     )
 
 
-def _correction(rows: pa.Table) -> float:
+def _pace(running: Iterable[Running], plan: _Plan) -> float | None:
+    """Measured over predicted seconds of a step, of what runs, while nothing is finished."""
+    ratios = []
+    for one in running:
+        whole = sum(plan.seconds(run) or 0.0 for run in plan.by_trunk.get(one.trunk, []))
+        if one.steps_per_second and one.steps and whole:
+            ratios.append(one.steps / one.steps_per_second / whole)
+    return sum(ratios) / len(ratios) if ratios else None
+
+
+def _correction(rows: pa.Table) -> float | None:
     """Measured over predicted seconds, of the cells that have both."""
     measured, predicted = _numbers(rows, "seconds"), _numbers(rows, "predicted_seconds")
     both = pc.and_(pc.greater(measured, 0), pc.greater(predicted, 0))
     whole = pc.sum(predicted.filter(both)).as_py()
-    return pc.sum(measured.filter(both)).as_py() / whole if whole else 1.0
+    return pc.sum(measured.filter(both)).as_py() / whole if whole else None
 
 
 def _numbers(rows: pa.Table, name: str) -> pa.ChunkedArray:

@@ -18,7 +18,7 @@ from scaling import files
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
 from scaling.sweep import onlook
-from scaling.sweep.crew import Crew
+from scaling.sweep.crew import PREEMPTIONS, Crew
 from scaling.sweep.executors.contract import Call, End, Executor, LostError
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.run import train
@@ -258,6 +258,41 @@ def test_a_cell_that_always_crashes_fails_alone_after_bounded_tries(
             assert record["status"] == "finished"
     failed = [event.record["run"] for event in heard if event.record and event.loss != event.loss]
     assert sorted(failed) == sorted(cell.id for cell in trunk_of(cells))
+
+
+def test_who_is_preempted_for_ever_without_a_step_in_between_is_given_up(
+    store: Store, cells: list[Cell], grid: Grid
+) -> None:
+    def act(order: Order, nth: int) -> list[str]:
+        raise LostError("preempted", "a queue of higher priority")
+
+    executor = Scripted(act)
+    train(trunk_of(cells), grid.data, store, executor, timings={})
+    assert len(executor.orders) == PREEMPTIONS + 1
+    record = store.record(cells[0].id)
+    assert record is not None
+    assert record["status"] == "failed"
+    assert "preempted without progress in between" in record["reason"]
+
+
+def test_a_claim_that_was_dead_before_ends_no_call(
+    store: Store, cells: list[Cell], grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaling.sweep.claims.LEASE_SECONDS", 0.2)
+    one = trunk_of(cells)
+    claim(store, one[0].trunk)  # of a driver whose machine is lost
+
+    def act(order: Order, nth: int) -> list[str]:
+        time.sleep(1.0)  # in a queue: nobody has taken it over yet
+        if nth == 0:
+            return [one[0].trunk]
+        save(store, order.cells)
+        return []
+
+    executor = Scripted(act, speaks=False)
+    train(one, grid.data, store, executor, timings={})
+    assert executor.ended == []
+    assert len(store.done(one)) == len(one)
 
 
 def test_being_preempted_is_no_failure_however_often(

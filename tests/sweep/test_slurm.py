@@ -38,6 +38,19 @@ def test_calls_are_jobs_in_arrays_no_larger_than_the_site_allows(cluster: Cluste
     assert {name for _, name in names} == {"n=0 and 3 more", "n=4"}
 
 
+@pytest.mark.slow
+def test_no_more_jobs_in_the_queue_than_asked_for(cluster: Cluster) -> None:
+    """As sites allow only so many; the others wait in the executor."""
+    with slurm(queued=2) as executor:
+        futures = executor.submit_all([Call(square, (n,)) for n in range(4)])
+        seen = [len(cluster.jobs())]
+        while not all(future.done() for future in futures):
+            left = cluster.run("squeue", "--noheader", "--array", "--states=PENDING,RUNNING")
+            seen.append(len(left.splitlines()))
+        assert [future.result() for future in futures] == [0, 1, 4, 9]
+    assert seen[0] == max(seen) == 2
+
+
 def test_of_a_lost_call_the_log_is_kept_for_its_user_alone(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_lost_node(cluster: Cluster, tmp_path: Path) -> None:
         assert future.result(60) == [0, 0]  # without a word, as its process had no time to save
 
 
+@pytest.mark.slow
 def test_who_leaves_asks_its_jobs_to_stop(cluster: Cluster, tmp_path: Path) -> None:
     executor = slurm()
     running, _ = counting(cluster, executor, tmp_path)

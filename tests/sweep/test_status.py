@@ -125,7 +125,14 @@ def test_a_running_trunk_has_less_to_go(
         path = store.folder / "claims" / f"{group[0].trunk}.1"
         path.write_text(json.dumps({**json.loads(path.read_text()), "step": group[-1].steps // 2}))
         after = status_of(store.folder).left
-    assert after.seconds == pytest.approx(before - whole / 2)
+        assert after.seconds == pytest.approx(before - whole / 2)
+        # Nothing is finished: what is left takes as long as the steps that run now.
+        pace = group[-1].steps / (3 * whole)
+        told = {**json.loads(path.read_text()), "steps_per_second": pace}
+        path.write_text(json.dumps(told))
+        paced = status_of(store.folder).left
+    assert paced.correction == pytest.approx(3)
+    assert paced.seconds == pytest.approx(3 * (before - whole / 2))
 
 
 def test_a_claim_whose_process_is_gone_is_stale(store: Store, cells: list[Cell]) -> None:

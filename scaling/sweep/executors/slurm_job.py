@@ -96,7 +96,11 @@ def left(folder: Path) -> set[str]:
 def take(folder: Path, key: str) -> tuple[Kind, Any]:
     """What a job has left; it is there once only."""
     place = folder / OUTCOMES / key
-    kind, value = pickle.loads(place.read_bytes())
+    kind: Kind
+    try:
+        kind, value = pickle.loads(place.read_bytes())
+    except Exception as error:  # of a class that only the job knows, say
+        kind, value = "error", RuntimeError(f"what its job left can't be read: {error}")
     place.unlink()
     return kind, value
 

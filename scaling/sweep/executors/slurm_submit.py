@@ -4,6 +4,7 @@ allows."""
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import shutil
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 NAME_LENGTH = 80
 # For so long a study that runs already waits for a controller that doesn't answer.
 PATIENCE_SECONDS = 600.0
-PAUSE_SECONDS = 10.0
 BUSY = re.compile("unable to contact|timed out|temporarily|try again|connection refused", re.I)
+# The site allows so many jobs of one user or account: there will be room.
+FULL = re.compile("submit ?(job)? ?limit|MaxSubmitJob", re.I)
 # Of a job's own environment, where this is run inside of one: it would speak of the wrong job.
 FOREIGN = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_", "PMI")
 KEPT = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT")
@@ -51,42 +53,40 @@ class Submitter:
         self.folder = _private(settings.folder or cache_folder() / "slurm")
         self.logs = self.folder / "jobs"
         self._executor = self._submitit.SlurmExecutor(self.logs)
-        self._largest = slurm_commands.largest_array()
+        site = slurm_commands.largest_array()
+        self.largest = min(site, settings.array or site)  # calls of one array
         self._count = 0
         self._last = ""  # the array submitted last
+        self._answered = -math.inf  # when SLURM last took one
 
-    def arrays(self, places: Sequence[int]) -> list[Sequence[int]]:
-        """Calls of one array each."""
-        most = min(self._largest, self.settings.array or self._largest)
-        return [places[start : start + most] for start in range(0, len(places), most)]
+    def submit(self, calls: Sequence[Call]) -> list[Job] | None:
+        """One array, all of whose calls need the same; None where SLURM doesn't answer now.
 
-    def submit(self, calls: Sequence[Call]) -> list[Job]:
-        """One array, all of whose calls need the same. Raises InputError where SLURM refuses it."""
-        first = self._count
-        self._count += len(calls)
-        keys = [str(first + place) for place in range(len(calls))]
+        Raises InputError where it refuses them, and where it has not answered for long, or never.
+        """
+        keys = [str(self._count + place) for place in range(len(calls))]
         path = tuple(str(Path(each).absolute()) for each in sys.path)
         known = self.folder, self._environment(), path, self.settings.requeues
         tickets = [slurm_job.Ticket(key, *known) for key in keys]
         pickles = [self._cloudpickle.dumps((call.fn, call.args)) for call in calls]
         self._executor.parameters.clear()
         self._executor.update_parameters(**self._parameters(calls))
-        until = time.monotonic() + (PATIENCE_SECONDS if first else 0.0)
-        while True:
-            try:
-                with redirect_stderr(io.StringIO()), self._as_a_user(), self._executor.batch():
-                    jobs = [
-                        self._executor.submit(slurm_job.perform, ticket, pickled)
-                        for ticket, pickled in zip(tickets, pickles, strict=True)
-                    ]
-                break
-            except self._submitit.core.utils.FailedJobError as error:
-                told = slurm_commands.message(str(error))
-                if not BUSY.search(told) or time.monotonic() > until:
-                    raise InputError(self._refusal(told, calls[0].needs)) from None
-                time.sleep(PAUSE_SECONDS)
-            except OSError as error:
-                raise InputError(f"executor slurm: {self.folder}: {error.strerror}") from None
+        try:
+            with redirect_stderr(io.StringIO()), self._as_a_user(), self._executor.batch():
+                jobs = [
+                    self._executor.submit(slurm_job.perform, ticket, pickled)
+                    for ticket, pickled in zip(tickets, pickles, strict=True)
+                ]
+        except self._submitit.core.utils.FailedJobError as error:
+            told = slurm_commands.message(str(error))
+            short = PATIENCE_SECONDS if BUSY.search(told) else 0.0
+            if time.monotonic() - self._answered < (math.inf if FULL.search(told) else short):
+                return None
+            raise InputError(self._refusal(told, calls[0].needs)) from None
+        except OSError as error:
+            raise InputError(f"executor slurm: {self.folder}: {error.strerror}") from None
+        self._answered = time.monotonic()
+        self._count += len(calls)
         self._last = jobs[0].job_id.partition("_")[0]
         return [Job(key, job.job_id) for key, job in zip(keys, jobs, strict=True)]
 
@@ -136,10 +136,10 @@ class Submitter:
     def _refusal(self, told: str, needs: Needs) -> str:
         asked = self.settings
         where = f"partition {asked.partition!r}" if asked.partition else "the default partition"
-        hint = ""
+        hint = "; `queued` sets how many may wait and run at a time" if FULL.search(told) else ""
         if gpus := self._gpus(needs):
             has = slurm_commands.generic_resources(asked.partition)
-            hint = f"; {gpus} GPUs a process are asked of {where}"
+            hint += f"; {gpus} GPUs a process are asked of {where}"
             hint += f", whose nodes have {has}" if "gpu" in has else ", which has none"
         return f"executor slurm: SLURM refuses the jobs: {told}{hint}"
 
@@ -160,6 +160,11 @@ class Submitter:
             yield
         finally:
             os.environ.update(hidden)
+
+
+def same_shape(one: Needs, other: Needs) -> bool:
+    """Whether jobs of these may be of one array."""
+    return (one.processes, one.devices) == (other.processes, other.devices)
 
 
 def _name(calls: Sequence[Call]) -> str:

@@ -51,10 +51,6 @@ class Job:
     ended: LostError | None = None
     hopeless: int = 0
 
-    @property
-    def array(self) -> str:
-        return self.number.partition("_")[0]
-
     def runs(self, state: State | None) -> bool:
         """Whether it runs, noted with when that began."""
         running = state is not None and state.name == "RUNNING"
