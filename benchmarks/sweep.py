@@ -43,7 +43,7 @@ from scaling.devices import cores
 
 PARTS = ("start", "cells", "grid", "ray", "stop", "resume")
 WARM = 0.1  # of the cells, that are left out: processes start, programs are compiled
-TEXT, SHARE = Path(__file__).parents[1] / "runs" / "text.toml", 1 / 16
+TEXT, SHARE = Path(__file__).parents[1] / "runs" / "text.toml", 1 / 8
 
 
 def main(
