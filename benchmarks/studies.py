@@ -41,7 +41,8 @@ learning_rates = [0.002, 0.004, 0.008, 0.016, 0.032]
 seeds = [{seeds}]
 """
 PER_SEED = 10
-FINISHED = re.compile(r" +\d+/\d+  ")  # a line that the live display prints
+# Lines of the command: what is planned, and a cell that has finished.
+BEGUN, FINISHED = ", folder ", re.compile(r" +\d+/\d+  ")
 
 
 def trivial(cells: int, path: Path) -> Path:
@@ -62,6 +63,14 @@ def cut_short(grid: Path, share: float, path: Path) -> Path:
         if part not in ("targets", "proof", "rivals"):
             lines.append(line)
     path.write_text("\n".join(lines))
+    return path
+
+
+def targets(grid: Path, path: Path) -> Path:
+    """The targets of a shipped grid alone, as its pilots."""
+    head, *blocks = re.split(r"(?m)^(?=\[)", grid.read_text())
+    kept = [block for block in blocks if re.match(r"\[(data|model|train)\]|\[\[targets", block)]
+    path.write_text(head + "".join(kept).replace("[[targets]]", "[[pilots]]"))
     return path
 
 
@@ -116,13 +125,14 @@ def scaling(*arguments: str, home: Path) -> Ran:
     return ran
 
 
-def stopped(*arguments: str, home: Path, cells: int, then: float) -> float:
-    """Seconds from SIGTERM, so long after so many cells have finished, until the process is gone
-    and its workers with it."""
+def stopped(*arguments: str, home: Path, then: float) -> float:
+    """Seconds from SIGTERM, so long after training began, until the process is gone and its
+    workers with it."""
     process = started(*arguments, home=home)
     assert process.stdout is not None
-    while cells and (line := process.stdout.readline()):
-        cells -= FINISHED.match(line) is not None
+    while BEGUN not in process.stdout.readline():
+        if process.poll() is not None:
+            raise SystemExit("the benchmark's own study did not begin")
     time.sleep(then)
     began = time.perf_counter()
     process.terminate()

@@ -7,7 +7,7 @@ cells    trivial cells a second, local executor, all cores, once warm; baseline:
          itself, its program made anew, as the engine did before programs were kept
 grid     runs/text.toml cut short: cells a second of one worker on each core against one worker
 ray      both of them through Ray, against the local executor
-stop     from SIGTERM to the end of the command, in the middle of runs/text.toml
+stop     from SIGTERM to the end of the command, which trains the targets of runs/text.toml
 resume   a finished study of 10,000 cells taken up again; baselines: a plain loop over its records,
          and `scaling --help`
 
@@ -26,14 +26,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from studies import Ran, cells_of, cut_short, fabricate, scaling, stopped, trivial
+from studies import (
+    BEGUN,
+    Ran,
+    cells_of,
+    cut_short,
+    fabricate,
+    scaling,
+    stopped,
+    targets,
+    trivial,
+)
 from worker_costs import alone, parts_of_a_cell, starts
 
 from scaling.devices import cores
 
 PARTS = ("start", "cells", "grid", "ray", "stop", "resume")
 WARM = 0.1  # of the cells, that are left out: processes start, programs are compiled
-TEXT, SHARE = Path(__file__).parents[1] / "runs" / "text.toml", 1 / 16
+TEXT, SHARE = Path(__file__).parents[1] / "runs" / "text.toml", 1 / 8
 
 
 def main(
@@ -97,17 +107,22 @@ def workers_against_one(home: Path) -> dict[str, float]:
     every = str(len(cores()))
     scaling("run", str(grid), "--out", str(home / "first"), home=home)
     rates: dict[str, list[float]] = {"1": [], every: []}
+    used: dict[str, float] = {}
     for turn in range(2):
         for workers in ("1", every):
             out = str(home / f"{turn}-{workers}")
             ran = scaling("run", str(grid), "--out", out, "--workers", workers, home=home)
             rates[workers].append(len(ran.finished) / (ran.finished[-1] - begun(ran)))
+            used[workers] = ran.cpu_seconds / len(ran.finished)
     one, many = (statistics.median(rates[workers]) for workers in ("1", every))
     return {
         "cells": len(cells_of(grid)),
         "baseline: cells a second, 1 worker": one,
         f"cells a second, {every} workers": many,
         "times one worker": many / one,
+        "CPU seconds a cell, 1 worker": used["1"],
+        f"CPU seconds a cell, {every} workers": used[every],
+        "times one worker, machine at rest": len(cores()) * used["1"] / used[every],
     }
 
 
@@ -136,13 +151,12 @@ def ray_against_local(home: Path, cells: int) -> dict[str, float]:
 
 
 def told_to_stop(home: Path) -> dict[str, float]:
-    """Runs of the shipped grid at their full length, its targets as pilots: the largest models."""
-    text = TEXT.read_text()
-    grid = home / "stop.toml"
-    grid.write_text(text[: text.index("[proof]")].replace("[[targets]]", "[[pilots]]"))
-    took, out = [], str(home / "stop")
-    for then in (1.0, 7.0, 13.0):
-        took.append(stopped("run", str(grid), "--out", out, home=home, cells=1, then=then))
+    """The shipped grid's targets, its largest models: stopped while they start and while they
+    train."""
+    grid, out = targets(TEXT, home / "stop.toml"), str(home / "stop")
+    took = [
+        stopped("run", str(grid), "--out", out, home=home, then=then) for then in (2.0, 20.0, 40.0)
+    ]
     return {"seconds, the longest of three": max(took), "seconds, the shortest": min(took)}
 
 
@@ -177,7 +191,7 @@ def rate(ran: Ran) -> float:
 
 def begun(ran: Ran) -> float:
     """When training began: what is planned was told just before."""
-    return next(at for at, line in ran.lines if "folder" in line)
+    return next(at for at, line in ran.lines if BEGUN in line)
 
 
 if __name__ == "__main__":

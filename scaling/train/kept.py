@@ -22,8 +22,8 @@ from scaling.train.tasks import Feed, feed_of
 PROGRAMS = 8
 # Of a recipe, what is given to the steps from without, or asked for between them.
 OF_RUNS = (
-    "learning_rate", "rate_law", "batch", "batch_law", "warmup_steps", "cooldown", "evaluate_every",
-    "early_stop",
+    "learning_rate", "rate_law", "tune", "batch", "batch_law", "warmup_steps", "cooldown",
+    "evaluate_every", "early_stop",
 )  # fmt: skip
 _USUAL = {name: Recipe.model_fields[name].default for name in OF_RUNS}
 
