@@ -55,21 +55,23 @@ def reading(path: Place) -> Iterator[IO[bytes]]:
         yield file
 
 
-def write(path: Place, data: bytes) -> None:
-    """Write a file all or nothing, over what was there; folders are made as needed."""
-    with writing(path) as file:
+def write(path: Place, data: bytes, *, durable: bool = True) -> None:
+    """Write a file all or nothing, over what was there; folders are made as needed.
+
+    durable: it is on the disk when this returns, and outlives the machine's power.
+    """
+    with writing(path, durable=durable) as file:
         file.write(data)
 
 
 @contextmanager
-def writing(path: Place) -> Iterator[IO[bytes]]:
+def writing(path: Place, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file to write into, which takes its place when the block ends well, and never half."""
     if isinstance(path, Path):
         with telling(path, "write"), _beside(path) as partial:
             with partial.open("wb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                _flush(file, durable)
             partial.replace(path)
     else:
         whole = io.BytesIO()
@@ -78,8 +80,8 @@ def writing(path: Place) -> Iterator[IO[bytes]]:
             path.fs.pipe_file(path.path, whole.getvalue())
 
 
-def create(path: Place, data: bytes) -> bool:
-    """Write a file unless there is one; of several writers one is told True.
+def create(path: Place, data: bytes, *, durable: bool = True) -> bool:
+    """Write a file unless there is one; of several writers one is told True. durable: as above.
 
     Atomic on local and network file systems, in memory, and on S3 and Google Cloud Storage
     (a conditional put). Stores that don't know it look first and then write: of two writers at the
@@ -89,8 +91,7 @@ def create(path: Place, data: bytes) -> bool:
         with telling(path, "write"), _beside(path) as partial:
             with partial.open("wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                _flush(file, durable)
             return _linked(partial, path, data)
     try:
         with telling(path, "write", FileExistsError):
@@ -98,6 +99,12 @@ def create(path: Place, data: bytes) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _flush(file: IO[bytes], durable: bool) -> None:
+    file.flush()
+    if durable:
+        os.fsync(file.fileno())
 
 
 def remove(path: Place) -> None:

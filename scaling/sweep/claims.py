@@ -142,7 +142,7 @@ class Claims:
         if last is not None and last.number != dead and not self.is_dead(last):
             return None
         claim = Claim(trunk, last.number + 1 if last is not None else 1)
-        if not create(self._path(trunk, claim.number), _told(claim, 0)):
+        if not create(self._path(trunk, claim.number), _told(claim, 0), durable=False):
             return None
         if last is not None:
             remove(self._path(trunk, last.number))
@@ -161,7 +161,7 @@ class Claims:
                     if seen is not None and seen.number > claim.number:
                         stopping.ask(f"trunk {claim.trunk} was taken over", save=False)
                         return
-                    write(self._path(claim.trunk, claim.number), _told(claim, beat))
+                    write(self._path(claim.trunk, claim.number), _told(claim, beat), durable=False)
 
     def _newest(self) -> dict[str, int]:
         """The highest number of each trunk's claims."""

@@ -186,12 +186,16 @@ def test_a_damaged_claim_dies_in_its_time(folder: files.Place, damage: bytes) ->
 def test_a_disk_that_refuses_a_beat_harms_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused = []
+
     def refuse(*_: object) -> None:
+        refused.append(1)
         raise OSError(28, "No space left on device")
 
     with Claims(tmp_path, beat_seconds=0.02).hold(["a"]):
         with monkeypatch.context() as patch:
-            patch.setattr("os.fsync", refuse)
+            patch.setattr("pathlib.Path.replace", refuse)
             time.sleep(0.2)
+        assert refused
         assert stopping.asked() is None
     assert module.Claims(tmp_path).all() == {}
