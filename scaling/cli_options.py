@@ -229,15 +229,22 @@ def planned_study(
     """
     from scaling.devices import cores
     from scaling.planned import plan_study
-    from scaling.train.calibrate import note as calibration_note
 
     workers = workers or len(cores())
-    if measure and (note := calibration_note()):
-        typer.echo(note, err=True)
+    if measure:
+        tell_of_calibration()
     planned = plan_study(
         grid, seed=seed, workers=workers, measure=measure, device=device, place=place
     )
     return planned, workers
+
+
+def tell_of_calibration() -> None:
+    """Say why shapes are timed anew, where others were timed before."""
+    from scaling.train.calibrate import note
+
+    if told := note():
+        typer.echo(told, err=True)
 
 
 def place_of(executor: str | None, options: list[str] | None, grid: Path) -> Place | None:

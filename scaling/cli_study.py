@@ -19,6 +19,7 @@ from scaling.cli_options import (
     WorkersOption,
     place_of,
     planned_study,
+    tell_of_calibration,
 )
 from scaling.errors import InputError
 from scaling.terminal import console, show_json
@@ -184,18 +185,23 @@ def _run(
     force: bool,
 ) -> files.Place:
     from scaling.sweep.live import clock
+    from scaling.sweep.store import Store
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
-    planned, slots = planned_study(grid, seed, workers, measure=True, place=place)
+    planned, slots = planned_study(grid, seed, workers, measure=False, place=place)
     folder = _folder(out, planned)
     planned = planned.at_rates(folder)
     if not force:
         _refuse_too_large(planned)
+    tell_of_calibration()
+    planned = planned.timed(slots, lambda: Store(folder).done(planned.cells))
     cells = f"{len(planned.cells)} cells"
     if planned.rungs:
         cells += f" and {sum(map(len, planned.tuning))} or so to tune their learning rate"
-    where = f"{slots} workers, predicted training time {clock(planned.wall_seconds(slots) or 0)}"
+    where = f"{slots} workers"
+    if (wall := planned.wall_seconds(slots)) is not None:
+        where += f", predicted training time {clock(wall)}"
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
     screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from scaling import devices, files
@@ -74,6 +75,22 @@ class Planned:
         known = _costs(rounds, cells, self.timings, self.on)
         return replace(self, cells=cells, known=known, rungs=[], tuning=rounds)
 
+    def timed(self, workers: int | None, done: Callable[[], Container[str]] = tuple) -> Planned:
+        """The same study with the time that each shape takes, where its executor runs here: shapes
+        that are new to this machine are measured. done: cells that are not to be trained; asked
+        for where a shape is new."""
+        if self.settings.elsewhere:
+            return self
+        large = {cell.id for cell in self.large}  # these would fail here as in a run
+        fitting = [cell for cell in self.cells if cell.id not in large]
+        start = partial(local.Local, workers, math.inf)
+        return self.at_times(calibrate(fitting, self.grid.data, start, done=done))
+
+    def at_times(self, timings: dict[str, dict[str, float]]) -> Planned:
+        """The same study with these timings."""
+        known = _costs(self.tuning, self.cells, timings, self.on)
+        return replace(self, timings=timings, known=known)
+
     def of(self, grid: Grid) -> Planned:
         """The plan of a part of its grid."""
         cells = plan(grid, self.data, self.on)
@@ -138,17 +155,12 @@ def plan_study(
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
     rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
-    timings: dict[str, dict[str, float]] = {}
-    known = _costs(rounds, cells, timings, on)
+    known = _costs(rounds, cells, {}, on)
     room = device.memory_bytes if device else _room(settings, known, data)
-    planned = Planned(grid, data, cells, timings, known, settings, on, room, asked, rounds)
+    planned = Planned(grid, data, cells, {}, known, settings, on, room, asked, rounds)
     if device is not None:
-        timings = data_sheet.timings(cells, device)
-    elif measure and not settings.elsewhere:
-        large = {cell.id for cell in planned.large}  # these would fail here as in a run
-        fitting = [cell for cell in cells if cell.id not in large]
-        timings = calibrate(fitting, grid.data, lambda: local.Local(workers, math.inf))
-    return replace(planned, timings=timings, known=_costs(rounds, cells, timings, on))
+        return planned.at_times(data_sheet.timings(cells, device))
+    return planned.timed(workers) if measure else planned
 
 
 def _room(settings: Options, known: Mapping[str, CellCost], data: AnyData) -> float | None:

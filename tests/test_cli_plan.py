@@ -221,7 +221,7 @@ def test_cells_too_large_are_told_by_plan_and_refused_by_run(
     (target,) = (cell for cell in cells if cell["role"] == "target")
     room = target["memory_bytes"]  # and training items come on top
     monkeypatch.setattr(planned, "memory_here", lambda most: room)
-    monkeypatch.setattr(planned, "calibrate", lambda *_: {})
+    monkeypatch.setattr(planned, "calibrate", lambda *_, **__: {})
     facts = plan(grid)
     assert facts["too_large"] == [target["run"]]
     assert [cell["run"] for cell in facts["cells"] if not cell["fits"]] == [target["run"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from importlib.util import find_spec
 
 from scaling.errors import InputError
@@ -14,17 +14,24 @@ from scaling.sweep.work import prepare_jax
 
 
 def calibrate(
-    cells: list[Cell], data: Data, start: Callable[[], Executor]
+    cells: list[Cell],
+    data: Data,
+    start: Callable[[], Executor],
+    *,
+    done: Callable[[], Container[str]] = tuple,
 ) -> dict[str, dict[str, float]]:
-    """Timings of every shape in `cells`: cached ones, and the missing ones measured now.
+    """Timings of the shapes in `cells`: cached ones, and the missing ones measured now.
 
-    start: the executor to measure on, if anything is missing.
+    start: the executor to measure on, and done: cells that need no timing; both are asked for only
+    where something is missing.
     """
     need_jax()
     from scaling.train import calibrate as stopwatch
 
     timings = stopwatch.known(cells)
-    missing = {c.timing_key: c for c in cells if c.timing_key not in timings}
+    unknown = [cell for cell in cells if cell.timing_key not in timings]
+    not_needed = done() if unknown else ()
+    missing = {cell.timing_key: cell for cell in unknown if cell.id not in not_needed}
     if not missing:
         return timings
     with start() as executor:

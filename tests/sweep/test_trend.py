@@ -73,3 +73,14 @@ def test_what_an_interrupted_calibration_has_measured_is_kept(
         calibrate(cells, Data(), OneThenInterrupted)
     (stored,) = (tmp_path / "calibration").glob("*.json")
     assert list(json.loads(stored.read_text())["measured"]) == [cells[0].timing_key]
+
+
+def test_what_is_done_is_not_timed(
+    cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
+
+    def never() -> Debug:
+        raise AssertionError("there is nothing to time")
+
+    assert calibrate(cells, Data(), never, done=lambda: {cell.id for cell in cells}) == {}
