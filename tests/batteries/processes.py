@@ -7,6 +7,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 
 def writers(path: Path) -> list[int]:
     """Those that have this file open, and all that they started."""
@@ -47,3 +49,15 @@ def kill(pids: list[int]) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below one, with theirs."""
+    if not Path(f"/proc/{pid}/task").exists():
+        pytest.skip("finding processes needs Linux's /proc")
+    found = set()
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError):
+            for child in map(int, children.read_text().split()):
+                found |= {child} | descendants(child)
+    return found

@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from batteries.processes import descendants
 
 from scaling.data import Images
 from scaling.grid import Cell, Grid, open_data, parse_grid, plan
@@ -196,15 +196,3 @@ def actors() -> list[int]:
         for pid in descendants(os.getpid())
         if b"ray::Actor" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
-
-
-def descendants(pid: int) -> set[int]:
-    """The processes below one, with theirs."""
-    if not Path(f"/proc/{pid}/task").exists():
-        pytest.skip("finding processes needs Linux's /proc")
-    found = set()
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(FileNotFoundError):
-            for child in map(int, children.read_text().split()):
-                found |= {child} | descendants(child)
-    return found

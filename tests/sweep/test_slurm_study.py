@@ -75,7 +75,8 @@ def test_a_preempted_study_ends_with_the_bits_of_an_undisturbed_one(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     grid = tmp_path / "grid.toml"
-    grid.write_text(GRID.format(widths="[8]", images=262144))
+    # Long enough that a claim tells of it, once in five seconds, before it ends.
+    grid.write_text(GRID.format(widths="[8]", images=2097152))
     driver = on_slurm(grid, tmp_path / "preempted")
     cluster.until(lambda: steps(tmp_path / "preempted") > 0, "training")
     (job,) = cluster.jobs("%A")

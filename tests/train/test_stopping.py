@@ -49,10 +49,15 @@ def test_signals_ask_inside_and_do_as_before_outside(number: signal.Signals) -> 
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:
-    with stopping.catch(signal.SIGINT):
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
+    # A shell's background job begins with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stopping.catch(signal.SIGINT):
             signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_thread_catches_nothing_and_breaks_nothing() -> None:
