@@ -107,11 +107,11 @@ def build(folder: Path) -> int:
 
 
 def table(folder: Path) -> int:
-    return len(Store(folder).table(cells_of(folder)))  # type: ignore[arg-type]  # ids are asked for
+    return len(Store(folder).table(cells_of(folder)))
 
 
 def write(folder: Path) -> int:
-    return len(Store(folder).write_table(cells_of(folder)))  # type: ignore[arg-type]  # as above
+    return len(Store(folder).write_table(cells_of(folder)))
 
 
 def status(folder: Path) -> int:
@@ -123,8 +123,8 @@ def resume(folder: Path) -> int:
     cells, store = cells_of(folder), Store(folder)
     grid = Grid.model_validate({"name": "many", "pilots": [{"widths": [8], "tokens": [65536]}]})
     store.open(grid, "", {"grid_sha256": "1", "cells": [cell.id for cell in cells]})
-    assert len(store.done(cells)) == len(cells)  # type: ignore[arg-type]  # as above
-    return len(store.write_table(cells))  # type: ignore[arg-type]  # as above
+    assert len(store.done(cells)) == len(cells)
+    return len(store.write_table(cells))
 
 
 PARTS: dict[str, Callable[[Path], int]] = {

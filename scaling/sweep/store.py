@@ -10,7 +10,7 @@ import io
 import re
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -43,6 +43,13 @@ MARKER, GRID, FORECAST = "study.json", "grid.toml", "forecast.json"
 # Of so few cells the records are read themselves: that is less than a look at all of them.
 FEW = 64
 LOOK_SECONDS = 300.0
+
+
+class Named(Protocol):
+    """What has the id of a cell; most questions to a store need no more of it."""
+
+    @property
+    def id(self) -> str: ...
 
 
 class Store:
@@ -144,12 +151,12 @@ class Store:
         with files.reading(self.cell_folder(cell_id) / CURVE) as file:
             return pd.read_parquet(file)
 
-    def finished(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
+    def finished(self, cells: Iterable[Named]) -> dict[str, dict[str, Any]]:
         """The records of those cells that have one, by cell."""
         records = {cell.id: self.record(cell.id) for cell in cells}
         return {run: record for run, record in records.items() if record is not None}
 
-    def statuses(self, cells: Iterable[Cell]) -> dict[str, str]:
+    def statuses(self, cells: Iterable[Named]) -> dict[str, str]:
         """The status of each cell that has a record."""
         runs = [cell.id for cell in cells]
         if len(runs) <= FEW:
@@ -157,7 +164,7 @@ class Store:
             return {run: str(r["status"]) for run, r in records.items() if r is not None}
         return self.look().statuses(runs)
 
-    def done(self, cells: Iterable[Cell]) -> dict[str, str]:
+    def done(self, cells: Iterable[Named]) -> dict[str, str]:
         """The status of each cell that is not to be trained again: all that have a record but what
         failed, which may be well another time."""
         known = self.statuses(cells)
@@ -179,11 +186,11 @@ class Store:
         if time.monotonic() - self._looked > LOOK_SECONDS:
             self.look()
 
-    def table(self, cells: Iterable[Cell]) -> pd.DataFrame:
+    def table(self, cells: Iterable[Named]) -> pd.DataFrame:
         """The run table of the cells that have a record, in the plan's order."""
         return table_of(self.look().of([cell.id for cell in cells]))
 
-    def write_table(self, cells: Iterable[Cell]) -> pd.DataFrame:
+    def write_table(self, cells: Iterable[Named]) -> pd.DataFrame:
         """`table.parquet` and `table.csv` of the cells that have a record."""
         table = self.table(cells)
         parquet = to_bytes(table, ".parquet")
