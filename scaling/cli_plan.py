@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.grid import Cell
     from scaling.planned import Planned
-    from scaling.sweep.budget import Budget, Trimmed
+    from scaling.sweep.budget import Budget, Trimmed, Unit
     from scaling.sweep.estimate import Part
 
 app = typer.Typer()
 
-_UNITS = {"flops": "FLOPs", "h": "h", "usd": "usd"}
+_UNITS: dict[str, Unit] = {"flops": "FLOPs", "h": "h", "usd": "usd"}
 
 
 @app.command("plan")
@@ -177,7 +177,7 @@ def budget_of(text: str) -> Budget:
     if not 0 < value < float("inf"):
         raise InputError(f"--budget {text!r}: valid is more than nothing")
     name = "usd" if dollar else "flops" if unit.lower().startswith("flop") else unit.lower()
-    return Budget(value, _UNITS[name])  # type: ignore[arg-type]  # one of its literals
+    return Budget(value, _UNITS[name])
 
 
 def _devices(planned: Planned, other: Device | None, workers: int | None) -> int:
