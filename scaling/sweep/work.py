@@ -287,7 +287,7 @@ def prepare_jax() -> None:
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
     for name, value in settings.items():
-        jax.config.update(name, value)  # type: ignore[no-untyped-call]
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]  # JAX has no type for it
 
 
 def machine() -> str:
