@@ -217,6 +217,11 @@ def stamp_of(facts: os.stat_result | dict[str, Any]) -> str:
     return f"{facts['size']}:{tag}"
 
 
+def temporary(name: str) -> str:
+    """A name that is nobody else's, beside a file's own; it says who left it where it stays."""
+    return f"{name}.{_HOST}.{os.getpid()}.{next(_numbers)}{TEMPORARY}"
+
+
 def left_over(path: Place) -> list[Path]:
     """Temporaries below a folder whose writers are gone: processes of this machine that don't live.
 
@@ -244,7 +249,7 @@ def _dead(name: str) -> bool:
 def _beside(path: Path) -> Iterator[Path]:
     """Where a file is written before it takes its place: named after who writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{_HOST}.{os.getpid()}.{next(_numbers)}{TEMPORARY}")
+    partial = path.with_name(temporary(path.name))
     try:
         yield partial
     finally:

@@ -28,6 +28,7 @@ from scaling.sweep.records import (
     RECORD,
     DamagedError,
     opened,
+    parsed,
     read_json,
     sealed,
     to_json,
@@ -116,19 +117,21 @@ class Store:
         """Store a cell; the record last, so that a torn write means unfinished.
 
         False, and nothing is written, where it has a record already: only one that failed is
-        replaced.
+        replaced. Of two that store the same cell at once one is told True; files of the other that
+        came between make the record damaged, and then the other's are stored.
         """
         folder = self.cell_folder(cell.id)
-        there = self.record(cell.id)
-        if there is not None and there["status"] != "failed":
-            return False
-        files.remove(folder / RECORD)  # what it says of its files will no longer be true
         drawn = io.BytesIO()
         curve.to_parquet(drawn, index=False)
         beside = {CELL: to_json(cell.facts()), CURVE: drawn.getvalue()}
-        for name, data in beside.items():
-            files.write(folder / name, data)
-        return files.create(folder / RECORD, sealed(record, beside))
+        while (there := self.record(cell.id)) is None or there["status"] == "failed":
+            if there is not None:
+                self._drop_failed(folder)  # what it says of its files will no longer be true
+            for name, data in beside.items():
+                files.write(folder / name, data)
+            if files.create(folder / RECORD, sealed(record, beside)):
+                return True
+        return False
 
     def read(self, cell_id: str) -> dict[str, Any] | None:
         """The record of a cell, or None. Raises DamagedError, and leaves all as it is."""
@@ -242,6 +245,15 @@ class Store:
             return True
         targets = {target.get("cell") for target in read_json(path).get("targets", [])}
         return not before and targets <= set(now.get("cells", []))
+
+    def _drop_failed(self, folder: Place) -> None:
+        """Remove the record of a failure; another may have put its own there since."""
+        aside = folder / files.temporary(RECORD)
+        if files.move(folder / RECORD, aside):
+            raw = files.read(aside)
+            if parsed(aside, raw)["status"] != "failed":
+                files.create(folder / RECORD, raw)
+            files.remove(aside)
 
     def _set_aside(self, cell_id: str, error: DamagedError) -> None:
         why = f"{error.path.name}: {error.why}"

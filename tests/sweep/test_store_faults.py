@@ -152,6 +152,43 @@ def test_of_two_writers_one_is_first_and_stays(tmp_path: Path, cells: list[Cell]
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+class Overtaken(Store):
+    """A store in which a rival saves the cell just after we looked for its record."""
+
+    def overtaken_by(self, cell: Cell, curve: pd.DataFrame) -> None:
+        self.rival: tuple[Cell, pd.DataFrame] | None = (cell, curve)
+
+    def record(self, cell_id: str) -> dict[str, Any] | None:
+        there = super().record(cell_id)
+        if self.rival is not None:
+            (cell, curve), self.rival = self.rival, None
+            assert Store(self.folder).save(cell, record_of(cell, loss=2.0), curve)
+        return there
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_who_is_overtaken_while_saving_leaves_what_is_there(
+    tmp_path: Path, cells: list[Cell], failed: bool
+) -> None:
+    store, cell = Overtaken(tmp_path), cells[0]
+    if failed:
+        assert Store(tmp_path).save(cell, record_of(cell, status="failed", reason="hung"), CURVE)
+    store.overtaken_by(cell, CURVE)
+    assert not store.save(cell, record_of(cell, loss=1.0), CURVE)
+    assert store.finished([cell])[cell.id]["loss"] == 2.0
+    assert store.quarantined() == []
+
+
+def test_who_spoils_the_curve_of_the_other_stores_the_own_whole(
+    tmp_path: Path, cells: list[Cell]
+) -> None:
+    store, cell = Overtaken(tmp_path), cells[0]
+    store.overtaken_by(cell, CURVE.assign(step=CURVE["step"] + 1))
+    assert store.save(cell, record_of(cell, loss=1.0), CURVE)
+    assert store.finished([cell])[cell.id]["loss"] == 1.0
+    assert len(store.quarantined()) == 1
+
+
 def killed_again_and_again(tmp_path: Path, cell: Cell, kills: int) -> None:
     rng = random.Random(time.time_ns())
     made = [{**record_of(cell), "run": f"{n:016x}"} for n in range(400)]
