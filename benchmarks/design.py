@@ -72,7 +72,7 @@ GRID = 6  # sizes, and lengths
 LATTICE = np.geomspace(1, 100, 13)  # of what a design may choose, over the smallest cell
 PLAIN = np.geomspace(3e19, 3e22, 13)  # FLOPs of the grids
 DESIGNED = np.geomspace(1e20, 1e21, 3)
-ROUNDS = 3
+ROUNDS = (0.1, 0.4, 1.0)  # of the budget, spent when a round ends
 PARTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # of what a real table's rows cost
 LEAST = 5  # budgets of a real table, below its target, from which on a grid is read
 
@@ -99,7 +99,7 @@ def designed(
 ) -> pd.DataFrame:
     """Rows of the pool (N, D, C, loss) chosen in rounds, each by the losses of those before."""
     seen, left = pool.iloc[:0], pool
-    for part in np.arange(1, ROUNDS + 1) / ROUNDS:
+    for part in ROUNDS:
         runs = [Candidate(*row) for row in left[["N", "D", "C"]].itertuples(index=False)]
         budget_now = budget * part - seen.C.sum()
         if not runs or budget_now < left.C.min():
@@ -202,11 +202,12 @@ def on_tables(data: Path, forecaster: str, goal: Goal, draws: int) -> Iterator[d
             continue
         target, known = float(truth.C[-1]), float(truth.loss[-1])
         below = [b.C for b in rows.budgets if target / b.C > LEAST_DISTANCE]
+        pool = rows.up_to(1.1 * below[-1])[["N", "D", "C", "loss"]]
         for level in below[LEAST - 1 :]:
-            pool = rows.up_to(1.1 * level)[["N", "D", "C", "loss"]]
-            whole = float(pool.C.sum())
+            grid = rows.up_to(1.1 * level)[["N", "D", "C", "loss"]]
+            whole = float(grid.C.sum())
             for part in ("plain", *PARTS):
-                took = pool
+                took = grid
                 if part != "plain":
                     took = designed(pool, target, float(part) * whole, goal, 0)
                 try:
