@@ -1,141 +1,124 @@
-"""The best value of a law's further variable at a budget, together with the best N for it.
-
-Sparsity, granularity, bits: what the law can trade against N and D at one cost. Each draw has its
-own best value. Where the loss still falls at an end of the range that was looked at, the answer is
-that end, and says so: the law, not the data, would go further.
-"""
+"""Which of many observations narrow what is asked, for what they cost: a Gaussian choice."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.errors import InputError
-from scaling.fit.prediction import optimum_of
-from scaling.fit.result import Fit
-from scaling.forecast.counting import count
-from scaling.forecast.forecast import Interval
-from scaling.forecast.given import Given, named, ranges_of
-from scaling.forecast.inference import interval
-from scaling.forecast.published import PublishedLaw
-from scaling.forecast.search import lowest
-from scaling.laws.symbols import range_of
-
 Array = NDArray[np.float64]
 
-_STEPS = 33  # values in a range, and again between the neighbours of the best of them
-_FREE = ("D_unique", "U")  # costs nothing: more is never worse
+# A gain counts for its cost to one of these powers: 1 takes what is cheap first, 0 what tells most.
+# Which is best depends on the budget, so all are tried.
+_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+ENOUGH = 0.003  # of the variance that is left: what gains less is not taken
+_SWAPS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
-    """The best value of a variable at C FLOPs, and the predictor with it held.
+class Joint:
+    """A joint normal of n observations and q quantities.
 
-    value: with the spread of the draws' own best. low, high: the range looked at. at_end: whether
-    the best is an end of it. loss: at the best N and D for the value.
+    covariance [n, n], of the observations' means; noise [n], variance of each alone; with [q, n],
+    covariance with the quantities; variance [q], theirs.
     """
 
-    name: str
-    C: float
-    value: Interval
-    low: float
-    high: float
-    at_end: bool
-    loss: Interval
-    given: Given
+    covariance: Array
+    noise: Array
+    with_them: Array
+    variance: Array
 
-    def __str__(self) -> str:
-        where = f"from {self.low:.4g} to {self.high:.4g} were looked at"
-        end = ", and the loss still falls at this end" if self.at_end else ""
-        return f"best {self.name} at C = {self.C:.4g}: {self.value} ({where}{end})"
+    def left(self, chosen: Sequence[int]) -> Array:
+        """The quantities' variances [q] once these are observed."""
+        if not len(chosen):
+            return self.variance
+        at = np.asarray(chosen)
+        total = self.covariance[np.ix_(at, at)] + np.diag(self.noise[at])
+        r = self.with_them[:, at]
+        return np.asarray(self.variance - (r * np.linalg.solve(total, r.T).T).sum(axis=1))
 
 
-def choose(
-    base: Fit | PublishedLaw,
-    name: str,
-    compute: float,
-    *,
-    held: Mapping[str, float] | None = None,
-    within: tuple[float, float] | None = None,
-) -> Chosen:
-    """The best `name` at `compute` FLOPs, the other further variables held.
+def choose(joint: Joint, cost: Array, budget: float, goal: int) -> list[int]:
+    """Observations within the budget that leave quantity `goal` the least variance, in order.
 
-    name: one of the law, or P for all bits of training. within: the range to look at; by default
-    that of the data behind the law, else the usual one. Raises InputError for a variable that the
-    law does not have, that costs nothing, or a range that is none.
+    Greedy by gain over a power of the cost, the best power kept; then members that gain least for
+    their cost are taken out, and what they cost is spent again, as long as that helps.
     """
-    if not (np.isfinite(compute) and compute > 0):
-        raise InputError(f"compute = {compute:g}: must be a finite number above 0")
-    if name in _FREE:
-        raise InputError(f"{name}=best: it costs nothing, so that more is never worse; give it")
-    own = next(iter(named(base.law, {name: 1.0})))  # raises for a name the law does not have
-    low, high = within or ranges_of(base)[0].get(own) or range_of(base.law, own)
-    if not low < high:
-        raise InputError(f"{name}=best:{low:g}:{high:g}: give a range, the lower end first")
-    search = _Search(base, name, compute, dict(held or {}), low)
-    for value in (low, high):
-        Given(base, search.held | {name: value})  # raises where an end is not valid
-    x = np.linspace(search.scale(low), search.scale(high), _STEPS)
-    losses = search.losses(x)
-    place, best = lowest(x, losses)
-    at = int(np.argmin(losses[0]))
-    at_end = at in (0, len(x) - 1)
-    point = float(x[at])
-    if not at_end:
-        fine = np.linspace(x[at - 1], x[at + 1], _STEPS)
-        point = float(lowest(fine, search.losses(fine, point=True))[0][0])
-    chosen = float(search.value(np.array(point)))
-    found = search.value(np.clip(place[1:], x[0], x[-1]))
-    given = Given(base, search.held | {name: chosen})
-    return Chosen(
-        name,
-        compute,
-        interval(chosen, found),
-        low,
-        high,
-        at_end,
-        interval(float(given.optimum(compute).loss.point), best[1:]),
-        given,
-    )
+    best: list[int] = []
+    for power in _POWERS:
+        best = _better(joint, cost, goal, best, _grown(joint, cost, budget, goal, power, []))
+    for _ in range(_SWAPS):
+        rises = _rises(joint, best, goal)
+        if len(best) < 2:
+            break
+        out = int(np.argmin(rises / cost[best]))
+        fewer = [i for i in best if i != best[out]]
+        tried = fewer
+        for power in _POWERS[::2]:
+            other = _grown(joint, cost, budget, goal, power, fewer)
+            tried = _better(joint, cost, goal, tried, other)
+        kept = _better(joint, cost, goal, best, tried)
+        if kept is best:
+            break
+        best = kept
+    return best
 
 
-class _Search:
-    """Least losses at a budget over values of a variable, on the scale on which it is even."""
+def gains(joint: Joint, chosen: Sequence[int]) -> Array:
+    """How much each of the chosen, in order, takes from the quantities' variances [len, q]."""
+    left = [joint.left(chosen[:i]) for i in range(len(chosen) + 1)]
+    return -np.diff(np.reshape(left, (len(chosen) + 1, -1)), axis=0)
 
-    def __init__(
-        self,
-        base: Fit | PublishedLaw,
-        name: str,
-        compute: float,
-        held: dict[str, float],
-        low: float,
-    ) -> None:
-        self.base, self.name, self.compute, self.held = base, name, compute, held
-        # Of a share that is idle the rest counts, by its ratios; bits, and what may be 0, are even.
-        even = low <= 0 or name.split("_")[0] == "P"
-        self.kind = "rest" if name == "S" else "even" if even else "ratio"
 
-    def scale(self, value: float) -> float:
-        if self.kind == "rest":
-            return float(-np.log1p(-value))
-        return value if self.kind == "even" else float(np.log(value))
+def _grown(
+    joint: Joint, cost: Array, budget: float, goal: int, power: float, first: Sequence[int]
+) -> list[int]:
+    """`first`, and greedily what the budget still allows."""
+    n, open_yet = len(cost), joint.variance[goal]
+    variance = joint.covariance.diagonal().copy()
+    with_goal = joint.with_them[goal].copy()
+    factors = np.empty((n, 0))
+    free = np.ones(n, dtype=bool)
+    chosen: list[int] = []
+    left, price = budget, (cost / cost.min()) ** power
 
-    def value(self, x: Array) -> Array:
-        if self.kind == "rest":
-            return np.asarray(-np.expm1(-x))
-        return x if self.kind == "even" else np.asarray(np.exp(x))
+    def take(i: int) -> None:
+        nonlocal variance, with_goal, factors, left, open_yet
+        column = joint.covariance[:, i] - factors @ factors[i]
+        sd = np.sqrt(variance[i] + joint.noise[i])
+        column /= sd
+        open_yet -= (with_goal[i] / sd) ** 2
+        with_goal = with_goal - column * (with_goal[i] / sd)
+        variance = np.maximum(variance - column**2, 0.0)
+        factors = np.column_stack([factors, column])
+        free[i] = False
+        left -= cost[i]
+        chosen.append(i)
 
-    def losses(self, x: Array, point: bool = False) -> Array:
-        """[1 + draws, values], the estimate first; point: of it alone."""
-        law, base = self.base.law, self.base
-        draws = {k: v[:0] if point else v for k, v in base.params_draws().items()}
-        rows = []
-        for value in self.value(x):
-            held = named(law, self.held | {self.name: float(value)})
-            cost = count(law, base.cost, held).cost
-            best = optimum_of(law, base.params, draws, self.compute, cost, held).loss
-            rows.append(np.append(best.point, best.draws))
-        return np.stack(rows, axis=-1)
+    for i in first:
+        take(i)
+    while True:
+        gain = np.where(free & (cost <= left), with_goal**2 / (variance + joint.noise), 0.0)
+        gain[gain < ENOUGH * open_yet] = 0.0
+        i = int(np.argmax(gain / price))
+        if gain[i] == 0.0:
+            return chosen
+        take(i)
+
+
+def _better(joint: Joint, cost: Array, goal: int, a: list[int], b: list[int]) -> list[int]:
+    """Of two choices the one that leaves less; of nearly equal ones the cheaper."""
+    left_a, left_b = joint.left(a)[goal], joint.left(b)[goal]
+    if abs(left_a - left_b) <= ENOUGH * min(left_a, left_b):
+        return b if cost[b].sum() < cost[a].sum() else a
+    return a if left_a < left_b else b
+
+
+def _rises(joint: Joint, chosen: Sequence[int], goal: int) -> Array:
+    """How much the goal's variance rises without each of the chosen, the others kept."""
+    at = np.asarray(chosen)
+    precision = np.linalg.inv(joint.covariance[np.ix_(at, at)] + np.diag(joint.noise[at]))
+    weight = precision @ joint.with_them[goal, at]
+    return np.asarray(weight**2 / precision.diagonal())

@@ -13,7 +13,7 @@ from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import Predictor, flat_region, forecast, published_law
-from scaling.forecast.chosen import choose
+from scaling.forecast.best import choose
 from scaling.forecast.given import Given
 from scaling.forecast.overfitting import Repetition
 
