@@ -148,15 +148,15 @@ def _of_table(
     settings: dict[str, Any],
 ) -> Grounds:
     """The default forecaster of a table, the law asked for, or the average of several."""
-    from scaling.forecast import grounds
+    from scaling.forecast import from_table
 
     with progress("rollouts") as told:
         if law is not None:
-            return grounds.of_law(df, law, **settings, rollouts=rollouts, progress=told)
+            return from_table.of_law(df, law, **settings, rollouts=rollouts, progress=told)
         common = {key: settings[key] for key in ("N", "where", "draws", "seed")}
         if laws is not None:
-            return grounds.of_laws(df, forecasters_of(laws), **common, progress=told)
-        return grounds.of_default(df, **common, rollouts=rollouts, progress=told)
+            return from_table.of_laws(df, forecasters_of(laws), **common, progress=told)
+        return from_table.of_default(df, **common, rollouts=rollouts, progress=told)
 
 
 def _without_table(path: Path) -> Grounds:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import InputError
-from scaling.fit.fit import fit
+from scaling.fit.fitting import fit
 from scaling.fit.prediction import Draws
 from scaling.fit.result import Fit
 from scaling.fit.rows import law_for
