@@ -33,11 +33,7 @@ def clusters_of(df: pd.DataFrame) -> tuple[str, Index]:
     An empty `trunk` is a run of its own.
     """
     if "trunk" in df.columns and df["trunk"].notna().any():
-        own = (
-            df["run"].astype(str)
-            if "run" in df.columns
-            else df.index.to_series().astype(str)
-        )
+        own = df["run"].astype(str) if "run" in df.columns else df.index.to_series().astype(str)
         labels = df["trunk"].astype(object).where(df["trunk"].notna(), "run " + own)
         return "trunk", np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1]
     if "run" in df.columns and df["run"].notna().all():
