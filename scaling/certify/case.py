@@ -79,10 +79,11 @@ Solve = Callable[[pd.DataFrame, Mapping[str, Printed]], Solution]
 
 @dataclass(frozen=True)
 class Case:
-    """A published result. paper: whose; read: where its digits were read; data: a published table;
-    law, objective: in words; published: name -> digits as printed; grade: what we find it to be;
-    why: where they differ, and what else must be said. agree: digits to which our two engines are
-    to agree, 10 but for what `why` explains."""
+    """A published result. paper: whose; read: where its digits were read; data: a published table,
+    none ("") where the printed numbers are all there is; law, objective: in words; published: name
+    -> digits as printed; grade: what we find it to be; why: where they differ, and what else must
+    be said. agree: digits to which our two engines are to agree, 10 but for what `why` explains.
+    """
 
     name: str
     paper: str

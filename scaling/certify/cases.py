@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scaling.certify import allocation, chinchilla, laws, schedules
+from scaling.certify import allocation, chinchilla, decisions, laws, schedules
 from scaling.certify.case import Case, Certificate, certify
 from scaling.certify.tables import load
 from scaling.errors import InputError
@@ -20,6 +20,7 @@ CASES: tuple[Case, ...] = (
     *allocation.CASES,
     *laws.CASES,
     *schedules.CASES,
+    *decisions.CASES,
 )
 
 

@@ -194,11 +194,13 @@ def page(outcomes: Sequence[Outcome], solved: Sequence[Solved]) -> str:
 def _section(found: Certificate) -> list[str]:
     case, solution = found.case, found.solution
     why = _why(found)
+    data = f"`{case.data}`, {solution.rows} rows" if case.data else "none but what is printed"
+    engines = f" Engines: {_engines(found)}." if solution.engines else ""
     return [
         f"## {case.name}: {found.grade}",
         "",
-        f"{case.paper}. Digits: {case.read}. Data: `{case.data}`, {solution.rows} rows.",
-        f"Law: `{case.law}`. Objective: {case.objective}. Engines: {_engines(found)}.",
+        f"{case.paper}. Digits: {case.read}. Data: {data}.",
+        f"Law: `{case.law}`. Objective: {case.objective}.{engines}",
         *([f"Why: {why}."] if why else []),
         "",
         "| | published | ours | digits |",

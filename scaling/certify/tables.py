@@ -198,11 +198,14 @@ TABLES: dict[str, Published] = {
 
 
 def load(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """The table in our columns: from `folder` where one is given, else by download.
+    """The table in our columns: from `folder` where one is given, else by download. One without
+    rows for the name "": of cases that need no data.
 
     Raises InputError where the folder holds neither form, where the set cannot be downloaded, or
     where what came is not what its checksum says.
     """
+    if not name:
+        return pd.DataFrame()
     table = TABLES[name]
     if folder is None:
         paths = [_download(table, original) for original in table.originals]

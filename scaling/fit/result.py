@@ -126,12 +126,17 @@ class Fit:
         column = {k: v.reshape((-1,) + (1,) * len(shape)) for k, v in self.params_draws().items()}
         draws = np.asarray(self.law.predict(**x, **column), dtype=float)
         if noise and len(draws):
-            free = len(self.params) - len(self.fixed)
-            spread = np.sqrt(self.n_rows / max(self.n_rows - free, 1))
-            pick = np.random.default_rng([self.seed, 1]).integers(self.n_rows, size=draws.shape)
-            error = spread * self.residuals[pick]
-            draws = draws * np.exp(error) if self.on == "log_loss" else draws + error
+            draws = self.with_noise(draws)
         return Draws(self.predict(**x), np.broadcast_to(draws, (len(self.draws), *shape)))
+
+    def with_noise(self, draws: Array, stream: int = 1) -> Array:
+        """What the law says in each draw [n_draws, ...], each with a residual of the fit at random,
+        widened for the parameters spent. stream: tells the noise of several fits apart."""
+        free = len(self.params) - len(self.fixed)
+        spread = np.sqrt(self.n_rows / max(self.n_rows - free, 1))
+        pick = np.random.default_rng([self.seed, stream]).integers(self.n_rows, size=draws.shape)
+        error = spread * self.residuals[pick]
+        return np.asarray(draws * np.exp(error) if self.on == "log_loss" else draws + error)
 
     def optimum(self, C: ArrayLike) -> Optimum:
         """Compute-optimal N, D and loss at C training FLOPs [...], in the convention of `cost`."""

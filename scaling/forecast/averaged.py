@@ -82,9 +82,14 @@ class Averaged:
             if geometric
             else np.tensordot(weights, points, 1)
         )
-        share = weights / weights.max()
-        kept = [
-            part.draws[np.linspace(0, len(part.draws) - 1, round(s * len(part.draws))).astype(int)]
-            for part, s in zip(parts, share, strict=True)
-        ]
+        which = self.kept([len(part.draws) for part in parts])
+        kept = [part.draws[own] for part, own in zip(parts, which, strict=True)]
         return Draws(np.asarray(middle), np.concatenate(kept))
+
+    def kept(self, draws: Sequence[int]) -> list[NDArray[np.intp]]:
+        """Which draws of each member stand for it, of so many that each has."""
+        weights = np.asarray(self.weights)
+        return [
+            np.linspace(0, count - 1, round(share * count)).astype(np.intp)
+            for count, share in zip(draws, weights / weights.max(), strict=True)
+        ]

@@ -1,8 +1,8 @@
 """Trims a study to a budget: the pilots that inform the forecast least go first. No JAX.
 
 One rule: the next cell to go is the one whose loss raises the variance of the forecast least (see
-`design`), as a share of it, for each unit of cost that it saves. So runs between others go before a
-ladder's ends, and dear runs before cheap ones that say as much. Targets stay. The order doesn't
+`leverage`), as a share of it, for each unit of cost that it saves. So runs between others go before
+a ladder's ends, and dear runs before cheap ones that say as much. Targets stay. The order doesn't
 depend on the budget: a larger one keeps all that a smaller one keeps.
 """
 
@@ -19,8 +19,8 @@ from scaling.amounts import money
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.grid import Cell
-from scaling.sweep.design import Design
 from scaling.sweep.estimate import HOUR
+from scaling.sweep.leverage import Leverage
 from scaling.sweep.plan import trunks
 from scaling.sweep.schedule import width
 
@@ -110,7 +110,7 @@ def trim(
     before, dropped = first + costs.total(), []
     cost = before
     if cost > budget.amount:
-        for cell, left in _going(cells, Design(cells, points), costs):
+        for cell, left in _going(cells, Leverage(cells, points), costs):
             dropped.append(cell)
             cost = first + left
             if cost <= budget.amount:
@@ -161,16 +161,16 @@ class Costs:
         return group[-1] if group else None
 
 
-def _going(cells: Sequence[Cell], design: Design, costs: Costs) -> Iterator[tuple[Cell, float]]:
+def _going(cells: Sequence[Cell], leverage: Leverage, costs: Costs) -> Iterator[tuple[Cell, float]]:
     """Pilots in the order of their going, and what is left to pay after each."""
     # Of each point, its runs: dearest first, of equal ones the last of the plan.
-    runs: list[list[tuple[float, int, Cell]]] = [[] for _ in range(design.size)]
+    runs: list[list[tuple[float, int, Cell]]] = [[] for _ in range(leverage.size)]
     number = {cell.id: -at for at, cell in enumerate(cells)}
-    savings = np.zeros(design.size)
+    savings = np.zeros(leverage.size)
     gone: set[str] = set()
 
     def enter(cell: Cell) -> None:
-        at = design.point[cell.id]
+        at = leverage.point[cell.id]
         heappush(runs[at], (-costs.saving(cell), number[cell.id], cell))
         savings[at] = -runs[at][0][0]
 
@@ -191,18 +191,18 @@ def _going(cells: Sequence[Cell], design: Design, costs: Costs) -> Iterator[tupl
     total = costs.total()
     while True:
         with np.errstate(divide="ignore"):
-            scores = np.where(savings > 0, design.rises() / savings, np.inf)
+            scores = np.where(savings > 0, leverage.rises() / savings, np.inf)
         able = int(np.isfinite(scores).sum())
         if not able:
             return
-        left = len(design.point) - len(gone)
+        left = len(leverage.point) - len(gone)
         for at in np.argsort(scores, kind="stable")[: max(1, min(able // POINTS, left // RUNS))]:
             goes = dearest(int(at))
-            if goes is None or not design.may_go(int(at)):
+            if goes is None or not leverage.may_go(int(at)):
                 continue  # what went before it in this round changed it
             total -= costs.saving(goes)
             gone.add(goes.id)
-            design.remove(int(at))
+            leverage.remove(int(at))
             longest = costs.remove(goes)
             dearest(int(at))
             if longest is not None and longest.role == "pilot":

@@ -59,7 +59,7 @@ def test_cases_without_their_data_are_named(tmp_path: Path) -> None:
     assert code == 0
     assert "holds neither parscale.csv" in found["refused"]
     shown = command("--data", tmp_path, "--only", "parscale")[1]
-    assert "holds neither" in shown
+    assert "neither" in shown  # lines break where the folder's name lets them
     assert shown.rstrip().endswith("1 not judged, their data are not here")
 
 

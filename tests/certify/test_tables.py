@@ -58,7 +58,7 @@ def test_routing_takes_the_last_step_of_each_run(tmp_path: Path) -> None:
 def test_every_table_of_a_case_is_declared() -> None:
     from scaling.certify import CASES
 
-    assert {case.data for case in CASES} <= set(tables.TABLES)
+    assert {case.data for case in CASES} - {""} <= set(tables.TABLES)  # some have none
     for table in tables.TABLES.values():
         for original in table.originals:
             assert len(original.sha256) == 64

@@ -17,7 +17,7 @@ from scaling.grid import Cell, Grid, parse_grid, plan
 from scaling.grid.planning import origins
 from scaling.grid.writing import only, to_toml
 from scaling.sweep.budget import Budget, Costs, Rate, rates, trim
-from scaling.sweep.design import Design
+from scaling.sweep.leverage import Leverage
 from scaling.sweep.plan import costs
 
 TEXT = """
@@ -146,7 +146,7 @@ def test_of_runs_that_say_the_same_the_dear_go_first(ladder: list[Cell], dear: i
 def test_the_rise_of_variance_is_that_of_least_squares(ladder: list[Cell]) -> None:
     pilots = [c for c in ladder if c.role == "pilot" and c.recipe.learning_rate != 0.01]
     target = next(c for c in ladder if c.role == "target")
-    design = Design([*pilots, target], LEAST)
+    leverage = Leverage([*pilots, target], LEAST)
 
     def variance(cells: list[Cell]) -> float:
         """Of a prediction at the target, by NumPy's least squares on raw logs."""
@@ -163,7 +163,7 @@ def test_the_rise_of_variance_is_that_of_least_squares(ladder: list[Cell]) -> No
     for gone in (pilots[0], pilots[5], pilots[-1]):
         after = variance([c for c in pilots if c is not gone])
         expected = (after - before) / before
-        assert design.rises()[design.point[gone.id]] == pytest.approx(expected, rel=1e-3)
+        assert leverage.rises()[leverage.point[gone.id]] == pytest.approx(expected, rel=1e-3)
 
 
 def test_hours_and_dollars_need_times_and_a_price(ladder: list[Cell]) -> None:

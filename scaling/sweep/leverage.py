@@ -26,7 +26,7 @@ BEYOND = 10**0.5
 NEGLIGIBLE = 1e-9  # spread of a log that is none
 
 
-class Design:
+class Leverage:
     """The pilots of a study, those of one family and recipe a stratum, with a fit of its own.
 
     Runs that differ in nothing but the seed are one point. points: how many different ones a
