@@ -7,17 +7,20 @@ not a copy of the table, and starts at the full fit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit import stages
 from scaling.fit.problem import Array, Index, Problem, Solutions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["cluster", "row", "residual", "wild", "laplace", "posterior"]
 
@@ -31,11 +34,7 @@ def clusters_of(df: pd.DataFrame) -> tuple[str, Index]:
     An empty `trunk` is a run of its own.
     """
     if "trunk" in df.columns and df["trunk"].notna().any():
-        own = (
-            df["run"].astype(str)
-            if "run" in df.columns
-            else pd.Series(df.index.astype(str), df.index)
-        )
+        own = df["run"].astype(str) if "run" in df.columns else df.index.to_series().astype(str)
         labels = df["trunk"].astype(object).where(df["trunk"].notna(), "run " + own)
         return "trunk", np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1]
     if "run" in df.columns and df["run"].notna().all():
@@ -49,19 +48,33 @@ def cluster_weights(clusters: Index, points: Index, need: int, draws: int, seed:
     points: which distinct (N, D) point each row is. A replicate with fewer than `need` of them
     cannot be fitted and is drawn again. Raises InputError where that is hopeless.
     """
+    return shared_weights([(clusters, points, need)], draws, seed)
+
+
+def shared_weights(fits: Sequence[tuple[Index, Index, int]], draws: int, seed: int) -> Array:
+    """The same for several fits to runs of the same clusters: replicates that all can be fitted to.
+
+    fits: of each its rows' clusters, by their common number, its rows' points, and how many it
+    needs.
+    """
     generator = np.random.default_rng(seed)
-    count = int(clusters.max()) + 1
+    count = max(int(clusters.max()) for clusters, _, _ in fits) + 1
     chance = np.full(count, 1 / count)
-    holds = np.zeros((count, int(points.max()) + 1))
-    holds[clusters, points] = 1.0
+    holds = [np.zeros((count, int(points.max()) + 1)) for _, points, _ in fits]
+    for held, (clusters, points, _) in zip(holds, fits, strict=True):
+        held[clusters, points] = 1.0
     weights = np.zeros((draws, count))
     todo = np.arange(draws)
     for _ in range(_REDRAWS):
         weights[todo] = generator.multinomial(count, chance, size=len(todo))
-        distinct = ((weights[todo] > 0) @ holds > 0).sum(axis=1)
-        todo = todo[distinct < need]
+        drawn = weights[todo] > 0
+        few = np.zeros(len(todo), dtype=bool)
+        for held, (_, _, need) in zip(holds, fits, strict=True):
+            few |= (drawn @ held > 0).sum(axis=1) < need
+        todo = todo[few]
         if todo.size == 0:
             return weights
+    need = max(need for _, _, need in fits)
     raise InputError(
         f"{count} independent runs are too few to bootstrap {need} free parameters: a resample "
         f"rarely holds {need} distinct points; train more runs, fix parameters, or ask for no draws"
@@ -91,8 +104,11 @@ def sample(
     kind: Kind,
     draws: int,
     seed: int,
+    counts: Array | None = None,
 ) -> Sampled:
     """Draws around the estimate u [p], from the objective that it minimises.
+
+    counts [draws, clusters]: of replicates that were drawn before, for several fits alike.
 
     cluster, row: refits to resampled runs or rows (Efron 1979). residual: refits to fitted
     values plus residuals drawn with replacement. wild: residuals keep their rows and change sign
@@ -105,12 +121,13 @@ def sample(
         return Sampled(_laplace(problem, u, clusters, draws, seed), 1.0, kind)
     if kind in ("cluster", "row"):
         units = clusters if kind == "cluster" else np.arange(problem.rows)
-        counts = cluster_weights(units, points, problem.size, draws, seed)
+        if counts is None:
+            counts = cluster_weights(units, points, problem.size, draws, seed)
     step = max(1, _BLOCK // problem.rows)
     parts = []
     for i in range(0, draws, step):
         size = min(step, draws - i)
-        if kind in ("cluster", "row"):
+        if counts is not None:
             weights, shifts = counts[i : i + step][:, units], None
         else:
             weights = np.ones((size, problem.rows))

@@ -126,7 +126,7 @@ def _nearest(distances: pd.Series, asked: float) -> float:
 
 
 def _alike(distances: pd.Series, to: float) -> pd.Series:
-    return np.log(distances / to).abs() <= np.log(ALIKE * _SLACK)
+    return distances.between(to / (ALIKE * _SLACK), to * ALIKE * _SLACK)
 
 
 def _mean(values: pd.Series) -> float | None:
