@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.cli_forecast_sources import buildable
 from scaling.cli_options import (
     ColumnsOption,
     JsonOption,
@@ -77,7 +78,11 @@ def design_command(
     planned = None
     if cells is not None and cells.suffix == ".toml":
         planned, _ = planned_study(cells, 0, None, measure=False)
-    if output is not None and output.suffix != ".csv" and not (planned and output.suffix == ".toml"):
+    if (
+        output is not None
+        and output.suffix != ".csv"
+        and not (planned and output.suffix == ".toml")
+    ):
         raise InputError(f"-o {output}: valid is .csv, and .toml where --cells names a grid")
     candidates = _candidates(df, cells, planned, pilot_budget, n, where)
     found = design(
@@ -106,7 +111,6 @@ def _candidates(
 ) -> list[Candidate]:
     from scaling.cost import Cost
     from scaling.forecast.candidates import of_cells, of_file, of_ladder
-    from scaling.forecast.forecast import buildable
     from scaling.forecast.rows import rows_of
 
     if planned is not None:

@@ -82,12 +82,14 @@ def believed(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int =
     return believed_of(rows_of(table, N), draws=draws, seed=seed)
 
 
-def believed_of(rows: Rows | None, *, N: str = "N", draws: int = 500, seed: int = 0) -> Believed:
-    """The law given these rows; without any, of N by 6ND."""
+def believed_of(
+    rows: Rows | None, *, N: str = "N", cost: Cost | None = None, draws: int = 500, seed: int = 0
+) -> Believed:
+    """The law given these rows; without any, of N at a cost (6ND)."""
     rng = np.random.default_rng([seed, 3])
     normal = rng.normal(size=(draws, FREE))
     if rows is None:
-        return Believed(np.zeros(FREE), normal, NOISE, Cost(), 0.0, 0.0, N, seed)
+        return Believed(np.zeros(FREE), normal, NOISE, cost or Cost(), 0.0, 0.0, N, seed)
     z, half, noise = _posterior(rows)
     c_min, c_max = float(rows.C[0]), float(rows.C[-1])
     around = z + normal @ half.T

@@ -35,7 +35,7 @@ def of_cells(cells: Sequence[Cell], table: pd.DataFrame | None, N: str) -> list[
     if len(wanted) != 1:
         held = ", ".join(sorted({cell.family for cell in pilots}))
         raise InputError(
-            f"the grid's pilots are of {held or 'no family'}; a design is of one family, the table's"
+            f"the grid's pilots are of {held or 'no family'}; a design is of one, the table's"
         )
     found = [
         Candidate(float(cell.facts()[N]), float(cell.D), float(cell.C), cell.id)
@@ -54,7 +54,8 @@ def of_file(path: Path, cost: Cost, N: str) -> list[Candidate]:
     n, d = (given[k].to_numpy(dtype=float) for k in (N, "D"))
     c = given["C"].to_numpy(dtype=float) if "C" in given else cost.flops_per_token(n) * d
     keys = given["run"].astype(str) if "run" in given else [""] * len(given)
-    return [Candidate(*map(float, row), key) for *row, key in zip(n, d, c, keys, strict=True)]
+    chosen = zip(n.tolist(), d.tolist(), c.tolist(), keys, strict=True)
+    return [Candidate(*run) for run in chosen]
 
 
 def of_ladder(
@@ -72,7 +73,7 @@ def of_ladder(
         sizes = np.unique([float(nearest(size)[rows.n_column]) for size in sizes])
     lengths = np.geomspace(rows.D.min(), rows.D.max() * reach, _LENGTHS)
     N, D = (v.ravel() for v in np.meshgrid(sizes, lengths, indexing="ij"))
-    inside = (low / 1.01 <= D / N) & (D / N <= high * 1.01)
+    inside = np.abs(np.log(D / N) - np.log(low * high) / 2) <= np.log(high / low) / 2 + _KNOWN
     same = (np.abs(np.log(N[:, None] / rows.N)) < _KNOWN) & (
         np.abs(np.log(D[:, None] / rows.D)) < _KNOWN
     )
@@ -83,5 +84,8 @@ def of_ladder(
             f"pilot budget of {budget:.4g} FLOPs: the cheapest run of {rows.source}'s own kind "
             f"takes {C[new].min():.4g}"
         )
-    chosen = zip(N[new], D[new], C[new], strict=True)
-    return [Candidate(*map(float, run)) for run in chosen if run[2] <= budget]
+    new &= budget >= C
+    return [
+        Candidate(*run)
+        for run in zip(N[new].tolist(), D[new].tolist(), C[new].tolist(), strict=True)
+    ]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scaling.cost import Cost, cost_of
 from scaling.errors import InputError
 from scaling.forecast.chosen import choose, gains
 from scaling.forecast.frontier import COMPUTE
@@ -85,10 +86,11 @@ class Design:
             f"  regret   {_percent(now.regret)} of the loss now, {_percent(then.regret)} expected",
         ]
         for run, gain in zip(self.runs, self.gains, strict=True):
+            share = gain / (run.C / self.spent)
             lines.append(
-                f"  train    {run.key and run.key + ': '}N = {run.N:.4g} on D = {run.D:.4g}, C = "
-                f"{run.C:.4g}: {gain:.1%} of the variance, {gain / run.C * self.spent:.2g} for "
-                "its share of the FLOPs"
+                f"  train    {run.key and f'{run.key}  '}N = {run.N:.4g} on D = {run.D:.4g}, C = "
+                f"{run.C:.3g}: {100 * gain:.2g} % of the variance, {share:.2g} x its share of the "
+                "FLOPs"
             )
         return "\n".join([*lines, *(f"  assumed  {words}" for words in self.assumed)])
 
@@ -125,7 +127,8 @@ def design(
     rows = None if table is None or table.empty else rows_of(table, N, where)
     if rows is not None:
         _check_against(rows, candidates, target)
-    ground = ground_of(rows, N, draws, seed)
+    cost = _cost(n, d, c) if rows is None else rows.cost
+    ground = ground_of(rows, N, cost, draws, seed)
     joint, asked = joint_of(ground, n, d, target), GOALS.index(goal)
     picked = choose(joint, c, budget, asked)
     taken = gains(joint, picked)[:, asked] / joint.variance[asked]
@@ -141,6 +144,14 @@ def design(
         goal=goal,
         assumed=ground.words,
     )
+
+
+def _cost(N: Array, D: Array, C: Array) -> Cost:
+    """What a token costs, where no table says so: the most that a candidate of each size adds, for
+    one that goes on from another adds less than it takes."""
+    most = {float(size): i for i, size in sorted(enumerate(N), key=lambda at: C[at[0]] / D[at[0]])}
+    at = list(most.values())
+    return cost_of(N[at], D[at], C[at])
 
 
 def _width(variance: Array) -> Width:

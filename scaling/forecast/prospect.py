@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.forecast.believed import FREE, NOISE, believed_of
 from scaling.forecast.chosen import Joint
@@ -109,7 +110,7 @@ def _profile(plain: Predictor, N: Array, C: Array) -> tuple[Array, Array]:
     return up, (ln_loss(N * step) - ln_loss(N / step)) / (2 * _STEP)
 
 
-def ground_of(rows: Rows | None, N: str, draws: int, seed: int) -> Ground:
+def ground_of(rows: Rows | None, N: str, cost: Cost, draws: int, seed: int) -> Ground:
     """The table's forecaster and the law under published priors; the latter alone where rows are
     few. The priors are of language models' losses: raises InputError where few rows are of others.
     """
@@ -122,14 +123,14 @@ def ground_of(rows: Rows | None, N: str, draws: int, seed: int) -> Ground:
         )
     members: list[Predictor] = []
     words: list[str] = []
-    plain: Predictor = believed_of(rows, N=N, draws=0)
+    plain: Predictor = believed_of(rows, N=N, cost=cost, draws=0)
     if rows is not None and count >= LEAST_ROWS:
         item, why = default(rows)
         members.append(item.make(rows.frame, N=N, draws=draws, seed=seed))
         plain = item.make(rows.frame, N=N, draws=0)
         words.append(f"draws of {item.name}: {why}")
     if language:
-        law = believed_of(rows, N=N, draws=draws, seed=seed)
+        law = believed_of(rows, N=N, cost=cost, draws=draws, seed=seed)
         members.append(law)
         words.append(f"draws of {law.law.formula} under published priors, given {count} rows")
     noise = NOISE if rows is None else _noise(plain, rows)
