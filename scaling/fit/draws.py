@@ -7,6 +7,7 @@ not a copy of the table, and starts at the full fit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal, get_args
@@ -49,16 +50,29 @@ def cluster_weights(clusters: Index, points: Index, need: int, draws: int, seed:
     points: which distinct (N, D) point each row is. A replicate with fewer than `need` of them
     cannot be fitted and is drawn again. Raises InputError where that is hopeless.
     """
+    return joint_weights([(clusters, points)], need, draws, seed)
+
+
+def joint_weights(groups: Sequence[tuple[Index, Index]], need: int, draws: int, seed: int) -> Array:
+    """`cluster_weights` of several groups of rows that are fitted apart but drawn together.
+
+    groups: of each the cluster, numbered over all groups, and the point of every row. Each group
+    holds `need` points in every replicate.
+    """
     generator = np.random.default_rng(seed)
-    count = int(clusters.max()) + 1
+    count = 1 + max(int(clusters.max()) for clusters, _ in groups)
     chance = np.full(count, 1 / count)
-    holds = np.zeros((count, int(points.max()) + 1))
-    holds[clusters, points] = 1.0
+    holds = []
+    for clusters, points in groups:
+        held = np.zeros((count, int(points.max()) + 1))
+        held[clusters, points] = 1.0
+        holds.append(held)
     weights = np.zeros((draws, count))
     todo = np.arange(draws)
     for _ in range(_REDRAWS):
         weights[todo] = generator.multinomial(count, chance, size=len(todo))
-        distinct = ((weights[todo] > 0) @ holds > 0).sum(axis=1)
+        drawn = (weights[todo] > 0).astype(float)
+        distinct = np.min([(drawn @ held > 0).sum(axis=1) for held in holds], axis=0)
         todo = todo[distinct < need]
         if todo.size == 0:
             return weights
@@ -91,13 +105,15 @@ def sample(
     kind: Kind,
     draws: int,
     seed: int,
+    drawn: Array | None = None,
 ) -> Sampled:
     """Draws around the estimate u [p], from the objective that it minimises.
 
     cluster, row: refits to resampled runs or rows (Efron 1979). residual: refits to fitted
     values plus residuals drawn with replacement. wild: residuals keep their rows and change sign
     by cluster (Rademacher weights; Cameron, Gelbach & Miller 2008). laplace: normal, with the
-    cluster-robust sandwich covariance at u.
+    cluster-robust sandwich covariance at u. drawn: how often each cluster is in each replicate,
+    where that was decided elsewhere, together with other fits.
     """
     if draws == 0:
         return Sampled(np.zeros((0, problem.size)), 1.0, kind)
@@ -105,7 +121,9 @@ def sample(
         return Sampled(_laplace(problem, u, clusters, draws, seed), 1.0, kind)
     if kind in ("cluster", "row"):
         units = clusters if kind == "cluster" else np.arange(problem.rows)
-        counts = cluster_weights(units, points, problem.size, draws, seed)
+        counts = (
+            cluster_weights(units, points, problem.size, draws, seed) if drawn is None else drawn
+        )
     step = max(1, _BLOCK // problem.rows)
     parts = []
     for i in range(0, draws, step):
