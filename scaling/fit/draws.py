@@ -50,32 +50,33 @@ def cluster_weights(clusters: Index, points: Index, need: int, draws: int, seed:
     points: which distinct (N, D) point each row is. A replicate with fewer than `need` of them
     cannot be fitted and is drawn again. Raises InputError where that is hopeless.
     """
-    return joint_weights([(clusters, points)], need, draws, seed)
+    return shared_weights([(clusters, points, need)], draws, seed)
 
 
-def joint_weights(groups: Sequence[tuple[Index, Index]], need: int, draws: int, seed: int) -> Array:
-    """`cluster_weights` of several groups of rows that are fitted apart but drawn together.
+def shared_weights(fits: Sequence[tuple[Index, Index, int]], draws: int, seed: int) -> Array:
+    """The same for several fits to runs of the same clusters: replicates that all can be fitted to.
 
-    groups: of each the cluster, numbered over all groups, and the point of every row. Each group
-    holds `need` points in every replicate.
+    fits: of each its rows' clusters, by their common number, its rows' points, and how many it
+    needs.
     """
     generator = np.random.default_rng(seed)
-    count = 1 + max(int(clusters.max()) for clusters, _ in groups)
+    count = max(int(clusters.max()) for clusters, _, _ in fits) + 1
     chance = np.full(count, 1 / count)
-    holds = []
-    for clusters, points in groups:
-        held = np.zeros((count, int(points.max()) + 1))
+    holds = [np.zeros((count, int(points.max()) + 1)) for _, points, _ in fits]
+    for held, (clusters, points, _) in zip(holds, fits, strict=True):
         held[clusters, points] = 1.0
-        holds.append(held)
     weights = np.zeros((draws, count))
     todo = np.arange(draws)
     for _ in range(_REDRAWS):
         weights[todo] = generator.multinomial(count, chance, size=len(todo))
-        drawn = (weights[todo] > 0).astype(float)
-        distinct = np.min([(drawn @ held > 0).sum(axis=1) for held in holds], axis=0)
-        todo = todo[distinct < need]
+        drawn = weights[todo] > 0
+        few = np.zeros(len(todo), dtype=bool)
+        for held, (_, _, need) in zip(holds, fits, strict=True):
+            few |= (drawn @ held > 0).sum(axis=1) < need
+        todo = todo[few]
         if todo.size == 0:
             return weights
+    need = max(need for _, _, need in fits)
     raise InputError(
         f"{count} independent runs are too few to bootstrap {need} free parameters: a resample "
         f"rarely holds {need} distinct points; train more runs, fix parameters, or ask for no draws"
@@ -105,15 +106,16 @@ def sample(
     kind: Kind,
     draws: int,
     seed: int,
-    drawn: Array | None = None,
+    counts: Array | None = None,
 ) -> Sampled:
     """Draws around the estimate u [p], from the objective that it minimises.
+
+    counts [draws, clusters]: of replicates that were drawn before, for several fits alike.
 
     cluster, row: refits to resampled runs or rows (Efron 1979). residual: refits to fitted
     values plus residuals drawn with replacement. wild: residuals keep their rows and change sign
     by cluster (Rademacher weights; Cameron, Gelbach & Miller 2008). laplace: normal, with the
-    cluster-robust sandwich covariance at u. drawn: how often each cluster is in each replicate,
-    where that was decided elsewhere, together with other fits.
+    cluster-robust sandwich covariance at u.
     """
     if draws == 0:
         return Sampled(np.zeros((0, problem.size)), 1.0, kind)
@@ -121,14 +123,13 @@ def sample(
         return Sampled(_laplace(problem, u, clusters, draws, seed), 1.0, kind)
     if kind in ("cluster", "row"):
         units = clusters if kind == "cluster" else np.arange(problem.rows)
-        counts = (
-            cluster_weights(units, points, problem.size, draws, seed) if drawn is None else drawn
-        )
+        if counts is None:
+            counts = cluster_weights(units, points, problem.size, draws, seed)
     step = max(1, _BLOCK // problem.rows)
     parts = []
     for i in range(0, draws, step):
         size = min(step, draws - i)
-        if kind in ("cluster", "row"):
+        if counts is not None:
             weights, shifts = counts[i : i + step][:, units], None
         else:
             weights = np.ones((size, problem.rows))

@@ -45,7 +45,7 @@ def fit(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     weight: str | None = None,
     where: str | None = None,
-    drawn: Array | None = None,
+    resamples: Array | None = None,
 ) -> Fit:
     """Fit `law` to the table's finished, non-target rows, with draws around the estimate.
 
@@ -56,9 +56,10 @@ def fit(
     of published fits, by NUTS (extra `bayes`; `scaling.fit.bayes`): the estimate is then its mean,
     in the coordinates that are fitted. fixed, bounds: parameters held at a value or in a range.
     weight: a column of row weights, or of standard errors of the loss (ending in `_se`), which
-    weigh by their inverse squares. where: a row filter. drawn [draws, clusters]: how often each run
-    (or trunk, in the order of their labels) is in each replicate, for a bootstrap that several fits
-    share. Residuals and points keep the table's row order.
+    weigh by their inverse squares. where: a row filter. resamples [draws, clusters]: how often each
+    cluster, in the order of their labels, is in each replicate, where these were drawn before for
+    several fits alike (`fit.draws.shared_weights`). Residuals and points keep the table's row
+    order.
 
     Raises InputError for a bad table or fewer distinct runs than free parameters. A fit that did
     not converge, or that the data do not identify, is a Fit whose status says so.
@@ -67,12 +68,12 @@ def fit(
     (arXiv:2404.10102).
     """
     law = law_for(law, table, N)
-    how = How(law, objective, on, engine, fixed or {}, bounds or {}, draws, kind, seed)
+    how = How(law, objective, on, engine, fixed or {}, bounds or {}, draws, kind, seed, resamples)
     rows = prepare(law, table, how, N=N, weight=weight, where=where)
     if kind == "posterior":
         one = Groups((_ALL,), np.zeros(len(rows.loss), dtype=np.intp), frozenset())
         return _posterior(how, rows, one)[_ALL]
-    return _solve(how, rows, None, drawn)[_ALL]
+    return _solve(how, rows, None)[_ALL]
 
 
 def fit_groups(
@@ -116,9 +117,7 @@ def fit_groups(
     return GroupFit(by, tuple(share), solve(how, rows, groups))
 
 
-def _solve(
-    how: How, rows: Rows, groups: Groups | None, drawn: Array | None = None
-) -> dict[str, Fit]:
+def _solve(how: How, rows: Rows, groups: Groups | None) -> dict[str, Fit]:
     """The fit of each group, all from one joint problem."""
     problem, coordinates = build_rows(how, rows, groups)
     distinct = _distinct(rows, coordinates.groups)
@@ -132,8 +131,9 @@ def _solve(
     u = stages.sharpen(problem, polished.u[best], ENGINES[how.engine])
     cluster_by, clusters = clusters_of(rows.frame)
     sampled = sample(
-        problem, u, ENGINES[how.engine], clusters, distinct, how.kind, how.draws, how.seed, drawn
-    )
+        problem, u, ENGINES[how.engine], clusters, distinct, how.kind, how.draws, how.seed,
+        how.resamples,
+    )  # fmt: skip
     warnings = [
         *design_warnings(rows.x, rows.loss),
         *bound_warnings(problem, coordinates, u),

@@ -35,7 +35,8 @@ class How:
 
     objective: the penalty of residuals of ln loss, of loss, or of ln(loss - E) (`on`). engine: by
     name. fixed, bounds: parameters held at a value, or in a range. draws of a `kind` ("cluster",
-    "row", "residual", "wild", "laplace" or "posterior"), reproducible by `seed`.
+    "row", "residual", "wild", "laplace" or "posterior"), reproducible by `seed`; or refits to
+    `resamples` of clusters.
     """
 
     law: Law
@@ -47,6 +48,7 @@ class How:
     draws: int = 1000
     kind: Kind = "cluster"
     seed: int = 0
+    resamples: Array | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -56,6 +58,14 @@ class How:
         if self.draws < 0:
             raise InputError(f"draws = {self.draws}; must be 0 or more")
         check_kind(self.kind)
+        if self.resamples is not None and (self.kind, self.draws) != (
+            "cluster",
+            len(self.resamples),
+        ):
+            raise InputError(
+                f"{len(self.resamples)} resamples of clusters are not {self.draws} draws of kind "
+                f"{self.kind}"
+            )
         if self.kind == "posterior" and self.on == "log_reducible":
             raise InputError("draws of kind posterior: on must be log_loss or loss")
         both = set(self.fixed) & set(self.bounds)

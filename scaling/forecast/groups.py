@@ -117,7 +117,7 @@ def fit_by(
             refused.append(str(error))
     together, drawn = _together(law, parts, N, seed, settings) if pair else (None, {})
     for number, (name, part) in enumerate(parts.items()):
-        own = {"seed": seed + number, "drawn": drawn.get(name), **settings}
+        own = {"seed": seed + number, "resamples": drawn.get(name), **settings}
         try:
             fits[name] = fit(law, part, N=N, **own)
         except InputError as error:

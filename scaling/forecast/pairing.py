@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scaling.fit.draws import clusters_of, joint_weights
+from scaling.fit.draws import clusters_of, shared_weights
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -58,8 +58,8 @@ class Pairing:
             part = parts[name]
             places = part[[N, "D"]].to_numpy(dtype=float)
             points = np.unique(places, axis=0, return_inverse=True)[1].ravel()
-            groups.append((units[clusters_of(part)[1]], points))
-        weights = joint_weights(groups, need, draws, seed)
+            groups.append((units[clusters_of(part)[1]], points.astype(np.intp), need))
+        weights = shared_weights(groups, draws, seed)
         return {name: weights[:, units] for name, units in self.units.items()}
 
 

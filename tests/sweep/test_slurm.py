@@ -56,8 +56,10 @@ def test_of_a_lost_call_the_log_is_kept_for_its_user_alone(
 ) -> None:
     with slurm() as executor, pytest.raises(LostError, match="ended without a result") as lost:
         executor.submit(die, tmp_path, 9).result(60)
-    log = Path(lost.value.told.rpartition("its log: ")[2])
+    path, _, last = lost.value.told.rpartition("its log: ")[2].partition(" (")
+    log = Path(path)
     assert log.is_file()
+    assert last.removesuffix(")") in log.read_text()
     assert log.parents[1].stat().st_mode & 0o077 == 0
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ from scaling.train.step import Program
 HERE = Path(__file__).parent
 # Sums over a batch are taken in another order, nothing else differs.
 FLOAT_ERROR = 1e-5
-KINDS = ["microbatches", "experts", "images", "stream", "pairs"]
+QUICK = ["microbatches", "experts", "images", "stream"]
+# Pairs compile for as long as the others together.
+KINDS = [*QUICK, pytest.param("pairs", marks=pytest.mark.slow)]
 
 
 def lines_of(script: str, *arguments: str, timeout: float = 1800) -> list[Any]:
@@ -42,14 +46,25 @@ def lines_of(script: str, *arguments: str, timeout: float = 1800) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def runs() -> dict[str, Any]:
-    told = lines_of("spread_runs.py", "2", "4", *KINDS)
-    return {one["case"]: one for one in told}
+def runs_of() -> Callable[[str], list[dict[str, Any]]]:
+    """The runs of a kind, on one device and on eight."""
+
+    @cache
+    def together(*kinds: str) -> dict[str, Any]:
+        return {one["case"]: one["runs"] for one in lines_of("spread_runs.py", "2", "4", *kinds)}
+
+    def of(kind: str) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = together(*(QUICK if kind in QUICK else [kind]))[kind]
+        return runs
+
+    return of
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_eight_devices_train_as_one_does(runs: dict[str, Any], kind: str) -> None:
-    alone, together = runs[kind]["runs"]
+def test_eight_devices_train_as_one_does(
+    runs_of: Callable[[str], list[dict[str, Any]]], kind: str
+) -> None:
+    alone, together = runs_of(kind)
     assert together["status"] == alone["status"] == "finished"
     np.testing.assert_allclose(together["curve"], alone["curve"], rtol=FLOAT_ERROR)
     for loss in ("loss", "train_loss"):
@@ -59,8 +74,10 @@ def test_eight_devices_train_as_one_does(runs: dict[str, Any], kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_device_holds_its_part(runs: dict[str, Any], kind: str) -> None:
-    alone, together = (run["state"] for run in runs[kind]["runs"])
+def test_each_device_holds_its_part(
+    runs_of: Callable[[str], list[dict[str, Any]]], kind: str
+) -> None:
+    alone, together = (run["state"] for run in runs_of(kind))
     # Exactly what the leaves' axes say.
     assert together["held"] == together["said"] < alone["held"] == alone["said"]
 

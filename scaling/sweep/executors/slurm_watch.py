@@ -14,6 +14,7 @@ from scaling.sweep.executors.slurm_commands import State
 # Questions that a job must have been gone for, as what it left may show late on a shared file
 # system; or waiting in vain, as its partition may be being changed.
 PATIENCE = 2
+_SHOWN = 200  # characters of a log's last line
 # Who waits for one of these would wait for ever.
 NEVER = {
     "PartitionConfig", "PartitionTimeLimit", "PartitionNodeLimit", "AccountNotAllowed",
@@ -91,6 +92,15 @@ def _lost(job: Job, logs: Path) -> LostError:
     if state == "FAILED" and code in ASKED:
         label, became = "preempted", "was asked to stop as it started"
     where = f" on {facts['NodeList']}" if facts.get("NodeList") else ""
-    return LostError(
-        label, f"job {job.number}{where} {became}; its log: {logs}/{job.number}_0_log.err"
-    )
+    log = logs / f"{job.number}_0_log.err"
+    return LostError(label, f"job {job.number}{where} {became}; its log: {log}{_last_line(log)}")
+
+
+def _last_line(log: Path) -> str:
+    """What a log ends with, in brackets: mostly the error itself."""
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except OSError:
+        return ""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f" ({last[:_SHOWN]})" if last else ""
