@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.fit.prediction import Draws
 from scaling.forecast.exchange import STEPS, Exchange
-from scaling.forecast.forecast import Interval
 from scaling.forecast.groups import Groups, paired
+from scaling.forecast.interval import Interval
 
 Array = NDArray[np.float64]
 
