@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -135,7 +135,7 @@ def _language(found: Landscape) -> Table:
                  "loss", "best", "as good at C", "saved", "as good at N")  # fmt: skip
     for one in found.placed:
         star = {"total": "", "non-embedding": "", "active": "*"}.get(one.counted, "+")
-        ends = f"{one.over.q05:.2g} to {one.over.q95:.2g}"
+        ends = f"{one.over.q05:.2g}\u2013{one.over.q95:.2g}"
         out.add_row(
             one.name, one.date, _count(one.N) + star, _count(one.D), _ratio(one.tokens_per_param),
             _power(one.C), f"{one.over.point:.3g}", _count(one.D_opt.point) if sure else ends,
