@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 # A gain counts for its cost to one of these powers: 1 takes what is cheap first, 0 what tells most.
 # Which is best depends on the budget, so all are tried.
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-ENOUGH = 0.003  # of the variance that is left: what gains less is not taken
+ENOUGH = 0.0005  # of the variance that is left: what gains less is not taken
 _SWAPS = 20
 
 

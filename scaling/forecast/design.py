@@ -27,6 +27,7 @@ GOALS: tuple[Goal, ...] = get_args(Goal)
 
 _OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
 LEAST_DRAWS = 100
+TOLD = 20  # runs that are told one by one
 _NORMAL_90 = 3.2897  # width of a normal's central 90 %, in standard deviations
 _OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
 
@@ -85,12 +86,17 @@ class Design:
             "expected",
             f"  regret   {_percent(now.regret)} of the loss now, {_percent(then.regret)} expected",
         ]
-        for run, gain in zip(self.runs, self.gains, strict=True):
+        for run, gain in list(zip(self.runs, self.gains, strict=True))[:TOLD]:
             share = gain / (run.C / self.spent)
             lines.append(
                 f"  train    {run.key and f'{run.key}  '}N = {run.N:.4g} on D = {run.D:.4g}, C = "
                 f"{run.C:.3g}: {100 * gain:.2g} % of the variance, {share:.2g} x its share of the "
                 "FLOPs"
+            )
+        if len(self.runs) > TOLD:
+            rest = 100 * sum(self.gains[TOLD:])
+            lines.append(
+                f"  train    and {len(self.runs) - TOLD} more: {rest:.2g} % of the variance"
             )
         return "\n".join([*lines, *(f"  assumed  {words}" for words in self.assumed)])
 
