@@ -51,22 +51,11 @@ _BUSBRIDGE = Published(
     reference="stated here: Hoffmann's losses under one more power",
     read="stated here",
 )
+_NAMED = ("hoffmann2022_unrounded", "besiroglu2024", "muennighoff2023_tied", "gadre2024_c4",
+          "kaplan2020", "pearce2024")  # fmt: skip
 TRUTHS = {
     item.name: PublishedLaw(item)
-    for item in (
-        *(
-            laws.published[name]
-            for name in (
-                "hoffmann2022_unrounded",
-                "besiroglu2024",
-                "muennighoff2023_tied",
-                "gadre2024_c4",
-                "kaplan2020",
-                "pearce2024",
-            )
-        ),
-        _BUSBRIDGE,
-    )
+    for item in (*(laws.published[name] for name in _NAMED), _BUSBRIDGE)
 }
 NOISE = 0.01  # sd of a run's ln loss
 SMALLEST = 4e7, 8e8  # N and D of both arms' smallest cell
@@ -77,7 +66,7 @@ SEEDS = 2  # of each cell that a design may choose
 PLAIN = np.geomspace(3e19, 3e22, 13)  # FLOPs of the grids
 DESIGNED = np.geomspace(1e20, 1e21, 3)
 ROUNDS = (1 / 3, 2 / 3, 1.0)  # of the budget, spent when a round ends
-PARTS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # of what a real table's rows cost
+PARTS = (0.2, 0.3, 0.5, 0.7)  # of what a real table's rows cost
 ROUNDED = 1.1  # budgets are met to a tenth
 LEAST = 5  # budgets of a real table, below its target, from which on a grid is read
 
@@ -123,7 +112,6 @@ READERS: Mapping[str, Make] = {
     "believed": believed,
 }
 READ_BY = "chinchilla_tied", "believed"  # the default of free tables, and the law under priors
-REAL_READ_BY = "isoflop", "chinchilla_near"
 
 
 def read(rows: pd.DataFrame, reader: str, target: float, draws: int) -> tuple[float, ...]:
@@ -133,9 +121,12 @@ def read(rows: pd.DataFrame, reader: str, target: float, draws: int) -> tuple[fl
     return float(np.log(best.loss.point)), float(np.log(high / low)), float(np.log(best.N.point))
 
 
+ANSWER = ["truth", "reader", "arm", "budget", "spent", "rows", "width", "error", "n_error"]
+
+
 def replicate(
     readers: Sequence[str], goal: Goal, draws: int, asked: tuple[str, int]
-) -> list[dict[str, Any]]:
+) -> pd.DataFrame:
     """Both arms at all their budgets on one simulated truth."""
     name, seed = asked
     truth = TRUTHS[name]
@@ -157,20 +148,9 @@ def replicate(
                 loss, width, n = read(rows, reader, TARGET, draws)
             except InputError:
                 loss = width = n = np.nan
-            answers.append(
-                {
-                    "truth": name,
-                    "reader": reader,
-                    "arm": arm,
-                    "budget": budget,
-                    "spent": rows.C.sum(),
-                    "rows": len(rows),
-                    "width": width,
-                    "error": loss - known[0],
-                    "n_error": n - known[1],
-                }
-            )
-    return answers
+            told = (width, loss - known[0], n - known[1])
+            answers.append((name, reader, arm, budget, rows.C.sum(), len(rows), *told))
+    return pd.DataFrame(answers, columns=ANSWER)
 
 
 def ratios(answers: pd.DataFrame) -> pd.DataFrame:
@@ -206,9 +186,7 @@ def _reached(budgets: pd.Series[float], values: pd.Series[float], value: float) 
     return float(np.exp(np.interp(-np.log(value), -falling, np.log(budgets.to_numpy()))))
 
 
-def on_tables(
-    data: Path, readers: Sequence[str], goal: Goal, draws: int
-) -> Iterator[dict[str, Any]]:
+def on_tables(data: Path, goal: Goal, draws: int) -> Iterator[dict[str, Any]]:
     """Both arms on every clean isoFLOP table, for the grid up to each budget from the LEAST-th on.
 
     The design chooses among the rows up to that budget, too.
@@ -228,80 +206,47 @@ def on_tables(
             arms = [("plain", grid)]
             arms += [(p, designed(grid, target, p * whole, goal, 0)) for p in PARTS]
             for part, took in arms:
-                for reader in readers:
-                    try:
-                        loss, width, _ = read(took, reader, target, draws)
-                    except InputError:
-                        loss = width = np.nan
-                    yield {
-                        "table": item.name,
-                        "reader": reader,
-                        "distance": target / level,
-                        "part": part,
-                        "spent": took.C.sum() / whole,
-                        "rows": len(took),
-                        "width": width,
-                        "error": abs(loss - known),
-                    }
-
-
-def main(
-    replications: Annotated[int, typer.Option(min=2, help="Of each truth.")] = 12,
-    truth: Annotated[list[str] | None, typer.Option(help="Truths by name.")] = None,
-    reader: Annotated[list[str] | None, typer.Option(help="Readers by name.")] = None,
-    goal: Annotated[Goal, typer.Option(help="loss, n_opt or regret.")] = "loss",
-    draws: Annotated[int, typer.Option(min=100, help="Draws of each forecast.")] = 200,
-    data: Annotated[Path | None, typer.Option(help="Folder of the published tables.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Count and print."""
-    began = time.perf_counter()
-    names, readers = truth or list(TRUTHS), reader or list(READ_BY)
-    for what, given, known in (("truth", names, TRUTHS), ("reader", readers, READERS)):
-        if unknown := sorted(set(given) - set(known)):
-            raise InputError(f"--{what} {unknown[0]}; valid: {', '.join(known)}")
-    asked = [(name, seed) for name in names for seed in range(replications)]
-    with ProcessPoolExecutor(jobs) as pool:
-        done = list(pool.map(partial(replicate, readers, goal, draws), asked))
-    simulated = ratios(pd.DataFrame([answer for part in done for answer in part]))
-    real = pd.DataFrame()
-    if data is not None:
-        real = parts(pd.DataFrame(on_tables(data, REAL_READ_BY, goal, draws)))
-    seconds = time.perf_counter() - began
-    if as_json:
-        facts = {"simulated": simulated.to_dict("records"), "real": real.to_dict("records")}
-        print(json.dumps({**facts, "seconds": seconds}, indent=1))
-        return
-    print(f"{replications} replications of each truth; {seconds:.0f} s\n")
-    columns = ["by width", "by error", "by both"]
-    by_truth = simulated.groupby(["reader", "truth"], sort=False)[columns].median()
-    print(_markdown(simulated), _markdown(by_truth.reset_index()), sep="\n\n")
-    over_all = by_truth.groupby("reader", sort=False).median()
-    print(f"\nMedian over truths:\n\n{_markdown(over_all.reset_index())}")
-    if len(real):
-        print(f"\nReal tables, the design over every row:\n\n{_markdown(real)}")
+                try:
+                    loss, width, _ = read(took, "isoflop", target, draws)
+                except InputError:
+                    loss = width = np.nan
+                yield {
+                    "table": item.name,
+                    "distance": target / level,
+                    "part": part,
+                    "flops": took.C.sum(),
+                    "rows": len(took),
+                    "width": width,
+                    "error": abs(loss - known),
+                }
 
 
 def parts(answers: pd.DataFrame) -> pd.DataFrame:
-    """One row a reader and part of the rows' cost: medians of the design's width and error over
-    those of every row."""
-    keys = ["reader", "table", "distance"]
-    every = answers[answers.part == "plain"].set_index(keys)[["width", "error"]]
-    made = answers[answers.part != "plain"].join(every, on=keys, rsuffix="_plain")
-    made = made.assign(
-        width=made.width / made.width_plain, by_error=made.error / made.error_plain, n=1
+    """One row a part of the rows' cost: over tables and budgets the medians of the
+    design's width and error over those of every row, and, by width, of its cost over that of the
+    plain rows (of fewer or more budgets of the table) that are as good; mean errors of ln loss."""
+    keys = ["table", "distance"]
+    every = answers[answers.part == "plain"].set_index(keys)
+    made = answers[answers.part != "plain"].join(
+        every[["width", "error"]], on=keys, rsuffix="_plain"
     )
+    made = made.dropna(subset=["width"])
+    made["by width"] = [
+        row.flops / _reached(grid.flops, grid.width, row.width)
+        for row in made.itertuples()
+        for grid in [every.loc[row.table].sort_values("flops")]
+    ]
     return (
-        made.groupby(["reader", "part"])
+        made.assign(w=made.width / made.width_plain, e=made.error / made.error_plain)
+        .groupby("part")
         .agg(
-            answered=("width", "count"),
-            of=("n", "sum"),
+            n=("width", "count"),
             rows=("rows", "mean"),
-            width=("width", "median"),
-            error=("by_error", "median"),
+            width=("w", "median"),
+            error=("e", "median"),
             mean_error=("error", "mean"),
             mean_error_plain=("error_plain", "mean"),
+            by_width=("by width", "median"),
         )
         .reset_index()
     )
@@ -314,6 +259,43 @@ def _markdown(table: pd.DataFrame) -> str:
     lines = [list(table), ["---"] * table.shape[1]]
     lines += [[cell(v) for v in row] for row in table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(
+    replications: Annotated[int, typer.Option(min=0, help="Of each truth.")] = 12,
+    truth: Annotated[list[str] | None, typer.Option(help="Truths by name.")] = None,
+    reader: Annotated[list[str] | None, typer.Option(help="Readers by name.")] = None,
+    goal: Annotated[Goal, typer.Option(help="loss, n_opt or regret.")] = "loss",
+    draws: Annotated[int, typer.Option(min=100, help="Draws of each forecast.")] = 200,
+    data: Annotated[Path | None, typer.Option(help="Folder of the published tables.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count and print."""
+    began = time.perf_counter()
+    names, readers = truth or list(TRUTHS), reader or list(READ_BY)
+    simulated = real = pd.DataFrame()
+    if replications:
+        asked = [(name, seed) for name in names for seed in range(replications)]
+        with ProcessPoolExecutor(jobs) as pool:
+            done = list(pool.map(partial(replicate, readers, goal, draws), asked))
+        simulated = ratios(pd.concat(done))
+    if data is not None:
+        real = parts(pd.DataFrame(on_tables(data, goal, draws)))
+    seconds = time.perf_counter() - began
+    if as_json:
+        facts = {"simulated": simulated.to_dict("records"), "real": real.to_dict("records")}
+        print(json.dumps({**facts, "seconds": seconds}, indent=1))
+        return
+    print(f"{replications} replications of each truth; {seconds:.0f} s")
+    if len(simulated):
+        columns = ["by width", "by error", "by both"]
+        by_truth = simulated.groupby(["reader", "truth"], sort=False)[columns].median()
+        over_all = by_truth.groupby("reader", sort=False).median()
+        for told in (simulated, by_truth.reset_index(), over_all.reset_index()):
+            print(f"\n{_markdown(told)}")
+    if len(real):
+        print(f"\nReal tables, the design over every row:\n\n{_markdown(real)}")
 
 
 if __name__ == "__main__":

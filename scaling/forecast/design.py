@@ -119,14 +119,16 @@ def design(
     seed: int = 0,
     N: str = "N",
     where: str | None = None,
+    most: int | None = None,
 ) -> Design:
-    """The candidates to train, of at most `budget` FLOPs, so that the forecast at `target` FLOPs is
-    as narrow as they can make it.
+    """The candidates to train, for at most `budget` FLOPs and `most` of them, so that the forecast
+    at `target` FLOPs is as narrow as they can make it.
 
     table: the runs known; None or without rows: published priors alone. goal: what is narrowed: the
     loss at the optimum, ln N_opt, or the regret of training what is believed best. Raises
-    InputError for a target inside the table, candidates beyond it or whose C is in other FLOPs than
-    the table's, and for a budget that the cheapest is above.
+    InputError for a target inside the table, for candidates whose C is in other FLOPs than the
+    table's, for a budget that the cheapest is above, and for few rows of what the priors don't
+    speak of.
     """
     _check(candidates, target, budget, goal, draws)
     n, d, c = (np.array([getattr(item, k) for item in candidates]) for k in ("N", "D", "C"))
@@ -136,7 +138,7 @@ def design(
     cost = _cost(n, d, c) if rows is None else rows.cost
     ground = ground_of(rows, N, cost, draws, seed)
     joint, asked = joint_of(ground, n, d, target), GOALS.index(goal)
-    picked = choose(joint, c, budget, asked)
+    picked = choose(joint, c, budget, asked, most)
     taken = gains(joint, picked)[:, asked] / joint.variance[asked]
     return Design(
         chosen=tuple(picked),
