@@ -18,9 +18,10 @@ from scaling.fit.prediction import optimum_of
 from scaling.fit.result import Fit
 from scaling.forecast.counting import count
 from scaling.forecast.forecast import Interval
-from scaling.forecast.given import Given, named, ranges_of
-from scaling.forecast.inference import interval
+from scaling.forecast.given import Given, named
+from scaling.forecast.inference import spread_of
 from scaling.forecast.published import PublishedLaw
+from scaling.forecast.reach import ranges_of
 from scaling.forecast.search import lowest
 from scaling.laws.symbols import range_of
 
@@ -93,11 +94,11 @@ def choose(
     return Chosen(
         name,
         compute,
-        interval(chosen, found),
+        spread_of(chosen, found),
         low,
         high,
         at_end,
-        interval(float(given.optimum(compute).loss.point), best[1:]),
+        spread_of(float(given.optimum(compute).loss.point), best[1:]),
         given,
     )
 

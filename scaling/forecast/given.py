@@ -20,7 +20,7 @@ from scaling.fit.prediction import Draws, Optimum, optimum_of
 from scaling.fit.result import Fit
 from scaling.forecast.counting import Count, count
 from scaling.forecast.published import PublishedLaw
-from scaling.forecast.reach import Ranges, outside
+from scaling.forecast.reach import outside, ranges_of
 from scaling.laws.law import Law
 from scaling.laws.symbols import meaning_of
 
@@ -112,6 +112,18 @@ class Given:
             told.append(f"the range of {', '.join(unknown)} behind {_name(self.base)} is not known")
         return told
 
+    def lines(self, N: float, D: float) -> list[str]:
+        """What must be said of a run of N on D: epochs, the count of C, and what is outside."""
+        told = [str(self)]
+        if "D_unique" in self.held:
+            unique = self.held["D_unique"]
+            told.append(
+                f"epochs: {D / unique:.4g}, D = {D:.4g} over D_unique = {unique:.4g}"
+                if unique < D
+                else f"no data are repeated: D = {D:.4g} of D_unique = {unique:.4g}"
+            )
+        return [*told, *filter(None, [self.count.words]), *self.reach(N, D)]
+
     def __str__(self) -> str:
         values = ", ".join(f"{name} = {value:.4g}" for name, value in self.held.items())
         return f"law {self.law.name} with {values} held"
@@ -134,14 +146,6 @@ def named(law: Law, held: Mapping[str, float]) -> dict[str, float]:
         else:
             raise InputError(f"law {law.name} has no {name}: {_valid(law)}{_others(name)}")
     return found
-
-
-def ranges_of(base: Fit | PublishedLaw) -> tuple[Ranges, str]:
-    """The ranges of the variables behind a law, and whose they are in words."""
-    if isinstance(base, Fit):
-        points = {k: (float(v.min()), float(v.max())) for k, v in base.points.items()}
-        return points, "fitted"
-    return base.published.ranges, f"behind {base.published.name}"
 
 
 def _name(base: Fit | PublishedLaw) -> str:

@@ -11,7 +11,8 @@ Assumed is that a loss tells a model's worth, and that demand does not depend on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from scaling.errors import InputError
 from scaling.forecast.forecast import Interval
 from scaling.forecast.frontier import compute_for_params
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.reach import run_outside
 from scaling.forecast.search import bare, least, lowest, root
 
 Array = NDArray[np.float64]
@@ -94,6 +96,13 @@ class Choice:
     training: float
     total: Interval
 
+    def told(self, unit: str) -> str:
+        """The choice and what it costs, in words."""
+        return (
+            f"N = {self.N} on D = {self.D}: {self.total} {unit} in all, {self.training:.4g} FLOPs "
+            "of training"
+        )
+
 
 @dataclass(frozen=True)
 class Lifetime:
@@ -112,6 +121,25 @@ class Lifetime:
     gained: Interval
     n_column: str
     c_kind: str
+    reach: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "served_as_training": self.serving.as_training}
+
+    def __str__(self) -> str:
+        unit = self.serving.rates.unit
+        plain, cheap, better = self.plain, self.cheapest, self.better
+        lines = [
+            f"to serve {self.serving.tokens:.4g} tokens, which cost as much as training on "
+            f"{self.serving.as_training:.4g}: N is {self.n_column}, C {self.c_kind}",
+            f"  compute-optimal   {plain.told(unit)}, loss {plain.loss}",
+            f"  cheapest so good  {cheap.told(unit)}, {_percent(self.saved)} less",
+            f"  best for that     {better.told(unit)}, loss {better.loss}, "
+            f"{_percent(self.gained)} lower",
+            "  assumed           a token served costs a third of one trained on, by FLOPs; demand "
+            "does not depend on N; one loss is worth as much as another like it",
+        ]
+        return "\n".join([*lines, *(f"  outside           {told}" for told in self.reach)])
 
 
 def lifetime(
@@ -137,8 +165,22 @@ def lifetime(
     life = _Life(predictor, serving, compute)
     cheapest, saved = life.cheapest()
     better, gained = life.better()
-    kind = predictor.cost.kind
-    return Lifetime(serving, life.plain, cheapest, saved, better, gained, predictor.n_column, kind)
+    found = {
+        told: None
+        for run in (cheapest, better)
+        for told in run_outside(predictor, run.N.point, run.D.point)
+    }
+    return Lifetime(
+        serving,
+        life.plain,
+        cheapest,
+        saved,
+        better,
+        gained,
+        predictor.n_column,
+        predictor.cost.kind,
+        tuple(found),
+    )
 
 
 class _Life:
@@ -177,7 +219,7 @@ class _Life:
         d_own = self.d_at(np.log(n_own), np.exp(enough))
         choice = self.choice(N, D, n_own, d_own, np.exp(enough))
         share = 1 - np.exp(enough) / self.plain.total.point
-        return choice, interval(1 - choice.total.point / self.plain.total.point, share)
+        return choice, spread_of(1 - choice.total.point / self.plain.total.point, share)
 
     def better(self) -> tuple[Choice, Interval]:
         """The run of the same total with the least loss, and the share by which that is lower."""
@@ -194,7 +236,7 @@ class _Life:
         n_own = np.exp(sizes)
         choice = self.choice(N, D, n_own, self.d_at(sizes, total))
         gained = 1 - losses / self.goal.draws
-        return choice, interval(1 - choice.loss.point / self.plain.loss.point, gained)
+        return choice, spread_of(1 - choice.loss.point / self.plain.loss.point, gained)
 
     def choice(
         self, N: float, D: float, n_own: Array, d_own: Array, totals: Array | None = None
@@ -202,11 +244,11 @@ class _Life:
         """A run, with the spread of what each draw would have chosen."""
         loss, total = self.predictor.loss(N, D), self.total(N, D)
         return Choice(
-            interval(N, n_own),
-            interval(D, d_own),
-            interval(float(loss.point), loss.draws),
+            spread_of(N, n_own),
+            spread_of(D, d_own),
+            spread_of(float(loss.point), loss.draws),
             float(self.predictor.cost.flops_per_token(N)) * D,
-            interval(total, np.empty(0) if totals is None else totals),
+            spread_of(total, np.empty(0) if totals is None else totals),
         )
 
     def flops(self, x: Array | float) -> Array:
@@ -249,12 +291,16 @@ class _Life:
         return found
 
 
-def interval(point: float, draws: Array) -> Interval:
+def spread_of(point: float, draws: Array) -> Interval:
     """The estimate and the central 90 % of the draws, which may be infinite or none."""
     if len(draws) == 0:
         return Interval(point, point, point)
     low, high = np.quantile(draws, [0.05, 0.95], method="inverted_cdf")
     return Interval(point, float(low), float(high))
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.scaled(100)} %"
 
 
 def _above_zero(name: str, value: float) -> None:
