@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,11 @@ class Fit:
     @property
     def n_rows(self) -> int:
         return len(self.residuals)
+
+    @property
+    def bare(self) -> Fit:
+        """The same point without draws, which searches need not carry along."""
+        return replace(self, draws=self.draws[:0])
 
     def params_draws(self) -> dict[str, Array]:
         """The draws by parameter name, each [n_draws]."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit.result import Fit
-from scaling.forecast.forecast import Interval
 from scaling.forecast.groups import Groups, fit_by, interval_of, paired, thinned
+from scaling.forecast.interval import Interval
 from scaling.laws.law import Law
 from scaling.table import FAMILY, with_loss
 from scaling.units import METRICS_AS_LOSS

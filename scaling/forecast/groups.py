@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import InputError
-from scaling.fit.fit import fit
+from scaling.fit.fitting import fit
 from scaling.fit.prediction import Draws
 from scaling.fit.result import Fit
 from scaling.fit.rows import law_for
-from scaling.forecast.forecast import Interval
+from scaling.forecast.interval import Interval
 from scaling.forecast.rows import rows_of
 from scaling.laws.law import Law
 from scaling.table import FAMILY, LeftOut, conventions, select_rows, source_of

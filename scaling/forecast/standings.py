@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.errors import InputError
-from scaling.forecast.forecast import Interval
 from scaling.forecast.groups import Groups, interval_of, paired
+from scaling.forecast.interval import Interval
 
 
 @dataclass(frozen=True)
