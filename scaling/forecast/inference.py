@@ -11,18 +11,19 @@ Assumed is that a loss tells a model's worth, and that demand does not depend on
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast.forecast import Interval
 from scaling.forecast.frontier import compute_for_params
+from scaling.forecast.interval import Interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.reach import run_outside
 from scaling.forecast.search import bare, least, lowest, root
+from scaling.forecast.serving import Serving, above_zero
 
 Array = NDArray[np.float64]
 
@@ -30,57 +31,6 @@ _SMALLER = np.log(1e5)  # how far below the compute-optimal N the best is looked
 _LENGTHS = np.linspace(np.log(1e-6), np.log(1e9), 41)  # and how far from its D, in ln D
 _SIZES = np.linspace(-2.5, 1.5, 61)  # ln N of draws around the point's
 _TOTALS = np.linspace(-1.2, 1.2, 25)  # ln total
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Price of a FLOP in training, in reading a prompt and in generating; `unit` says of what."""
-
-    training: float = 1.0
-    prompt: float = 1.0
-    generated: float = 1.0
-    unit: str = "FLOPs"
-
-    def __post_init__(self) -> None:
-        for name in ("training", "prompt", "generated"):
-            _above_zero(name, getattr(self, name))
-
-
-def rate(per_hour: float, peak_flops: float, mfu: float) -> float:
-    """The price of a FLOP on a device of that price per hour, peak FLOP/s and utilisation."""
-    for name, value in (("price per hour", per_hour), ("peak FLOP/s", peak_flops), ("MFU", mfu)):
-        _above_zero(name, value)
-    if mfu > 1:
-        raise InputError(f"MFU = {mfu:g}: must be above 0 and at most 1")
-    return per_hour / 3600 / (peak_flops * mfu)
-
-
-@dataclass(frozen=True)
-class Serving:
-    """Tokens served over the model's life: read as prompts, and generated."""
-
-    prompt: float = 0.0
-    generated: float = 0.0
-    rates: Rates = field(default_factory=Rates)
-
-    def __post_init__(self) -> None:
-        for name in ("prompt", "generated"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise InputError(
-                    f"{name} tokens served = {value:g}: must be a number of at least 0"
-                )
-
-    @property
-    def tokens(self) -> float:
-        return self.prompt + self.generated
-
-    @property
-    def as_training(self) -> float:
-        """S: the tokens of training that serving costs as much as."""
-        prices = self.rates
-        spent = self.prompt * prices.prompt + self.generated * prices.generated
-        return spent / (3 * prices.training)
 
 
 @dataclass(frozen=True)
@@ -159,9 +109,9 @@ def lifetime(
         raise InputError("served = 0: then the compute-optimal run is the cheapest")
     if compute is None:
         assert params is not None  # for the type checker: one of them is given
-        _above_zero("params", params)
+        above_zero("params", params)
         compute = compute_for_params(bare(predictor), params)
-    _above_zero("compute", compute)
+    above_zero("compute", compute)
     life = _Life(predictor, serving, compute)
     cheapest, saved = life.cheapest()
     better, gained = life.better()
@@ -301,8 +251,3 @@ def spread_of(point: float, draws: Array) -> Interval:
 
 def _percent(share: Interval) -> str:
     return f"{share.scaled(100)} %"
-
-
-def _above_zero(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{name} = {value:g}: must be a finite number above 0")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast.forecast import Interval
 from scaling.forecast.inference import spread_of
+from scaling.forecast.interval import Interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.reach import run_outside
 from scaling.forecast.search import Function, bare, root
@@ -82,8 +82,8 @@ class Overtrained:
                 else "serving it costs no less, so that it is never repaid"
             )
             lines.append(
-                f"  as good   N = {self.n_same:.4g} on D = {self.d_same:.4g} has the optimum's loss "
-                f"for {self.overhead.scaled(100)} % more compute; {paid}"
+                f"  as good   N = {self.n_same:.4g} on D = {self.d_same:.4g} has the optimum's "
+                f"loss for {self.overhead.scaled(100)} % more compute; {paid}"
             )
         else:
             lines.append("  as good   no run of this ratio has the optimum's loss within 1e6 x C")
@@ -171,12 +171,12 @@ def _optimal_compute(predictor: Predictor, loss: float, compute: float) -> float
 
 
 def _crossing(excess: Function, compute: float) -> float:
-    """Where `excess` of ln C falls through 0 around a budget; infinite where it does not."""
+    """Where `excess` of ln C falls through 0 around a budget; infinite where that is too far."""
     ends = np.log(compute) + np.array([-_FAR, _FAR])
-    at_ends = excess(ends)
-    if not at_ends[0] > 0 > at_ends[1]:
-        return float("inf")
-    return float(root(excess, ends[:1], ends[1:])[0])
+    least, most = excess(ends)
+    if least <= 0:
+        return -float("inf")
+    return float("inf") if most >= 0 else float(root(excess, ends[:1], ends[1:])[0])
 
 
 def _passes(falling: Array, loss: Array, x: Array) -> Array:
