@@ -20,6 +20,7 @@ from scaling import (
     cli_fit,
     cli_forecast,
     cli_gc,
+    cli_landscape,
     cli_laws,
     cli_methods,
     cli_models,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(cli_fit.app)  # fit
 app.add_typer(cli_forecast.app)  # forecast
 app.add_typer(cli_extrapolate.app)  # extrapolate
+app.add_typer(cli_landscape.app)  # landscape
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_models.app)  # models
 app.add_typer(cli_certify.app)  # certify

@@ -15,7 +15,7 @@ from scaling.fit import Fit, fit
 from scaling.forecast.at_budget import AtBudget
 from scaling.forecast.averaged import Averaged
 from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.exchange import exchange_of
+from scaling.forecast.exchange import STEPS, Exchange
 from scaling.forecast.flat import flat_over_draws
 from scaling.forecast.frontier import FLAT, flat_region
 from scaling.forecast.growth import Growth
@@ -65,7 +65,7 @@ def test_wasted_compute_is_what_the_draws_own_frontier_saves(
 
 
 def test_less_compute_and_more(fitted: Fit) -> None:
-    found = exchange_of(fitted, C)
+    found = Exchange.of(fitted.optimum(C * STEPS).loss.draws)
     frontier = fitted.optimum(C * np.array([1e-2, 1.0, 1e2])).loss.draws
     assert np.allclose(found.e_folds(frontier), np.log([1e2, 1.0, 1e-2]), rtol=1e-8, atol=1e-12)
     assert np.isneginf(found.e_folds(0.5 * fitted.params_draws()["E"][:, None])).all()
