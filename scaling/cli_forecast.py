@@ -124,9 +124,9 @@ def forecast(
         serve_devices,
     )  # fmt: skip
     amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
-    bought = options.budget_of(amounts, hardware)
+    unit, bought, ends = options.budget_of(amounts, hardware)
     budgets = _budgets(
-        compute, flops_per_second, hours, frontier, bought and bought[0],
+        compute, flops_per_second, hours, frontier, unit, bought,
         None if tokens or params else next((cap.most for cap in caps if cap.on == "C"), None),
     )  # fmt: skip
     if law is not None and laws is not None:
@@ -150,7 +150,7 @@ def forecast(
         "hardware": hardware,
         "caps": caps,
         "rates": () if rates == ["none"] else rates,
-        "compute_range": bought[1] if bought else (),
+        "compute_range": ends,
     }
     found = [_found(item, budgets, tokens, params, frontier is not None, more) for item in given]
     if output is not None:
@@ -166,10 +166,12 @@ def _budgets(
     flops_per_second: float | None,
     hours: float | None,
     frontier: str | None,
+    unit: str,
     bought: float | None,
     in_time: float | None,
 ) -> list[float]:
-    """All budgets in FLOPs; of one kind. in_time: what a deadline alone leaves."""
+    """All budgets in FLOPs; of one kind. bought: what the option `unit` gives; in_time: what a
+    deadline alone leaves."""
     from scaling.forecast import budget
 
     if (flops_per_second is None) != (hours is None):
@@ -182,7 +184,7 @@ def _budgets(
     if frontier is not None:
         kinds["--frontier"] = options.frontier_of(frontier)
     if bought is not None:
-        kinds["--gpu-hours, --dollars, --days or --kwh"] = [bought]
+        kinds[f"--{unit}"] = [bought]
     if len(kinds) > 1:
         first, second = list(kinds)[:2]
         raise InputError(f"{first} and {second}: both set the budget; choose one")
