@@ -85,7 +85,7 @@ def test_recipes_by_published_laws() -> None:
     (total,) = rates_of(
         ("steplaw2025",), N=1e9, D=2e10, C=1e20, n_column="N_total", d_kind="tokens"
     )
-    assert "its N is N, here N_total" in total.told
+    assert "its N is the column N, here N_total" in total.told
     with pytest.raises(InputError, match=r"--rates = 'steplaw'.*did you mean steplaw2025_"):
         rates_of(("steplaw",), N=1e9, D=2e10, C=1e20, n_column="N", d_kind="tokens")
 
