@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from scaling.forecast.limits import Cap
     from scaling.forecast.sources import Source
     from scaling.forecast.spending import Hardware
+    from scaling.forecast.stakes import Stakes
 
 app = typer.Typer()
 
@@ -117,6 +118,7 @@ def forecast(
     the average of several, weighted by how they predicted the table's larger runs.
     """
     from scaling.forecast.sources import comparable
+    from scaling.forecast.stakes import stakes
 
     hardware = options.hardware_of(device, devices, mfu, mfu_from, price, precision, pue)
     caps = options.caps_of(
@@ -155,10 +157,14 @@ def forecast(
     found = [_found(item, budgets, tokens, params, frontier is not None, more) for item in given]
     if output is not None:
         _write(given, found, output)
+    risks = [] if frontier is not None else [
+        [stakes(item, source.grounds) for item in rows]
+        for source, rows in zip(given, found, strict=True)
+    ]  # fmt: skip
     if as_json:
-        show_json(_facts(given, found, notes, hardware, caps))
+        show_json(_facts(given, found, risks, notes, hardware, caps))
     else:
-        _show(given, found, notes, hardware, frontier is not None)
+        _show(given, found, risks, notes, hardware)
 
 
 def _budgets(
@@ -232,6 +238,7 @@ def _found(
 def _facts(
     sources: Sequence[Source],
     found: Sequence[Sequence[Forecast]],
+    risks: Sequence[Sequence[Stakes]],
     notes: Sequence[str],
     hardware: Hardware | None,
     caps: Sequence[Cap],
@@ -249,8 +256,9 @@ def _facts(
             "c_kind": source.predictor.cost.kind,
             "budgets": [item.budget() for item in rows],
             "forecasts": [item.to_dict() for item in rows],
+            "decisions": [item.to_dict() for item in at_stake],
         }
-        for source, rows in zip(sources, found, strict=True)
+        for source, rows, at_stake in zip(sources, found, risks or [[]] * len(found), strict=True)
     ]
     if len(each) == 1:
         return each[0] | shared
@@ -261,23 +269,25 @@ def _facts(
 def _show(
     sources: Sequence[Source],
     found: Sequence[Sequence[Forecast]],
+    risks: Sequence[Sequence[Stakes]],
     notes: Sequence[str],
     hardware: Hardware | None,
-    along: bool,
 ) -> None:
-    """Warnings, then forecasts: in words, or a line each of a frontier or of several sources."""
+    """Warnings, then forecasts: in words, or a line each of a frontier (which has no `risks`) or of
+    several sources."""
     from scaling.forecast.frontier_table import tables_of
 
     several = len(sources) > 1
     show(*(warning for source in sources for warning in source.grounds.warnings))
     rows = [item for part in found for item in part]
-    if several or along:
+    if several or not risks:
         names = [s.name for s, part in zip(sources, found, strict=True) for _ in part]
         show(*tables_of(rows, names if several else ()))
         told = dict.fromkeys(str(cap) for item in rows for cap in item.binding)
         show(*(f"limit: {cap}" for cap in told))
     else:
-        show(*map(str, rows))
+        for item, at_stake in zip(rows, risks[0], strict=True):
+            show(str(item), *(f"  {line}" for line in at_stake.lines()))
     if hardware is not None:
         show(*hardware.lines(rows[0].c_kind))
     for source in sources:

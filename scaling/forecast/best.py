@@ -17,9 +17,9 @@ from scaling.errors import InputError
 from scaling.fit.prediction import optimum_of
 from scaling.fit.result import Fit
 from scaling.forecast.counting import count
-from scaling.forecast.forecast import Interval
 from scaling.forecast.given import Given, named, ranges_of
 from scaling.forecast.inference import interval
+from scaling.forecast.interval import Interval
 from scaling.forecast.published import PublishedLaw
 from scaling.forecast.search import lowest
 from scaling.laws.symbols import range_of

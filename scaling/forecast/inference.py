@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast.forecast import Interval
 from scaling.forecast.frontier import compute_for_params
+from scaling.forecast.interval import Interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.search import bare, least, lowest, root
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast.forecast import Interval
 from scaling.forecast.inference import interval
+from scaling.forecast.interval import Interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.search import Function, bare, root
 
