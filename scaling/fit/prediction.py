@@ -86,9 +86,10 @@ def optimal_n(
     """The N that minimises the law's loss where `cost.flops_per_token(N) * D = C`.
 
     params: each [b]; C [...], FLOPs; held: values of the law's further variables, such as D_unique.
-    Returns [b, ...]: by the law's closed form under 6ND where it has one, else by a search for where
-    d ln L / d ln N along the budget is 0. Where the loss has no minimum between N = 1 and D = 1 one of
-    these ends is returned. Raises InputError for a law of variables that are neither N, D nor held.
+    Returns [b, ...]: by the law's closed form under 6ND where it has one, else by a search for
+    where d ln L / d ln N along the budget is 0. Where the loss has no minimum between N = 1 and
+    D = 1 one of these ends is returned. Raises InputError for a law of variables that are neither
+    N, D nor held.
     """
     for name in ("N", "D"):
         if name not in law.variables:
