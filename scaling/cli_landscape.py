@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -58,7 +58,7 @@ def landscape(
     Image models: top-1 error with trends. Language models: over- or under-trained by which factor,
     and what their compute could have bought, by a law.
     """
-    from scaling.forecast.landscape import KINDS, check_kind, landscape
+    from scaling.forecast.landscape import KINDS, check_kind, kinds_since, landscape
 
     if kind is not None:
         check_kind(kind)
@@ -82,7 +82,7 @@ def landscape(
             sort=sort if kind is not None else "date",
             seed=seed,
         )
-        for each in ([kind] if kind is not None else KINDS)
+        for each in ([kind] if kind is not None else kinds_since(since))
     ]
     if out is not None:
         from scaling.plot import landscape as draw
@@ -129,15 +129,18 @@ def _images(models: pd.DataFrame) -> Table:
 
 
 def _language(found: Landscape) -> Table:
-    out = _table("", "date", "N", "D", "D/N", "C", "D/D_opt", "N_opt", "D_opt", "loss", "best",
-                 "as good at C", "saved", "as good at N")  # fmt: skip
+    """One line a model; where the law has draws, their 90 % of D/D_opt instead of D_opt itself."""
+    sure = not any(one.over.q05 < one.over.q95 for one in found.placed)
+    out = _table("", "date", "N", "D", "D/N", "C", "D/D_opt", "D_opt" if sure else "90 %", "N_opt",
+                 "loss", "best", "as good at C", "saved", "as good at N")  # fmt: skip
     for one in found.placed:
         star = {"total": "", "non-embedding": "", "active": "*"}.get(one.counted, "+")
+        ends = f"{one.over.q05:.2g}\u2013{one.over.q95:.2g}"
         out.add_row(
             one.name, one.date, _count(one.N) + star, _count(one.D), _ratio(one.tokens_per_param),
-            _power(one.C), _short(one.over), _count(one.N_opt.point), _count(one.D_opt.point),
-            f"{one.loss.point:.3f}", f"{one.loss_opt.point:.3f}", _power(one.same_loss.point),
-            f"{one.saved:.0%}", _count(one.smaller),
+            _power(one.C), f"{one.over.point:.3g}", _count(one.D_opt.point) if sure else ends,
+            _count(one.N_opt.point), f"{one.loss.point:.3f}", f"{one.loss_opt.point:.3f}",
+            _power(one.same_loss.point), f"{one.saved:.0%}", _count(one.smaller),
         )  # fmt: skip
     return out
 
@@ -166,11 +169,6 @@ def _table(*names: str, left: Sequence[int] = (0, 1)) -> Table:
         words = i in left or name in ("test", "training", "data")
         out.add_column(name, justify="left" if words else "right", no_wrap=i == 0)
     return out
-
-
-def _short(value: Any) -> str:
-    ends = f" [{value.q05:.2g}, {value.q95:.2g}]" if value.q05 < value.q95 else ""
-    return f"{value.point:.3g}{ends}"
 
 
 def _number(value: float) -> str:

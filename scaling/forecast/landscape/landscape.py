@@ -113,7 +113,7 @@ def landscape(
     """The landscape of a kind of model: image models with trends, language models by a law.
 
     since, estimates: as of `models`. sort: by date, name, size, data, compute; error (image); over,
-    saved (language). Raises InputError for another sort, and as `models`, `trends`, `place` do.
+    saved (language). Raises InputError for another sort, and as `models` and `place` do.
     """
     column, down = _sorting(kind, sort)
     table = models(kind, since=since, estimates=estimates)
@@ -123,7 +123,7 @@ def landscape(
         ranked = facts.sort_values(column, ascending=not down, kind="stable")
         found = trends(facts, seed=seed)
         few = [of for of in ALL if of not in {one.of for one in found}]
-        missing = (f"too few models for a trend of: {', '.join(few)}",) if few else ()
+        missing = (f"too few comparable models for a trend by {', '.join(few)}",) if few else ()
         lines = (*map(str, found), *missing, SAID, _compute_line(facts))
         return Landscape(kind, ranked, estimated, trends=found, lines=lines)
     if predictor is None:

@@ -20,22 +20,23 @@ KINDS = ("image", "language")
 _DATE = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 _TEXT = ("name", "family", "organisation", "date", "type", "known", "by", "source", "checked",
          "note", "data", "test", "training")  # fmt: skip
+_NUMBERS = ("N_total", "N_active", "N", "D", "C", "epochs", "gmacs", "resolution", "data_images",
+            "images_seen", "top1_error", "top5_error")  # fmt: skip
 
 
 def models(kind: str, *, since: str | None = None, estimates: bool = False) -> pd.DataFrame:
     """The models of a kind, oldest first, with `year` and `compute` added.
 
     since: a year, or YYYY-MM. estimates: with those whose numbers are estimates of others. year:
-    of the middle of its month, for trends. compute: the training FLOPs; compute_kind: "published",
-    or how they were worked out here: "6ND" of the parameters that meet a token, "6 x multiply-adds"
-    a training image (two FLOPs each; backward costs twice forward). Raises InputError for another
-    kind, and for a date that is none.
+    of the middle of its month, for trends. compute: the training FLOPs; compute_kind: "published"
+    or "estimated" as the model is, or how they were worked out here: "6ND" of the parameters that a
+    token meets, "6 x multiply-adds" a training image (two FLOPs each; backward costs twice
+    forward). Raises InputError for another kind, and for a date that is none.
     """
     check_kind(kind)
     path = Path(__file__).with_name(f"{kind}.csv")
     table = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False,
-                        na_values={c: [""] for c in ("N_total", "N_active", "N", "D", "C")}
-                        | {c: [""] for c in _NUMBERS})  # fmt: skip
+                        na_values={name: [""] for name in _NUMBERS})  # fmt: skip
     if since is not None:
         table = table[table["date"] >= _month(since)]
     if not estimates:
@@ -46,8 +47,16 @@ def models(kind: str, *, since: str | None = None, estimates: bool = False) -> p
     return _with_compute(table.assign(year=year + (month - 0.5) / 12), kind).reset_index(drop=True)
 
 
-_NUMBERS = ("epochs", "gmacs", "resolution", "data_images", "images_seen", "top1_error",
-            "top5_error")  # fmt: skip
+def kinds_since(since: str | None) -> list[str]:
+    """The kinds that have models so young. Raises InputError where none has."""
+    found = [kind for kind in KINDS if since is None or _newest(kind) >= _month(since)]
+    if not found:
+        raise InputError(f"--since {since}: no model in the table is that young")
+    return found
+
+
+def _newest(kind: str) -> str:
+    return str(models(kind)["date"].max())
 
 
 def check_kind(kind: str) -> None:
@@ -71,9 +80,10 @@ def _with_compute(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     else:
         worked_out, how = 6e9 * table["gmacs"] * table["images_seen"], "6 x multiply-adds"
     said = pd.Series("", index=table.index).mask(worked_out.notna(), how)
+    said = said.mask(table["C"].notna(), table["known"])
     return table.assign(
         compute=table["C"].fillna(worked_out),
-        compute_kind=said.mask(table["C"].notna(), "published"),
+        compute_kind=said,
         worked_out=worked_out,
     )
 
