@@ -14,6 +14,7 @@ from scaling import (
     cli_compare,
     cli_coverage,
     cli_crossing,
+    cli_design,
     cli_downstream,
     cli_epochs,
     cli_extrapolate,
@@ -51,6 +52,7 @@ app.add_typer(cli_methods.app)  # methods
 app.add_typer(cli_compare.app)  # compare
 app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_crossing.app)  # crossing
+app.add_typer(cli_design.app)  # design
 app.add_typer(cli_downstream.app)  # downstream
 app.add_typer(cli_epochs.app)  # epochs
 app.add_typer(cli_plan.app)  # plan

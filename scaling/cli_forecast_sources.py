@@ -42,7 +42,7 @@ def sources_of(
         count = n or "N"
         if n is None and len(counts) == 1 and counts <= set(df.columns):
             (count,) = counts
-        nearest, grounds = _buildable(df, count, where), of_table(df, count)
+        nearest, grounds = buildable(df, count, where), of_table(df, count)
         batch = float(df["batch_tokens"].min()) if "batch_tokens" in df.columns else None
         smallest = (float(df[count].min()), batch)
         found[name] = Source(name, grounds, nearest, smallest)
@@ -77,7 +77,7 @@ def _without_table(path: Path) -> Grounds:
     return grounds.of_published(published_law(str(path)))
 
 
-def _buildable(
+def buildable(
     df: pd.DataFrame, n: str, where: str | None
 ) -> Callable[[float], dict[str, Any]] | None:
     """From N to the nearest configuration of the table's own ladder, where it names one."""
