@@ -163,13 +163,17 @@ def test_what_lies_outside_the_ranges_is_said(fitted: Fit) -> None:
 @pytest.mark.parametrize(
     ("name", "held", "message"),
     [
-        ("muennighoff2023", {}, r"needs D_unique \(distinct training tokens\): give D_unique=VAL"),
+        (
+            "muennighoff2023",
+            {},
+            r"needs D_unique \(distinct training tokens\): give --with",
+        ),
         ("hoffmann2022", {"S": 0.5}, "chinchilla has no S: .* laws with S: moe_sparsity"),
         ("abnar2025", {"S": 1.0}, "S = 1: must be at least 0 and below 1"),
         ("abnar2025", {"S": 0.5, "G": 2}, "has no G: .* laws with G: fine_grained_moe"),
         ("muennighoff2023", {"D_unique": -1.0}, "D_unique = -1: must be a finite number above 0"),
         ("kumar2024_precision", {"P": 2.0}, "P_a = 2: law precision has no loss there"),
-        ("kumar2024_precision", {"P_w": 8.0}, "needs P_a .* and P_kv=VALUE"),
+        ("kumar2024_precision", {"P_w": 8.0}, "needs P_a .* and --with P_kv=VALUE"),
     ],
 )
 def test_bad_values_are_one_error(name: str, held: dict[str, Any], message: str) -> None:

@@ -13,8 +13,9 @@ from scaling import laws
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import published_law
-from scaling.forecast.inference import Lifetime, Rates, Serving, lifetime, rate
+from scaling.forecast.inference import Lifetime, lifetime
 from scaling.forecast.isoflop import isoflop
+from scaling.forecast.serving import Rates, Serving, rate
 
 # Sardana et al. 2024: quality of a compute-optimal N, tokens served, N, D over that run's D, share
 # of FLOPs saved; as printed in figure 1, section 2 and appendix B, table 2.
