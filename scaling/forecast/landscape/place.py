@@ -19,10 +19,10 @@ from scaling.errors import InputError
 from scaling.fit import Fit
 from scaling.fit.prediction import Draws
 from scaling.forecast.answers import Answer, answer_of, to_json
-from scaling.forecast.given import ranges_of
 from scaling.forecast.landscape.table import met_by_a_token
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
+from scaling.forecast.reach import ranges_of
 
 Array = NDArray[np.float64]
 
