@@ -134,9 +134,9 @@ def forecast(
         serve_devices,
     )  # fmt: skip
     amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
-    bought = options.budget_of(amounts, hardware)
+    unit, bought, ends = options.budget_of(amounts, hardware)
     budgets = options.budgets_of(
-        compute, flops_per_second, hours, frontier, bought and bought[0],
+        compute, flops_per_second, hours, frontier, unit, bought,
         None if tokens or params else next((cap.most for cap in caps if cap.on == "C"), None),
     )  # fmt: skip
     if law is not None and laws is not None:
@@ -162,7 +162,7 @@ def forecast(
         "hardware": hardware,
         "caps": caps,
         "rates": () if rates == ["none"] else rates,
-        "compute_range": bought[1] if bought else (),
+        "compute_range": ends,
     }
     found = [_found(item, budgets, tokens, params, frontier is not None, more) for item in given]
     if output is not None:
