@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from scaling.errors import InputError
-from scaling.fit import Fit
 from scaling.fit.prediction import Draws
 from scaling.forecast.answers import Answer, answer_of, to_json
 from scaling.forecast.landscape.table import met_by_a_token
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.published import PublishedLaw
 from scaling.forecast.reach import ranges_of
 
 Array = NDArray[np.float64]
@@ -152,8 +150,6 @@ def _sizes(rows: pd.DataFrame, n_column: str) -> tuple[Array, list[str]]:
 
 def _beyond(predictor: Predictor, N: Array, D: Array) -> Array | None:
     """Decades by which N or D lie beyond the largest behind the law [n]; None without runs."""
-    if not isinstance(predictor, Fit | PublishedLaw):
-        return None
     known = ranges_of(predictor)[0]
     far = [np.log10(x / known[name][1]) for name, x in (("N", N), ("D", D)) if name in known]
     return np.maximum(0.0, np.max(far, axis=0)) if far else None
