@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling import cli_forecast_beyond as beyond
 from scaling import cli_forecast_options as options
 from scaling.cli_forecast_sources import sources_of, table_grounds
 from scaling.cli_options import (
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.forecast import Forecast
+    from scaling.forecast.further import Further
     from scaling.forecast.grounds import Grounds
     from scaling.forecast.limits import Cap
     from scaling.forecast.sources import Source
     from scaling.forecast.spending import Hardware
+    from scaling.forecast.stakes import Stakes
 
 app = typer.Typer()
 
@@ -80,6 +83,12 @@ def forecast(
     serve_device: options.ServeDeviceOption = None,
     serve_devices: options.ServeDevicesOption = 1,
     rates: options.RatesOption = None,
+    like: options.LikeOption = None,
+    values: beyond.WithOption = None,
+    served: beyond.ServedOption = None,
+    serve_mfu: beyond.ServeMfuOption = None,
+    serve_price: beyond.ServePriceOption = None,
+    ratio: beyond.RatioOption = None,
     law: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +125,9 @@ def forecast(
     The budget: FLOPs, device-hours, dollars, days or kWh; or a frontier of budgets. With --laws:
     the average of several, weighted by how they predicted the table's larger runs.
     """
+    from scaling.forecast import question
     from scaling.forecast.sources import comparable
+    from scaling.forecast.stakes import stakes
 
     hardware = options.hardware_of(device, devices, mfu, mfu_from, price, precision, pue)
     caps = options.caps_of(
@@ -124,9 +135,9 @@ def forecast(
         serve_devices,
     )  # fmt: skip
     amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
-    bought = options.budget_of(amounts, hardware)
-    budgets = _budgets(
-        compute, flops_per_second, hours, frontier, bought and bought[0],
+    unit, bought, ends = options.budget_of(amounts, hardware)
+    budgets = options.budgets_of(
+        compute, flops_per_second, hours, frontier, unit, bought,
         None if tokens or params else next((cap.most for cap in caps if cap.on == "C"), None),
     )  # fmt: skip
     if law is not None and laws is not None:
@@ -136,7 +147,7 @@ def forecast(
             raise InputError("--laws: each has a way of its own; options of a fit need --law")
         law = law or "chinchilla"
     if not budgets and not (tokens or params):
-        _ask(tokens, params)
+        question(tokens=tokens, params=params)  # raises what is wrong with asking nothing
 
     def of_table(df: pd.DataFrame, count: str) -> Grounds:
         settings = fit_settings(
@@ -145,55 +156,26 @@ def forecast(
         )  # fmt: skip
         return table_grounds(df, law, laws, rollouts, settings)
 
-    given, notes = comparable(sources_of(names, of_table, n, where, columns, recovered))
+    sources = sources_of(names, of_table, like, n, where, columns, recovered)
+    given, notes = comparable(beyond.held(sources, values, budgets))
+    also = beyond.further(served, serve_mfu, serve_price, serve_device, ratio, hardware)
     more = {
         "hardware": hardware,
         "caps": caps,
         "rates": () if rates == ["none"] else rates,
-        "compute_range": bought[1] if bought else (),
+        "compute_range": ends,
     }
     found = [_found(item, budgets, tokens, params, frontier is not None, more) for item in given]
     if output is not None:
         _write(given, found, output)
+    risks = [] if frontier is not None else [
+        [stakes(item, source.grounds) for item in rows]
+        for source, rows in zip(given, found, strict=True)
+    ]  # fmt: skip
     if as_json:
-        show_json(_facts(given, found, notes, hardware, caps))
+        show_json(_facts(given, found, risks, notes, hardware, caps, also))
     else:
-        _show(given, found, notes, hardware, frontier is not None)
-
-
-def _budgets(
-    compute: list[float] | None,
-    flops_per_second: float | None,
-    hours: float | None,
-    frontier: str | None,
-    bought: float | None,
-    in_time: float | None,
-) -> list[float]:
-    """All budgets in FLOPs; of one kind. in_time: what a deadline alone leaves."""
-    from scaling.forecast import budget
-
-    if (flops_per_second is None) != (hours is None):
-        raise InputError("--flops-per-second and --hours belong together; one is missing")
-    kinds: dict[str, list[float]] = {}
-    if compute:
-        kinds["--compute"] = list(compute)
-    if flops_per_second is not None and hours is not None:
-        kinds["--flops-per-second"] = [budget(flops_per_second, hours)]
-    if frontier is not None:
-        kinds["--frontier"] = options.frontier_of(frontier)
-    if bought is not None:
-        kinds["--gpu-hours, --dollars, --days or --kwh"] = [bought]
-    if len(kinds) > 1:
-        first, second = list(kinds)[:2]
-        raise InputError(f"{first} and {second}: both set the budget; choose one")
-    return next(iter(kinds.values()), [] if in_time is None else [in_time])
-
-
-def _ask(tokens: float | None, params: float | None) -> None:
-    """Raise what is wrong with a question that asks nothing."""
-    from scaling.forecast import question
-
-    question(tokens=tokens, params=params)
+        _show(given, found, risks, notes, hardware, also)
 
 
 def _found(
@@ -230,9 +212,11 @@ def _found(
 def _facts(
     sources: Sequence[Source],
     found: Sequence[Sequence[Forecast]],
+    risks: Sequence[Sequence[Stakes]],
     notes: Sequence[str],
     hardware: Hardware | None,
     caps: Sequence[Cap],
+    also: Further,
 ) -> dict[str, Any]:
     """All that is printed, as JSON has it: of one source at the top, of several in a list."""
     shared: dict[str, Any] = {} if hardware is None else {"hardware": hardware.to_dict()}
@@ -247,8 +231,10 @@ def _facts(
             "c_kind": source.predictor.cost.kind,
             "budgets": [item.budget() for item in rows],
             "forecasts": [item.to_dict() for item in rows],
+            "decisions": [item.to_dict() for item in at_stake],
+            **also.facts(source.predictor, rows),
         }
-        for source, rows in zip(sources, found, strict=True)
+        for source, rows, at_stake in zip(sources, found, risks or [[]] * len(found), strict=True)
     ]
     if len(each) == 1:
         return each[0] | shared
@@ -259,23 +245,28 @@ def _facts(
 def _show(
     sources: Sequence[Source],
     found: Sequence[Sequence[Forecast]],
+    risks: Sequence[Sequence[Stakes]],
     notes: Sequence[str],
     hardware: Hardware | None,
-    along: bool,
+    also: Further,
 ) -> None:
-    """Warnings, then forecasts: in words, or a line each of a frontier or of several sources."""
+    """Warnings, then forecasts: in words, or a line each of a frontier (which has no `risks`) or of
+    several sources."""
     from scaling.forecast.frontier_table import tables_of
 
     several = len(sources) > 1
+    more = beyond.lines(sources, found, also)  # before anything is shown: it may raise
     show(*(warning for source in sources for warning in source.grounds.warnings))
     rows = [item for part in found for item in part]
-    if several or along:
+    if several or not risks:
         names = [s.name for s, part in zip(sources, found, strict=True) for _ in part]
         show(*tables_of(rows, names if several else ()))
         told = dict.fromkeys(str(cap) for item in rows for cap in item.binding)
         show(*(f"limit: {cap}" for cap in told))
     else:
-        show(*map(str, rows))
+        for item, at_stake in zip(rows, risks[0], strict=True):
+            show(str(item), *(f"  {line}" for line in at_stake.lines()))
+    show(*more)
     if hardware is not None:
         show(*hardware.lines(rows[0].c_kind))
     for source in sources:

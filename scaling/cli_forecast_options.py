@@ -93,6 +93,13 @@ FrontierOption = Annotated[
     str | None,
     typer.Option("--frontier", metavar="LOW:HIGH[:COUNT]", help="Budgets in FLOPs, as a table."),
 ]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TABLE",
+        help="A run table with configurations: the nearest buildable one, for sources without.",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Rows as .csv, .parquet or .json."),
@@ -138,14 +145,15 @@ def hardware_of(
 
 def budget_of(
     amounts: Mapping[str, float | None], hardware: Hardware | None
-) -> tuple[float, tuple[float, ...]] | None:
-    """FLOPs of a budget in another unit, and what the ends of a range of MFU make of it.
+) -> tuple[str, float | None, tuple[float, ...]]:
+    """The option that sets a budget in another unit, its FLOPs, and those at the ends of a range of
+    MFU; None of FLOPs where no such option is given.
 
-    amounts: by option, without dashes; None where no such option is given.
+    amounts: by option, without dashes.
     """
     given = {name: value for name, value in amounts.items() if value is not None}
     if not given:
-        return None
+        return "", None, ()
     if len(given) > 1:
         first, second = list(given)[:2]
         raise InputError(f"--{first} and --{second}: both set the budget; choose one")
@@ -153,12 +161,42 @@ def budget_of(
     if hardware is None:
         raise InputError(f"--{name}: needs --device, such as --device H100-SXM")
     C = hardware.flops(_UNITS[name], value)
-    return C.point, (C.q05, C.q95) if C.open else ()
+    return name, C.point, (C.q05, C.q95) if C.open else ()
 
 
 _UNITS: Mapping[str, Unit] = {
     "gpu-hours": "device_hours", "dollars": "dollars", "days": "days", "kwh": "kwh",
 }  # fmt: skip
+
+
+def budgets_of(
+    compute: list[float] | None,
+    flops_per_second: float | None,
+    hours: float | None,
+    frontier: str | None,
+    unit: str,
+    bought: float | None,
+    in_time: float | None,
+) -> list[float]:
+    """All budgets in FLOPs; of one kind. bought: what the option `unit` gives; in_time: what a
+    deadline alone leaves."""
+    from scaling.forecast import budget
+
+    if (flops_per_second is None) != (hours is None):
+        raise InputError("--flops-per-second and --hours belong together; one is missing")
+    kinds: dict[str, list[float]] = {}
+    if compute:
+        kinds["--compute"] = list(compute)
+    if flops_per_second is not None and hours is not None:
+        kinds["--flops-per-second"] = [budget(flops_per_second, hours)]
+    if frontier is not None:
+        kinds["--frontier"] = frontier_of(frontier)
+    if bought is not None:
+        kinds[f"--{unit}"] = [bought]
+    if len(kinds) > 1:
+        first, second = list(kinds)[:2]
+        raise InputError(f"{first} and {second}: both set the budget; choose one")
+    return next(iter(kinds.values()), [] if in_time is None else [in_time])
 
 
 def caps_of(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli_options import forecasters_of, read, saved_fit
+from scaling.errors import InputError
 from scaling.terminal import progress
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 def sources_of(
     names: Sequence[str],
     of_table: Callable[[pd.DataFrame, str], Grounds],
+    like: Path | None,
     n: str | None,
     where: str | None,
     columns: str | None,
     recovered: bool,
 ) -> list[Source]:
-    """The sources by name; tables in the count of N that all others have, where they have it."""
+    """The sources by name; tables in the count of N that all others have, where they have it.
+
+    like: a table whose ladder gives the nearest configurations of sources that name none.
+    """
     from scaling.forecast.sources import Source, smallest_of
 
     found: dict[str, Source] = {}
@@ -33,7 +38,10 @@ def sources_of(
         path = Path(name)
         if path.suffix == ".json" or not (path.suffix or path.exists()):
             grounds = _without_table(path)
-            found[name] = Source(name, grounds, smallest=smallest_of(grounds.predictor))
+            nearest = None
+            if like is not None:
+                nearest = buildable(read(like, None), grounds.predictor.n_column, where)
+            found[name] = Source(name, grounds, nearest, smallest_of(grounds.predictor))
         else:
             tables.append(name)
     counts = {item.predictor.n_column for item in found.values()}
@@ -90,5 +98,12 @@ def buildable(
         df, _ = select_rows(df, where)
     if df["family"].nunique() != 1:
         return None
+    found = nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
 
-    return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
+    def nearest(size: float) -> dict[str, Any]:
+        try:
+            return found(size)
+        except InputError as error:  # a size that no shape has: the forecast stands without one
+            return {"none": str(error)}
+
+    return nearest

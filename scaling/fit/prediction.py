@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.cost import Cost
 from scaling.errors import InputError
+from scaling.fit.roots import root
 from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
 
 _TINY = 1e-30  # complex step: exact derivatives without cancellation
-_HALVINGS = 60  # of a bracket of some tens of e-folds: down to the last bits
 _GRID = 128  # steps in which a law of further variables is looked over first: .3 to .5 of ln N each
 
 
@@ -86,9 +86,10 @@ def optimal_n(
     """The N that minimises the law's loss where `cost.flops_per_token(N) * D = C`.
 
     params: each [b]; C [...], FLOPs; held: values of the law's further variables, such as D_unique.
-    Returns [b, ...]: by the law's closed form under 6ND where it has one, else by bisection of
-    d ln L / d ln N along the budget. Where the loss has no minimum between N = 1 and D = 1 one of
-    these ends is returned. Raises InputError for a law of variables that are neither N, D nor held.
+    Returns [b, ...]: by the law's closed form under 6ND where it has one, else by a search for
+    where d ln L / d ln N along the budget is 0. Where the loss has no minimum between N = 1 and
+    D = 1 one of these ends is returned. Raises InputError for a law of variables that are neither
+    N, D nor held.
     """
     for name in ("N", "D"):
         if name not in law.variables:
@@ -128,17 +129,17 @@ def numeric_n(
     high = np.broadcast_to(np.log(cost.params(C)), shape).copy()
     if held:
         low, high = _bracket(law, params, C, cost, held, low, high)
-    turn = np.exp(1j * _TINY)
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        N = np.exp(middle)
-        D = cost.tokens(C, N)
+
+    def rises(x: Array) -> Array:
+        """How steeply ln L rises along the budget at ln N = x, where D falls by the elasticity."""
+        N = np.exp(x)
+        flops, elasticity = cost.at(N)
+        turned = {"N": N * (1 + 1j * _TINY), "D": C / flops * (1 - 1j * _TINY * elasticity)}
         with np.errstate(over="ignore", invalid="ignore"):  # of a draw that ran away
-            by_n = np.log(law.predict(N=N * turn, D=D, **held, **params)).imag / _TINY
-            by_d = np.log(law.predict(N=N, D=D * turn, **held, **params)).imag / _TINY
-        falls = by_n < cost.elasticity(N) * by_d
-        low, high = np.where(falls, middle, low), np.where(falls, high, middle)
-    return np.asarray(np.exp(0.5 * (low + high)))
+            loss = law.predict(**turned, **held, **params)
+        return np.asarray(loss.imag / loss.real / _TINY)
+
+    return np.asarray(np.exp(root(rises, low, high)))
 
 
 def _bracket(

@@ -17,16 +17,17 @@ from scaling.errors import InputError
 from scaling.fit.prediction import optimum_of
 from scaling.fit.result import Fit
 from scaling.forecast.counting import count
-from scaling.forecast.given import Given, named, ranges_of
-from scaling.forecast.inference import interval
+from scaling.forecast.given import Given, named
+from scaling.forecast.inference import spread_of
 from scaling.forecast.interval import Interval
 from scaling.forecast.published import PublishedLaw
+from scaling.forecast.reach import ranges_of
 from scaling.forecast.search import lowest
 from scaling.laws.symbols import range_of
 
 Array = NDArray[np.float64]
 
-_STEPS = 33  # values in a range, and again between the neighbours of the best of them
+_STEPS = 25  # values in a range, and again between the neighbours of the best of them
 _FREE = ("D_unique", "U")  # costs nothing: more is never worse
 
 
@@ -88,16 +89,16 @@ def choose(
         fine = np.linspace(x[at - 1], x[at + 1], _STEPS)
         point = float(lowest(fine, search.losses(fine, point=True))[0][0])
     chosen = float(search.value(np.array(point)))
-    found = search.value(np.clip(place[1:], x[0], x[-1]))
+    found = search.value(place[1:])
     given = Given(base, search.held | {name: chosen})
     return Chosen(
         name,
         compute,
-        interval(chosen, found),
+        spread_of(chosen, found),
         low,
         high,
         at_end,
-        interval(float(given.optimum(compute).loss.point), best[1:]),
+        spread_of(float(given.optimum(compute).loss.point), best[1:]),
         given,
     )
 

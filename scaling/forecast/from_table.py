@@ -17,6 +17,7 @@ from scaling.forecast.calibrated import Calibrated
 from scaling.forecast.forecasters import Forecaster, Make, default
 from scaling.forecast.grounds import Grounds, facts, told
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.reliability import reliability
 from scaling.forecast.rollout import Progress, Rollout, calibrated, no_cut
 from scaling.forecast.rows import Rows, rows_of
 from scaling.forecast.rules import by_rules
@@ -105,6 +106,7 @@ def of_laws(
         (str(best),) if best is not None and best.fails else (),
         partial(by_rules, rows),
         rows.kinds,
+        partial(reliability, found.rollout, found.standings[0].name),
     )
 
 
@@ -141,7 +143,8 @@ def _of_one(
         "as_good": as_good_rules(past, item.name),
     }
     warnings = (str(score),) if score is not None and score.fails else ()
-    return Grounds(predictor, lines, known, warnings, naive, rows.kinds)
+    record_at = partial(reliability, past, item.name)
+    return Grounds(predictor, lines, known, warnings, naive, rows.kinds, record_at)
 
 
 def _behind(

@@ -20,11 +20,11 @@ from scaling.fit.prediction import Draws, Optimum, optimum_of
 from scaling.fit.result import Fit
 from scaling.forecast.counting import Count, count
 from scaling.forecast.published import PublishedLaw
-from scaling.forecast.reach import Ranges, outside
+from scaling.forecast.reach import outside, ranges_of
 from scaling.laws.law import Law
 from scaling.laws.symbols import meaning_of
 
-_BITS = ("P_w", "P_a", "P_kv")  # what P stands for, in laws of precision
+BITS = ("P_w", "P_a", "P_kv")  # what P stands for, in laws of precision
 _MANY_BITS = 64.0
 _PROBE = 1e9, 2e10  # N and D where a law must have a loss at all
 
@@ -47,7 +47,7 @@ class Given:
         if missing:
             raise InputError(
                 f"law {self.law.name} needs {', '.join(_with_meaning(self.law, missing))}: give "
-                + " and ".join(f"{name}=VALUE" for name in missing)
+                + " and ".join(f"--with {name}=VALUE" for name in missing)
             )
         for name, value in held.items():
             least = 0.0 if name in self.law.zero else np.nextafter(0, 1)
@@ -55,7 +55,7 @@ class Given:
             if not least <= value <= most:
                 valid = "at least 0 and below 1" if name == "S" else "a finite number above 0"
                 raise InputError(f"{name} = {value:g}: must be {valid}")
-        bits = {name: _MANY_BITS for name in _BITS if name in held}
+        bits = {name: _MANY_BITS for name in BITS if name in held}
         for name, value in held.items():  # each by itself: two parts below 0 would look like one
             with np.errstate(all="ignore"):
                 x = held | (bits | {name: value} if name in bits else {})
@@ -112,6 +112,18 @@ class Given:
             told.append(f"the range of {', '.join(unknown)} behind {_name(self.base)} is not known")
         return told
 
+    def lines(self, N: float, D: float) -> list[str]:
+        """What must be said of a run of N on D: epochs, the count of C, and what is outside."""
+        told = [str(self)]
+        if "D_unique" in self.held:
+            unique = self.held["D_unique"]
+            told.append(
+                f"epochs: {D / unique:.4g}, D = {D:.4g} over D_unique = {unique:.4g}"
+                if unique < D
+                else f"no data are repeated: D = {D:.4g} of D_unique = {unique:.4g}"
+            )
+        return [*told, *filter(None, [self.count.words]), *self.reach(N, D)]
+
     def __str__(self) -> str:
         values = ", ".join(f"{name} = {value:.4g}" for name, value in self.held.items())
         return f"law {self.law.name} with {values} held"
@@ -127,21 +139,13 @@ def named(law: Law, held: Mapping[str, float]) -> dict[str, float]:
     others, saying which laws have them."""
     found: dict[str, float] = {}
     for name, value in held.items():
-        if name == "P" and "P" not in law.variables and set(_BITS) <= set(law.variables):
-            found |= dict.fromkeys(_BITS, float(value))
+        if name == "P" and "P" not in law.variables and set(BITS) <= set(law.variables):
+            found |= dict.fromkeys(BITS, float(value))
         elif name in further(law):
             found[name] = float(value)
         else:
             raise InputError(f"law {law.name} has no {name}: {_valid(law)}{_others(name)}")
     return found
-
-
-def ranges_of(base: Fit | PublishedLaw) -> tuple[Ranges, str]:
-    """The ranges of the variables behind a law, and whose they are in words."""
-    if isinstance(base, Fit):
-        points = {k: (float(v.min()), float(v.max())) for k, v in base.points.items()}
-        return points, "fitted"
-    return base.published.ranges, f"behind {base.published.name}"
 
 
 def _name(base: Fit | PublishedLaw) -> str:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaling.fit.result import Fit
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
+
+if TYPE_CHECKING:
+    from scaling.forecast.reliability import Reliability
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +23,8 @@ class Grounds:
 
     warnings: what must be read before any forecast. lines: the rest, in words; facts: the same as
     plain JSON values. naive: N_opt at C by the rules of thumb, where there is a table; kinds: its
-    conventions.
+    conventions. record_at: how rollouts fared at C over the largest run's compute, where there were
+    any.
     """
 
     predictor: Predictor
@@ -29,6 +33,7 @@ class Grounds:
     warnings: tuple[str, ...] = ()
     naive: Callable[[float], dict[str, float]] | None = None
     kinds: Mapping[str, str] | None = None
+    record_at: Callable[[float], Reliability | None] | None = None
 
 
 def of_fit(fitted: Fit) -> Grounds:

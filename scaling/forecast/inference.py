@@ -11,7 +11,8 @@ Assumed is that a loss tells a model's worth, and that demand does not depend on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from scaling.errors import InputError
 from scaling.forecast.frontier import compute_for_params
 from scaling.forecast.interval import Interval
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.reach import run_outside
 from scaling.forecast.search import bare, least, lowest, root
+from scaling.forecast.serving import Serving, above_zero
 
 Array = NDArray[np.float64]
 
@@ -28,57 +31,6 @@ _SMALLER = np.log(1e5)  # how far below the compute-optimal N the best is looked
 _LENGTHS = np.linspace(np.log(1e-6), np.log(1e9), 41)  # and how far from its D, in ln D
 _SIZES = np.linspace(-2.5, 1.5, 61)  # ln N of draws around the point's
 _TOTALS = np.linspace(-1.2, 1.2, 25)  # ln total
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Price of a FLOP in training, in reading a prompt and in generating; `unit` says of what."""
-
-    training: float = 1.0
-    prompt: float = 1.0
-    generated: float = 1.0
-    unit: str = "FLOPs"
-
-    def __post_init__(self) -> None:
-        for name in ("training", "prompt", "generated"):
-            _above_zero(name, getattr(self, name))
-
-
-def rate(per_hour: float, peak_flops: float, mfu: float) -> float:
-    """The price of a FLOP on a device of that price per hour, peak FLOP/s and utilisation."""
-    for name, value in (("price per hour", per_hour), ("peak FLOP/s", peak_flops), ("MFU", mfu)):
-        _above_zero(name, value)
-    if mfu > 1:
-        raise InputError(f"MFU = {mfu:g}: must be above 0 and at most 1")
-    return per_hour / 3600 / (peak_flops * mfu)
-
-
-@dataclass(frozen=True)
-class Serving:
-    """Tokens served over the model's life: read as prompts, and generated."""
-
-    prompt: float = 0.0
-    generated: float = 0.0
-    rates: Rates = field(default_factory=Rates)
-
-    def __post_init__(self) -> None:
-        for name in ("prompt", "generated"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise InputError(
-                    f"{name} tokens served = {value:g}: must be a number of at least 0"
-                )
-
-    @property
-    def tokens(self) -> float:
-        return self.prompt + self.generated
-
-    @property
-    def as_training(self) -> float:
-        """S: the tokens of training that serving costs as much as."""
-        prices = self.rates
-        spent = self.prompt * prices.prompt + self.generated * prices.generated
-        return spent / (3 * prices.training)
 
 
 @dataclass(frozen=True)
@@ -93,6 +45,13 @@ class Choice:
     loss: Interval
     training: float
     total: Interval
+
+    def told(self, unit: str) -> str:
+        """The choice and what it costs, in words."""
+        return (
+            f"N = {self.N} on D = {self.D}: {self.total} {unit} in all, {self.training:.4g} FLOPs "
+            "of training"
+        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +71,25 @@ class Lifetime:
     gained: Interval
     n_column: str
     c_kind: str
+    reach: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "served_as_training": self.serving.as_training}
+
+    def __str__(self) -> str:
+        unit = self.serving.rates.unit
+        plain, cheap, better = self.plain, self.cheapest, self.better
+        lines = [
+            f"to serve {self.serving.tokens:.4g} tokens, which cost as much as training on "
+            f"{self.serving.as_training:.4g}: N is {self.n_column}, C {self.c_kind}",
+            f"  compute-optimal   {plain.told(unit)}, loss {plain.loss}",
+            f"  cheapest so good  {cheap.told(unit)}, {_percent(self.saved)} less",
+            f"  best for that     {better.told(unit)}, loss {better.loss}, "
+            f"{_percent(self.gained)} lower",
+            "  assumed           a token served costs a third of one trained on, by FLOPs; demand "
+            "does not depend on N; one loss is worth as much as another like it",
+        ]
+        return "\n".join([*lines, *(f"  outside           {told}" for told in self.reach)])
 
 
 def lifetime(
@@ -131,14 +109,28 @@ def lifetime(
         raise InputError("served = 0: then the compute-optimal run is the cheapest")
     if compute is None:
         assert params is not None  # for the type checker: one of them is given
-        _above_zero("params", params)
+        above_zero("params", params)
         compute = compute_for_params(bare(predictor), params)
-    _above_zero("compute", compute)
+    above_zero("compute", compute)
     life = _Life(predictor, serving, compute)
     cheapest, saved = life.cheapest()
     better, gained = life.better()
-    kind = predictor.cost.kind
-    return Lifetime(serving, life.plain, cheapest, saved, better, gained, predictor.n_column, kind)
+    found = {
+        told: None
+        for run in (cheapest, better)
+        for told in run_outside(predictor, run.N.point, run.D.point)
+    }
+    return Lifetime(
+        serving,
+        life.plain,
+        cheapest,
+        saved,
+        better,
+        gained,
+        predictor.n_column,
+        predictor.cost.kind,
+        tuple(found),
+    )
 
 
 class _Life:
@@ -166,6 +158,11 @@ class _Life:
 
         x = least(ln_total, start - _SMALLER, start + 1)
         N, D = float(np.exp(x)), float(np.exp(self._ln_d(np.array([x]), goal)[0]))
+        if not np.isfinite(D):
+            raise InputError(
+                f"served: at N = {self.N:.4g}, D = {self.D:.4g} the loss no longer falls with D "
+                "(its data are used up), so that no smaller model is as good; ask at less compute"
+            )
         totals = self.total(N, D) * np.exp(_TOTALS)
         best = [self._best(x, total) for total in totals]
         sizes, losses = (np.stack(part, axis=1) for part in zip(*best, strict=True))
@@ -177,7 +174,7 @@ class _Life:
         d_own = self.d_at(np.log(n_own), np.exp(enough))
         choice = self.choice(N, D, n_own, d_own, np.exp(enough))
         share = 1 - np.exp(enough) / self.plain.total.point
-        return choice, interval(1 - choice.total.point / self.plain.total.point, share)
+        return choice, spread_of(1 - choice.total.point / self.plain.total.point, share)
 
     def better(self) -> tuple[Choice, Interval]:
         """The run of the same total with the least loss, and the share by which that is lower."""
@@ -194,7 +191,7 @@ class _Life:
         n_own = np.exp(sizes)
         choice = self.choice(N, D, n_own, self.d_at(sizes, total))
         gained = 1 - losses / self.goal.draws
-        return choice, interval(1 - choice.loss.point / self.plain.loss.point, gained)
+        return choice, spread_of(1 - choice.loss.point / self.plain.loss.point, gained)
 
     def choice(
         self, N: float, D: float, n_own: Array, d_own: Array, totals: Array | None = None
@@ -202,11 +199,11 @@ class _Life:
         """A run, with the spread of what each draw would have chosen."""
         loss, total = self.predictor.loss(N, D), self.total(N, D)
         return Choice(
-            interval(N, n_own),
-            interval(D, d_own),
-            interval(float(loss.point), loss.draws),
+            spread_of(N, n_own),
+            spread_of(D, d_own),
+            spread_of(float(loss.point), loss.draws),
             float(self.predictor.cost.flops_per_token(N)) * D,
-            interval(total, np.empty(0) if totals is None else totals),
+            spread_of(total, np.empty(0) if totals is None else totals),
         )
 
     def flops(self, x: Array | float) -> Array:
@@ -249,7 +246,7 @@ class _Life:
         return found
 
 
-def interval(point: float, draws: Array) -> Interval:
+def spread_of(point: float, draws: Array) -> Interval:
     """The estimate and the central 90 % of the draws, which may be infinite or none."""
     if len(draws) == 0:
         return Interval(point, point, point)
@@ -257,6 +254,5 @@ def interval(point: float, draws: Array) -> Interval:
     return Interval(point, float(low), float(high))
 
 
-def _above_zero(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{name} = {value:g}: must be a finite number above 0")
+def _percent(share: Interval) -> str:
+    return f"{share.scaled(100)} %"

@@ -8,21 +8,25 @@ to the power 1/eta more compute. Here any predictor answers, by its losses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast.inference import interval
+from scaling.forecast.inference import spread_of
 from scaling.forecast.interval import Interval
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.reach import run_outside
 from scaling.forecast.search import Function, bare, root
 
 Array = NDArray[np.float64]
 
 _FAR = np.log(1e6)  # how far from the budget, in compute, equal losses are looked for
-_STEPS = np.linspace(-_FAR, _FAR, 121)  # of draws: a quarter of an e-fold
+_AROUND = np.linspace(
+    -2.0, 2.0, 17
+)  # ln C of draws around the point's, a quarter of an e-fold each
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,38 @@ class Overtrained:
     repaid: float
     n_column: str
     c_kind: str
+    reach: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: what is not to be had is None."""
+        found = asdict(self)
+        if not np.isfinite(self.n_same):
+            found |= {"n_same": None, "d_same": None, "overhead": None}
+        return found | {"repaid": self.repaid if np.isfinite(self.repaid) else None}
+
+    def __str__(self) -> str:
+        cost = f"served tokens cost {self.smaller:.3g} x as much"
+        lines = [
+            f"{self.ratio:.4g} tokens per parameter at C = {self.C:.4g} FLOPs ({self.c_kind}), "
+            f"against {self.D_opt / self.N_opt:.4g} at the optimum",
+            f"  train     N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g}: {cost}",
+            f"  loss      {self.loss}, {self.excess} above the optimum's {self.loss_opt}",
+            f"  wasted    the compute-optimal run of that loss needs {self.wasted.scaled(100)} % "
+            "less compute",
+        ]
+        if np.isfinite(self.n_same):
+            paid = (
+                f"repaid once {self.repaid:.4g} tokens are served"
+                if np.isfinite(self.repaid)
+                else "serving it costs no less, so that it is never repaid"
+            )
+            lines.append(
+                f"  as good   N = {self.n_same:.4g} on D = {self.d_same:.4g} has the optimum's "
+                f"loss for {self.overhead.scaled(100)} % more compute; {paid}"
+            )
+        else:
+            lines.append("  as good   no run of this ratio has the optimum's loss within 1e6 x C")
+        return "\n".join([*lines, *(f"  outside   {told}" for told in self.reach)])
 
 
 def overtrained(predictor: Predictor, ratio: float, compute: float) -> Overtrained:
@@ -69,11 +105,14 @@ def overtrained(predictor: Predictor, ratio: float, compute: float) -> Overtrain
     run = predictor.loss(N, ratio * N)
     same = at.reaches(goal, compute)
     fewer = _optimal_compute(point, float(run.point), compute)
-    grid = np.log(compute) + _STEPS
-    along = predictor.loss(at.size(grid), ratio * at.size(grid)).draws
-    frontier = predictor.optimum(np.exp(grid)).loss.draws
-    more = _passes(along, own.loss.draws, _STEPS)
-    spared = _passes(frontier, run.draws, _STEPS)
+    along, frontier = same + _AROUND, fewer + _AROUND
+    more = spared = np.empty(0)
+    if len(run.draws) and np.isfinite(same):
+        reached = predictor.loss(at.size(along), ratio * at.size(along)).draws
+        more = np.exp(_passes(reached, own.loss.draws, along)) / compute - 1
+    if len(run.draws) and np.isfinite(fewer):
+        best_losses = predictor.optimum(np.exp(frontier)).loss.draws
+        spared = 1 - np.exp(_passes(best_losses, run.draws, frontier)) / compute
     n_same = float(at.size(np.array(same))) if np.isfinite(same) else same
     takes = float(np.exp(same))
     served = predictor.cost.flops_per_token(np.array([N_opt, n_same])) / 3  # FLOPs of a token
@@ -83,19 +122,20 @@ def overtrained(predictor: Predictor, ratio: float, compute: float) -> Overtrain
         compute,
         N,
         ratio * N,
-        interval(float(run.point), run.draws),
+        spread_of(float(run.point), run.draws),
         N_opt,
         float(best.D.point),
-        interval(goal, own.loss.draws),
-        interval(float(run.point) - goal, run.draws - own.loss.draws),
-        interval(1 - float(np.exp(fewer)) / compute, 1 - np.exp(spared)),
+        spread_of(goal, own.loss.draws),
+        spread_of(float(run.point) - goal, run.draws - own.loss.draws),
+        spread_of(1 - float(np.exp(fewer)) / compute, spared),
         N / N_opt,
         n_same,
         ratio * n_same,
-        interval(takes / compute - 1, np.exp(more) - 1),
+        spread_of(takes / compute - 1, more),
         (takes - compute) / gain if gain > 0 else float("inf"),
         predictor.n_column,
         predictor.cost.kind,
+        tuple(run_outside(predictor, N, ratio * N)),
     )
 
 
@@ -135,15 +175,15 @@ def _optimal_compute(predictor: Predictor, loss: float, compute: float) -> float
 
 
 def _crossing(excess: Function, compute: float) -> float:
-    """Where `excess` of ln C falls through 0 around a budget; infinite where it does not."""
+    """Where `excess` of ln C falls through 0 around a budget; infinite where that is too far."""
     ends = np.log(compute) + np.array([-_FAR, _FAR])
-    at_ends = excess(ends)
-    if not at_ends[0] > 0 > at_ends[1]:
-        return float("inf")
-    return float(root(excess, ends[:1], ends[1:])[0])
+    least, most = excess(ends)
+    if least <= 0:
+        return -float("inf")
+    return float("inf") if most >= 0 else float(root(excess, ends[:1], ends[1:])[0])
 
 
 def _passes(falling: Array, loss: Array, x: Array) -> Array:
-    """Where each row passes its loss; infinite where it does not come so low."""
+    """Where each row passes its loss; an end of x where that is beyond it."""
     pairs = zip(loss, falling, strict=True)
-    return np.array([np.interp(-a, -row, x, right=np.inf) for a, row in pairs], dtype=float)
+    return np.array([np.interp(-a, -row, x) for a, row in pairs], dtype=float)

@@ -72,7 +72,7 @@ def _value(
         told.append(f"{law.source} needs a batch")
         return None
     if "N" in law.law.variables and law.n_column != n_column:
-        told.append(f"its N is {law.n_column}, here {n_column}")
+        told.append(f"its N is the column {law.n_column}, here {n_column}")
     kind = law.d_kind if d_kind == UNSTATED else d_kind
     value, words = law.at(facts | {"transfer": law.transfer, "D_kind": kind})
     told.extend(words.split("; ")[1:])

@@ -64,6 +64,13 @@ ASSUMED = Utilisation(
 )  # fmt: skip
 
 
+_COUNTS = {
+    "6ND": "6 N D, attention left out",
+    "counted": "FLOPs counted from the models",
+    "stated": "FLOPs as the law states them",
+}
+
+
 @dataclass(frozen=True)
 class Spend:
     """What C FLOPs cost on so many devices. An interval spans the range of MFU that was given, from
@@ -178,7 +185,7 @@ class Hardware:
 
     def lines(self, c_kind: str) -> tuple[str, ...]:
         """What a spend assumes, in words."""
-        of = "FLOPs counted from the models" if c_kind == "counted" else "6 N D, attention left out"
+        of = _COUNTS[c_kind]
         told = [
             f"{self.count:,} x {self.device.name}: {self.peak / 1e12:,.4g} TFLOP/s in "
             f"{self.used_precision} ({self.device.source}), MFU {self.mfu.span} of {of} "
