@@ -33,6 +33,7 @@ from scipy.optimize import isotonic_regression
 from scaling import laws
 from scaling.cost import c_6nd
 from scaling.errors import InputError
+from scaling.fit.budgets import BUDGETS
 from scaling.forecast.believed import believed
 from scaling.forecast.design import Candidate, Goal, design
 from scaling.forecast.forecasters import Make, forecasters
@@ -68,7 +69,7 @@ DESIGNED = np.geomspace(1e20, 1e21, 3)
 ROUNDS = (1 / 3, 2 / 3, 1.0)  # of the budget, spent when a round ends
 PARTS = (0.2, 0.3, 0.5, 0.7)  # of what a real table's rows cost
 ROUNDED = 1.1  # budgets are met to a tenth
-LEAST = 5  # budgets of a real table, below its target, from which on a grid is read
+LEAST = 5  # budgets below a real table's target, from which on a design is made
 
 
 def table(N: Array, D: Array, loss: Array) -> pd.DataFrame:
@@ -107,10 +108,8 @@ def designed(
 
 
 # Ways to read a table: forecasters by name, and the law under published priors.
-READERS: Mapping[str, Make] = {
-    **{name: item.make for name, item in forecasters().items()},
-    "believed": believed,
-}
+READERS: Mapping[str, Make] = {k: item.make for k, item in forecasters().items()}
+READERS = {**READERS, "believed": believed}
 READ_BY = "chinchilla_tied", "believed"  # the default of free tables, and the law under priors
 
 
@@ -170,7 +169,7 @@ def ratios(answers: pd.DataFrame) -> pd.DataFrame:
             row: dict[str, Any] = {"reader": reader, "truth": name, "b": budget}
             row |= made[["rows", "width", "error", "n_error"]].to_dict()
             for what in ("width", "error"):
-                row[f"by {what}"] = made.spent / _reached(grid.spent, grid[what], made[what])
+                row[f"by {what}"] = _saved(made.spent, grid.spent, grid[what], made[what])
             found.append({**row, "by both": max(row["by width"], row["by error"])})
     return pd.DataFrame(found)
 
@@ -179,15 +178,21 @@ def _rms(errors: pd.Series[float]) -> float:
     return float(np.sqrt((errors**2).mean()))
 
 
-def _reached(budgets: pd.Series[float], values: pd.Series[float], value: float) -> float:
-    """The budget at which the grid's curve, made falling, comes down to a value: at most its last
-    and at least its first."""
-    falling = isotonic_regression(np.log(values.to_numpy()), increasing=False).x
-    return float(np.exp(np.interp(-np.log(value), -falling, np.log(budgets.to_numpy()))))
+def _saved(
+    spent: float, budgets: pd.Series[float], values: pd.Series[float], value: float
+) -> float:
+    """What was spent over the budget at which the grid's curve, made falling, comes down to a
+    value: at most its last; without end where the value is above the whole curve."""
+    falling = isotonic_regression(np.log(curve.to_numpy()), increasing=False).x
+    if np.log(value) > falling[0]:
+        return np.inf
+    at = np.interp(-np.log(value), -falling, np.log(budgets.to_numpy()))
+    return float(spent / np.exp(at))
 
 
 def on_tables(data: Path, goal: Goal, draws: int) -> Iterator[dict[str, Any]]:
-    """Both arms on every clean isoFLOP table, for the grid up to each budget from the LEAST-th on.
+    """Both arms on every clean isoFLOP table, the grid up to each budget from the third on, the
+    design from the LEAST-th on.
 
     The design chooses among the rows up to that budget, too.
     """
@@ -200,11 +205,12 @@ def on_tables(data: Path, goal: Goal, draws: int) -> Iterator[dict[str, Any]]:
             continue
         target, known = float(truth.C[-1]), float(truth.loss[-1])
         below = [b.C for b in rows.budgets if target / b.C > LEAST_DISTANCE]
-        for level in below[LEAST - 1 :]:
+        for number, level in enumerate(below[BUDGETS - 1 :], BUDGETS):
             grid = rows.up_to(ROUNDED * level)[["N", "D", "C", "loss"]]
             whole = float(grid.C.sum())
             arms = [("plain", grid)]
-            arms += [(p, designed(grid, target, p * whole, goal, 0)) for p in PARTS]
+            if number >= LEAST:
+                arms += [(p, designed(grid, target, p * whole, goal, 0)) for p in PARTS]
             for part, took in arms:
                 try:
                     loss, width, _ = read(took, "isoflop", target, draws)
@@ -222,17 +228,15 @@ def on_tables(data: Path, goal: Goal, draws: int) -> Iterator[dict[str, Any]]:
 
 
 def parts(answers: pd.DataFrame) -> pd.DataFrame:
-    """One row a part of the rows' cost: over tables and budgets the medians of the
-    design's width and error over those of every row, and, by width, of its cost over that of the
-    plain rows (of fewer or more budgets of the table) that are as good; mean errors of ln loss."""
+    """One row a part of the rows' cost: over tables and budgets, medians of the design's width and
+    error over those of every row, and, by width, of its cost over that of the plain rows (up to a
+    lower or higher budget of the table) that are as good."""
     keys = ["table", "distance"]
     every = answers[answers.part == "plain"].set_index(keys)
-    made = answers[answers.part != "plain"].join(
-        every[["width", "error"]], on=keys, rsuffix="_plain"
-    )
-    made = made.dropna(subset=["width"])
+    made = answers[answers.part != "plain"].dropna(subset=["width"])
+    made = made.join(every[["width", "error"]], on=keys, rsuffix="_plain")
     made["by width"] = [
-        row.flops / _reached(grid.flops, grid.width, row.width)
+        _saved(row.flops, grid.flops, grid.width, row.width)
         for row in made.itertuples()
         for grid in [every.loc[row.table].sort_values("flops")]
     ]
@@ -244,8 +248,6 @@ def parts(answers: pd.DataFrame) -> pd.DataFrame:
             rows=("rows", "mean"),
             width=("w", "median"),
             error=("e", "median"),
-            mean_error=("error", "mean"),
-            mean_error_plain=("error_plain", "mean"),
             by_width=("by width", "median"),
         )
         .reset_index()
