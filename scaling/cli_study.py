@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.cli_adaptive import (
+    AdaptiveOption,
+    BudgetOption,
+    PriceOption,
+    TargetOption,
+    WidthOption,
+    asked_of,
+)
 from scaling.cli_options import (
     ExecutorOption,
     FolderArgument,
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from scaling import files
+    from scaling.adaptive import Asked
     from scaling.forecast.proof import Verdict
     from scaling.grid import Place
     from scaling.planned import Planned
@@ -73,6 +82,11 @@ def run_command(
     option: OptionOption = None,
     tracker: TrackerOption = None,
     force: ForceOption = False,
+    adaptive: AdaptiveOption = False,
+    target_compute: TargetOption = None,
+    budget: BudgetOption = None,
+    width: WidthOption = None,
+    price: PriceOption = None,
     coordinator: Annotated[
         str | None,
         typer.Option(
@@ -88,8 +102,12 @@ def run_command(
     from scaling.train.distributed import place
 
     where = place(coordinator, process, processes)
+    asked = asked_of(adaptive, target_compute, budget, width, price)
     if where is None:
-        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker or [], force)
+        at = place_of(executor, option, grid)
+        _run(grid, out, seed, workers, at, tracker or [], force, asked)
+    elif asked is not None:
+        raise InputError("--adaptive: one process chooses; leave --coordinator out")
     else:
         _run_together(where, grid, out, seed, tracker or [])
 
@@ -183,6 +201,7 @@ def _run(
     place: Place | None,
     trackers: list[str],
     force: bool,
+    adapt: Asked | None = None,
 ) -> files.Place:
     from scaling.sweep.live import clock
     from scaling.sweep.store import Store
@@ -205,7 +224,7 @@ def _run(
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
     screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
-    _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers))
+    _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers), adapt)
     return folder
 
 
@@ -218,7 +237,11 @@ def _refuse_too_large(planned: Planned) -> None:
 
 
 def _train(
-    planned: Planned, grid: Path, folder: files.Place, start: Callable[[], Executor]
+    planned: Planned,
+    grid: Path,
+    folder: files.Place,
+    start: Callable[[], Executor],
+    adapt: Asked | None = None,
 ) -> None:
     from scaling.study import prove, run_study
     from scaling.sweep import tuning
@@ -232,6 +255,8 @@ def _train(
             folder,
             start=start,
             show=lambda title, cells, known: display(screen, title, cells, known),
+            adapt=adapt,
+            tell=lambda told: screen.print(told, soft_wrap=True, markup=False),
         )
     for found in tuning.kept(folder) or () if planned.tuning else ():
         screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
