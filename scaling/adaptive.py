@@ -28,8 +28,8 @@ from scaling.sweep.rounds import Round, keep, kept, seed_of
 from scaling.sweep.store import FORECAST, Store
 from scaling.where import matches
 
-# A round costs at most this share of all before it: enough rounds to learn from, and few to wait
-# for.
+# What is left of the budget is planned for; of that plan the cheapest are trained first, since they
+# may change it: at least one, and no more than this share of what was spent before.
 GROWTH = 0.5
 
 # Trains cells; its title; trunks whose checkpoints stay.
@@ -39,9 +39,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Asked:
-    """When to stop, and what for. budget: of the whole study, tuning and targets among it. width:
-    of the 90 % interval of a run's loss at the target, as a share of it. compute: the target's
-    FLOPs, by default the largest target cell of the grid. price: dollars of a device-hour."""
+    """When to stop, and what for.
+
+    budget: of the whole study, tuning and targets among it. width: of the 90 % interval of the loss
+    at the target, as a share of it, both by the proof's rule and by the design's draws: a rule with
+    few runs is sure of itself too early. compute: the target's FLOPs, by default the largest target
+    cell of the grid. price: dollars of a device-hour.
+    """
 
     budget: Budget | None = None
     width: float | None = None
@@ -116,9 +120,8 @@ class _Search:
         cells = seed_of(self.pilots, own, free + 1, self.flops.price)
         if (limit := self.asked.budget) is not None and not self._affords(cells):
             raise InputError(
-                f"a budget of {limit} is below {limit.told(self.own.price(cells) + self.aside)}: "
-                f"the seed of {len(cells)} pilots, {limit.told(self.own.price(cells))}, and what "
-                f"is set aside for tuning and targets, {limit.told(self.aside)}"
+                f"a budget of {limit}: tuning and targets take {limit.told(self.aside)}, and the "
+                f"seed of {len(cells)} pilots {limit.told(self.own.price(cells))} more"
             )
         return self._round(cells)
 
@@ -128,8 +131,6 @@ class _Search:
         table.attrs["source"] = str(self.store.folder / "table.parquet")
         seen, why = _seen(table, self.rule, self.goal)
         head = self._told(seen, why)
-        if seen is not None and self.asked.width is not None and seen.width <= self.asked.width:
-            return f"{head}; that is as narrow as asked"
         ids = {cell.id for cell in self.trained}
         left = [cell for cell in self.pilots if cell.id not in ids]
         if not left:
@@ -138,18 +139,26 @@ class _Search:
         if not able:
             return f"{head}; no pilot that is left fits into the budget"
         candidates = [self._candidate(cell) for cell in able]
-        limit = max(GROWTH * self.flops.spent, min(one.C for one in candidates))
-        found = design(table, candidates, target=self.goal.C, budget=limit, N=self.rule.N)
-        cells: list[Cell] = []
-        for at in found.chosen:
-            if self._affords([*cells, able[at]]):
-                cells.append(able[at])
-        if not cells:
-            return f"{head}; no pilot that is left would narrow it"
+        amount = max(self._left(able), min(one.C for one in candidates))
+        found = design(table, candidates, target=self.goal.C, budget=amount, N=self.rule.N)
         expected = [found.width_before.loss, found.width_after.loss]
+        head += f", {expected[0]:.2%} by the design's draws"
+        if (width := self.asked.width) is not None:
+            if seen is not None and max(seen.width, expected[0]) <= width:
+                return f"{head}; that is as narrow as asked, {width:.2%}"
+            head += f", asked {width:.2%}"
+        if not found.chosen:
+            return f"{head}; no pilot that is left would narrow it"
+        cells: list[Cell] = []
+        for at in sorted(found.chosen, key=lambda at: candidates[at].C):
+            more = [*cells, able[at]]
+            if cells and self.flops.price(more) > GROWTH * self.flops.spent:
+                break
+            if self._affords(more):
+                cells = more
         tell(
-            f"adaptive, round {number}: {head}; next {len(cells)} pilots, by which the design "
-            f"expects its own interval to go from {expected[0]:.2%} to {expected[1]:.2%}"
+            f"adaptive, round {number}: {head}; next {len(cells)} of {len(found.chosen)} planned, "
+            f"after all of which the design expects {expected[1]:.2%}"
         )
         return self._round(cells, table, seen, expected)
 
@@ -194,6 +203,14 @@ class _Search:
             return True
         return self.aside + self.own.spent + self.own.price(cells) <= self.asked.budget.amount
 
+    def _left(self, able: Sequence[Cell]) -> float:
+        """FLOPs to plan with: what is left of the budget; without one, as much again as was
+        spent."""
+        if (limit := self.asked.budget) is None:
+            return self.flops.spent
+        left = limit.amount - self.aside - self.own.spent
+        return left * self.flops.price(able) / self.own.price(able)
+
     def _candidate(self, cell: Cell) -> Candidate:
         N = float(getattr(cell.shape, self.rule.N))
         return Candidate(N, float(cell.D), self.flops.price([cell]), cell.id)
@@ -206,10 +223,9 @@ class _Search:
         head = f"{len(self.trained)} of {len(self.pilots)} pilots trained, spent {spent}"
         if seen is None:
             return f"{head}; no interval yet: {why}"
-        asked = f", asked {self.asked.width:.2%}" if self.asked.width is not None else ""
         return (
             f"{head}; loss at C = {self.goal.C:.4g}: {seen.loss:.4g}, 90 % interval "
-            f"{seen.q05:.4g} to {seen.q95:.4g}, {seen.width:.2%} wide{asked}"
+            f"{seen.q05:.4g} to {seen.q95:.4g}, {seen.width:.2%} wide"
         )
 
 

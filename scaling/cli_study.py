@@ -30,14 +30,11 @@ from scaling.cli_options import (
     tell_of_calibration,
 )
 from scaling.errors import InputError
-from scaling.terminal import console, show_json
+from scaling.terminal import console, show, show_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from scaling import files
     from scaling.adaptive import Asked
-    from scaling.forecast.proof import Verdict
     from scaling.grid import Place
     from scaling.planned import Planned
     from scaling.sweep.executors.contract import Executor
@@ -142,6 +139,7 @@ def proof_command(
     """Print forecast against truth, target by target."""
     from dataclasses import asdict
 
+    from scaling.forecast.proof import told
     from scaling.study import prove
 
     verdicts = [verdict for folder in folders for verdict in prove(folder)]
@@ -152,7 +150,7 @@ def proof_command(
     if as_json:
         show_json([asdict(verdict) for verdict in verdicts])
     else:
-        _print_proof(console(), verdicts)
+        show(*told(verdicts))
 
 
 @app.command("report")
@@ -243,6 +241,7 @@ def _train(
     start: Callable[[], Executor],
     adapt: Asked | None = None,
 ) -> None:
+    from scaling.forecast.proof import told
     from scaling.study import prove, run_study
     from scaling.sweep import tuning
     from scaling.sweep.live import display
@@ -262,7 +261,7 @@ def _train(
         screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
-        _print_proof(screen, prove(folder))
+        show(*told(prove(folder)))
 
 
 @contextmanager
@@ -286,26 +285,3 @@ def _folder(out: str | None, planned: Planned) -> files.Place:
     from scaling import files
 
     return files.folder(out or f"out/{planned.grid.name}")
-
-
-def _print_proof(out: Console, verdicts: list[Verdict]) -> None:
-    from scaling.forecast.proof import scores
-    from scaling.units import loss_unit
-
-    for v in verdicts:
-        of_family = f" of {v.family}" if v.family else ""
-        unit = loss_unit(v.l_kind).replace(" per ", "/")
-        unit = f" {unit}" if unit else ""
-        outcome = "not yet trained"
-        if v.truth is not None:
-            inside = "inside" if v.inside else "OUTSIDE"
-            outcome = f"came out {v.truth:.4f}: error {v.error_pct:+.2f} %, {inside} the interval"
-        out.print(
-            f"target {v.cell}{of_family}, {v.compute_ratio:.3g}x the compute of the largest pilot: "
-            f"forecast {v.forecast:.4f}{unit}, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
-            soft_wrap=True,
-        )
-    for name, score in scores(verdicts).items():
-        rule = f"rival rule, forecast beside: {name}" if name else f"{score.trained} targets"
-        if name or score.trained > 1:
-            out.print(f"{rule}: {score}", soft_wrap=True)

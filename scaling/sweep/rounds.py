@@ -25,7 +25,7 @@ class Round:
     """One choice. cells: by id. flops: of all rounds with this one, as planned. target: in FLOPs.
     table_sha256, seen: the table that it was made by, and what that says of the target; None for
     the seed, and `seen` also where the runs support no fit yet. expected: width of the interval of
-    the loss at the optimum, by the design's own draws, before and after the round."""
+    the loss at the optimum, by the design's own draws, before and after all that it plans."""
 
     cells: list[str]
     flops: float
