@@ -14,12 +14,14 @@ from scaling import (
     cli_compare,
     cli_coverage,
     cli_crossing,
+    cli_design,
     cli_downstream,
     cli_epochs,
     cli_extrapolate,
     cli_fit,
     cli_forecast,
     cli_gc,
+    cli_landscape,
     cli_laws,
     cli_methods,
     cli_models,
@@ -42,6 +44,7 @@ app = typer.Typer(
 app.add_typer(cli_fit.app)  # fit
 app.add_typer(cli_forecast.app)  # forecast
 app.add_typer(cli_extrapolate.app)  # extrapolate
+app.add_typer(cli_landscape.app)  # landscape
 app.add_typer(cli_laws.app)  # laws
 app.add_typer(cli_models.app)  # models
 app.add_typer(cli_certify.app)  # certify
@@ -49,6 +52,7 @@ app.add_typer(cli_methods.app)  # methods
 app.add_typer(cli_compare.app)  # compare
 app.add_typer(cli_coverage.app)  # coverage
 app.add_typer(cli_crossing.app)  # crossing
+app.add_typer(cli_design.app)  # design
 app.add_typer(cli_downstream.app)  # downstream
 app.add_typer(cli_epochs.app)  # epochs
 app.add_typer(cli_plan.app)  # plan

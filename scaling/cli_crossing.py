@@ -28,7 +28,8 @@ from scaling.cli_options import (
     fit_settings,
     read,
 )
-from scaling.terminal import number, show, show_json
+from scaling.errors import InputError
+from scaling.terminal import number, pairs, show, show_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from scaling.forecast.crossing import Crossing
     from scaling.forecast.groups import Groups
     from scaling.forecast.standings import Standing
+    from scaling.forecast.versus import Versus
 
 app = typer.Typer()
 
@@ -53,6 +55,18 @@ def crossing(
             "that has least, and ten times the largest of all.",
         ),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N=..,D=..", help="Who wins at one N and D, too: N=70B,D=1.4T, trained alike."
+        ),
+    ] = None,
+    pair: Annotated[
+        bool,
+        typer.Option(
+            help="Resample runs of one seed, N and D (or rank of these) in several groups together."
+        ),
+    ] = True,
     reach: Annotated[
         float, typer.Option(help="Look for crossings up to so many times the largest run's FLOPs.")
     ] = 1000.0,
@@ -75,35 +89,52 @@ def crossing(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Set model families (or other groups) side by side: exponents, and where frontiers cross.
+    """Set model families (or other groups) side by side: exponents, crossings, and which wins.
 
     A law is fitted to each group alone.
     """
     from scaling.forecast.crossing import side_by_side
     from scaling.forecast.standings import standings
+    from scaling.forecast.versus import at_compute, at_place
 
     if plot is not None:
         from scaling.plot import families, save, writable
 
         writable(plot)
+    place = None if at is None else _place(at)
     df = read(table, columns)
     settings = fit_settings(
         method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, "cluster",
         seed,
     )  # fmt: skip
-    views = side_by_side(law, df, by, reach=reach, **settings)
-    found, pairs = views[0].groups, views[0].crossings
+    views = side_by_side(law, df, by, reach=reach, pair=pair, **settings)
+    found, crossings = views[0].groups, views[0].crossings
     ends = [fitted.c_max for fitted in found.fits.values()]
-    told = standings(found, compute or [min(ends), 10 * max(ends)])
+    asked = compute or [min(ends), 10 * max(ends)]
+    told = standings(found, asked)
+    duels = at_compute(found, asked) + ([] if place is None else at_place(found, *place))
     if plot is not None:
         save(families(views), plot)
     if as_json:
-        show_json(_finite(_json(found, pairs, told)))
+        show_json(_finite(_json(found, crossings, told, duels)))
     else:
-        show(*_words(found, pairs, told))
+        show(*_words(found, crossings, told, duels))
 
 
-def _json(found: Groups, pairs: Sequence[Crossing], told: Sequence[Standing]) -> dict[str, Any]:
+def _place(text: str) -> tuple[float, float]:
+    """`N=70B,D=1.4T` as two numbers."""
+    given = pairs(text, "--at")
+    if set(given) != {"N", "D"}:
+        raise InputError(f"--at {text!r}: give N and D, such as N=70B,D=1.4T")
+    return number(given["N"]), number(given["D"])
+
+
+def _json(
+    found: Groups,
+    crossings: Sequence[Crossing],
+    told: Sequence[Standing],
+    duels: Sequence[Versus],
+) -> dict[str, Any]:
     return {
         "source": found.source,
         "by": found.by,
@@ -124,8 +155,10 @@ def _json(found: Groups, pairs: Sequence[Crossing], told: Sequence[Standing]) ->
             name: {group: asdict(value) for group, value in values.items()}
             for name, values in found.parameters().items()
         },
-        "crossings": [item.to_dict() for item in pairs],
+        "pairing": None if found.pairing is None else found.pairing.to_dict(),
+        "crossings": [item.to_dict() for item in crossings],
         "standings": [asdict(item) for item in told],
+        "versus": [item.to_dict() for item in duels],
         "notes": list(found.notes),
         "refused": list(found.refused),
         "left_out": [str(item) for item in found.left_out],
@@ -142,7 +175,10 @@ def _finite(value: Any) -> Any:
 
 
 def _words(
-    found: Groups, pairs: Sequence[Crossing], told: Sequence[Standing]
+    found: Groups,
+    crossings: Sequence[Crossing],
+    told: Sequence[Standing],
+    duels: Sequence[Versus],
 ) -> Iterator[RenderableType]:
     from scaling.units import measure, unit_of_d
 
@@ -157,11 +193,14 @@ def _words(
     for name, fitted in found.fits.items():
         if fitted.status != "converged":
             yield f"{name}: {fitted.status}"
-    for item in pairs:
+    for item in crossings:
         yield str(item)
-    if any(item.sides and item.told_apart for item in pairs):
-        yield _sides(pairs)
+    if any(item.sides and item.told_apart for item in crossings):
+        yield _sides(crossings)
     yield _standings(told)
+    yield from map(str, duels)
+    if found.pairing is not None:
+        yield str(found.pairing)
     yield (
         f"intervals are 90 %, of {len(next(iter(found.fits.values())).draws)} bootstrap draws a "
         "fit: what the runs leave open under this law, not an error of the law, which grows beyond "
@@ -185,14 +224,14 @@ def _parameters(found: Groups) -> RenderableType:
     return out
 
 
-def _sides(pairs: Sequence[Crossing]) -> RenderableType:
+def _sides(crossings: Sequence[Crossing]) -> RenderableType:
     from rich import box
     from rich.table import Table
 
     out = Table(box=box.SIMPLE_HEAD, title="At the crossings", title_justify="left")
     for name in ("C", "", "N_opt", "D_opt", "loss", "beyond its largest run"):
         out.add_column(name)
-    for item in pairs:
+    for item in crossings:
         if not item.told_apart:
             continue
         for name, side in item.sides.items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling import cli_forecast_beyond as beyond
+from scaling import cli_forecast_options as options
+from scaling.cli_forecast_sources import sources_of, table_grounds
 from scaling.cli_options import (
     BoundOption,
     ColumnsOption,
@@ -18,7 +21,6 @@ from scaling.cli_options import (
     KindOption,
     LawsOption,
     MethodOption,
-    NOption,
     NumberOption,
     ObjectiveOption,
     OnOption,
@@ -28,35 +30,64 @@ from scaling.cli_options import (
     WeightOption,
     WhereOption,
     fit_settings,
-    forecasters_of,
-    read,
-    saved_fit,
 )
 from scaling.errors import InputError
-from scaling.terminal import number, progress, show, show_json
+from scaling.terminal import show, show_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scaling.forecast import Forecast
+    from scaling.forecast.further import Further
     from scaling.forecast.grounds import Grounds
+    from scaling.forecast.limits import Cap
+    from scaling.forecast.sources import Source
+    from scaling.forecast.spending import Hardware
+    from scaling.forecast.stakes import Stakes
 
 app = typer.Typer()
 
 
 @app.command()
 def forecast(
-    source: Annotated[
-        str,
-        typer.Argument(help="A run table, a fit saved as .json, or published parameters by name."),
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Run tables, fits saved as .json, or published parameters by name; several are "
+            "put side by side.",
+        ),
     ],
-    compute: Annotated[
-        list[float] | None,
-        typer.Option(parser=number, metavar="NUMBER", help="Training FLOPs (repeatable)."),
-    ] = None,
+    compute: options.ComputeOption = None,
+    gpu_hours: options.DeviceHoursOption = None,
+    dollars: options.DollarsOption = None,
+    days: options.DaysOption = None,
+    kwh: options.KwhOption = None,
     tokens: NumberOption = None,
     params: NumberOption = None,
     flops_per_second: NumberOption = None,
     hours: NumberOption = None,
+    frontier: options.FrontierOption = None,
+    output: options.OutOption = None,
+    device: options.DeviceOption = None,
+    devices: options.DevicesOption = 1,
+    mfu: options.MfuOption = None,
+    mfu_from: options.MfuFromOption = None,
+    price: options.PriceOption = None,
+    precision: options.PrecisionOption = None,
+    pue: options.PueOption = None,
+    within_days: options.WithinOption = None,
+    max_latency_ms: options.LatencyOption = None,
+    max_memory: options.MemoryOption = None,
+    serve_precision: options.ServePrecisionOption = "bfloat16",
+    serve_device: options.ServeDeviceOption = None,
+    serve_devices: options.ServeDevicesOption = 1,
+    rates: options.RatesOption = None,
+    values: beyond.WithOption = None,
+    served: beyond.ServedOption = None,
+    serve_mfu: beyond.ServeMfuOption = None,
+    serve_price: beyond.ServePriceOption = None,
+    ratio: beyond.RatioOption = None,
     law: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +104,10 @@ def forecast(
     delta: DeltaOption = 1e-3,
     tau: TauOption = 0.5,
     on: OnOption = None,
-    n: NOption = "N",
+    n: Annotated[
+        str | None,
+        typer.Option("--n", help="Column that N stands for: N (by default), N_total or N_active."),
+    ] = None,
     where: WhereOption = None,
     weight: WeightOption = None,
     columns: ColumnsOption = None,
@@ -85,101 +119,192 @@ def forecast(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Forecast what to train with a budget, and the loss to expect.
+    """Forecast what to train with a budget, what it costs, and the loss to expect.
 
-    With --laws: the average of several, weighted by how they predicted the table's larger runs.
+    The budget: FLOPs, device-hours, dollars, days or kWh; or a frontier of budgets. With --laws:
+    the average of several, weighted by how they predicted the table's larger runs.
     """
-    from scaling.forecast import budget, question
-    from scaling.forecast import forecast as forecast_run
+    from scaling.forecast import question
+    from scaling.forecast.sources import comparable
+    from scaling.forecast.stakes import stakes
+
+    hardware = options.hardware_of(device, devices, mfu, mfu_from, price, precision, pue)
+    caps = options.caps_of(
+        hardware, within_days, max_latency_ms, max_memory, serve_precision, serve_device,
+        serve_devices,
+    )  # fmt: skip
+    amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
+    unit, bought, ends = options.budget_of(amounts, hardware)
+    budgets = _budgets(
+        compute, flops_per_second, hours, frontier, unit, bought,
+        None if tokens or params else next((cap.most for cap in caps if cap.on == "C"), None),
+    )  # fmt: skip
+    if law is not None and laws is not None:
+        raise InputError("--law and --laws: choose one")
+    if any((method, objective, on, weight, fix, bound)) or kind != "cluster":
+        if laws is not None:
+            raise InputError("--laws: each has a way of its own; options of a fit need --law")
+        law = law or "chinchilla"
+    if not budgets and not (tokens or params):
+        question(tokens=tokens, params=params)  # raises what is wrong with asking nothing
+
+    def of_table(df: pd.DataFrame, count: str) -> Grounds:
+        settings = fit_settings(
+            method, objective, delta, tau, on, None, count, where, weight, fix, bound, draws,
+            kind, seed,
+        )  # fmt: skip
+        return table_grounds(df, law, laws, rollouts, settings)
+
+    sources = sources_of(names, of_table, n, where, columns, recovered)
+    given, notes = comparable(beyond.held(sources, values, budgets))
+    also = beyond.further(served, serve_mfu, serve_price, serve_device, ratio, hardware)
+    more = {
+        "hardware": hardware,
+        "caps": caps,
+        "rates": () if rates == ["none"] else rates,
+        "compute_range": ends,
+    }
+    found = [_found(item, budgets, tokens, params, frontier is not None, more) for item in given]
+    if output is not None:
+        _write(given, found, output)
+    risks = [] if frontier is not None else [
+        [stakes(item, source.grounds) for item in rows]
+        for source, rows in zip(given, found, strict=True)
+    ]  # fmt: skip
+    if as_json:
+        show_json(_facts(given, found, risks, notes, hardware, caps, also))
+    else:
+        _show(given, found, risks, notes, hardware, also)
+
+
+def _budgets(
+    compute: list[float] | None,
+    flops_per_second: float | None,
+    hours: float | None,
+    frontier: str | None,
+    unit: str,
+    bought: float | None,
+    in_time: float | None,
+) -> list[float]:
+    """All budgets in FLOPs; of one kind. bought: what the option `unit` gives; in_time: what a
+    deadline alone leaves."""
+    from scaling.forecast import budget
 
     if (flops_per_second is None) != (hours is None):
         raise InputError("--flops-per-second and --hours belong together; one is missing")
-    if law is not None and laws is not None:
-        raise InputError("--law and --laws: choose one")
-    budgets: list[float | None] = [*(compute or [])]
+    kinds: dict[str, list[float]] = {}
+    if compute:
+        kinds["--compute"] = list(compute)
     if flops_per_second is not None and hours is not None:
-        budgets.append(budget(flops_per_second, hours))
-    asked = [question(compute=c, tokens=tokens, params=params) for c in budgets or [None]]
-    path, nearest = Path(source), None
-    if path.suffix == ".json" or not (path.suffix or path.exists()):
-        grounds = _without_table(path)
-    else:
-        df = read(path, columns, recovered)
-        nearest = _buildable(df, n, where)
-        settings = fit_settings(
-            method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
-        )
-        if any((method, objective, on, weight, fix, bound)) or kind != "cluster":
-            if laws is not None:
-                raise InputError("--laws: each has a way of its own; options of a fit need --law")
-            law = law or "chinchilla"
-        grounds = _of_table(df, law, laws, rollouts, settings)
-    found = [
-        forecast_run(
-            grounds.predictor,
-            **numbers,
-            nearest=nearest,
-            naive=grounds.naive,
-            kinds=grounds.kinds,
-        )
-        for numbers in asked
+        kinds["--flops-per-second"] = [budget(flops_per_second, hours)]
+    if frontier is not None:
+        kinds["--frontier"] = options.frontier_of(frontier)
+    if bought is not None:
+        kinds[f"--{unit}"] = [bought]
+    if len(kinds) > 1:
+        first, second = list(kinds)[:2]
+        raise InputError(f"{first} and {second}: both set the budget; choose one")
+    return next(iter(kinds.values()), [] if in_time is None else [in_time])
+
+
+def _found(
+    source: Source,
+    budgets: Sequence[float],
+    tokens: float | None,
+    params: float | None,
+    along: bool,
+    more: dict[str, Any],
+) -> list[Forecast]:
+    """The forecasts of one source: a frontier in one pass, or one for each question."""
+    from scaling.forecast import forecast, forecasts, question
+    from scaling.forecast.rates import SOURCES
+    from scaling.units import UNSTATED
+
+    for C in budgets:
+        question(compute=C, tokens=tokens, params=params)
+        source.must_afford(C)
+    grounds = source.grounds
+    own = {"nearest": source.nearest, "naive": grounds.naive, "kinds": grounds.kinds, **more}
+    if more["rates"] is None:  # the published ones are of tokens
+        own["rates"] = SOURCES if source.convention("D_kind") in ("tokens", UNSTATED) else ()
+    if along:
+        if tokens or params:
+            raise InputError("--frontier: it has the best N and D at each budget; leave out "
+                             "--tokens and --params")  # fmt: skip
+        return forecasts(grounds.predictor, budgets, **own)
+    asked: Sequence[float | None] = budgets or [None]
+    return [
+        forecast(grounds.predictor, compute=C, tokens=tokens, params=params, **own) for C in asked
     ]
-    if as_json:
-        show_json(
-            {
-                **grounds.facts,
-                "warnings": [*grounds.warnings],
-                "beyond_checked": any(item.beyond_checked for item in found),
-                "n_column": grounds.predictor.n_column,
-                "c_kind": grounds.predictor.cost.kind,
-                "budgets": [item.budget() for item in found],
-                "forecasts": [item.to_dict() for item in found],
-            }
-        )
+
+
+def _facts(
+    sources: Sequence[Source],
+    found: Sequence[Sequence[Forecast]],
+    risks: Sequence[Sequence[Stakes]],
+    notes: Sequence[str],
+    hardware: Hardware | None,
+    caps: Sequence[Cap],
+    also: Further,
+) -> dict[str, Any]:
+    """All that is printed, as JSON has it: of one source at the top, of several in a list."""
+    shared: dict[str, Any] = {} if hardware is None else {"hardware": hardware.to_dict()}
+    if caps:
+        shared["limits"] = [str(cap) for cap in caps]
+    each = [
+        {
+            **source.grounds.facts,
+            "warnings": [*source.grounds.warnings],
+            "beyond_checked": any(item.beyond_checked for item in rows),
+            "n_column": source.predictor.n_column,
+            "c_kind": source.predictor.cost.kind,
+            "budgets": [item.budget() for item in rows],
+            "forecasts": [item.to_dict() for item in rows],
+            "decisions": [item.to_dict() for item in at_stake],
+            **also.facts(source.predictor, rows),
+        }
+        for source, rows, at_stake in zip(sources, found, risks or [[]] * len(found), strict=True)
+    ]
+    if len(each) == 1:
+        return each[0] | shared
+    named = [{"source": s.name, **facts} for s, facts in zip(sources, each, strict=True)]
+    return {"notes": [*notes], "sources": named, **shared}
+
+
+def _show(
+    sources: Sequence[Source],
+    found: Sequence[Sequence[Forecast]],
+    risks: Sequence[Sequence[Stakes]],
+    notes: Sequence[str],
+    hardware: Hardware | None,
+    also: Further,
+) -> None:
+    """Warnings, then forecasts: in words, or a line each of a frontier (which has no `risks`) or of
+    several sources."""
+    from scaling.forecast.frontier_table import tables_of
+
+    several = len(sources) > 1
+    more = beyond.lines(sources, found, also)  # before anything is shown: it may raise
+    show(*(warning for source in sources for warning in source.grounds.warnings))
+    rows = [item for part in found for item in part]
+    if several or not risks:
+        names = [s.name for s, part in zip(sources, found, strict=True) for _ in part]
+        show(*tables_of(rows, names if several else ()))
+        told = dict.fromkeys(str(cap) for item in rows for cap in item.binding)
+        show(*(f"limit: {cap}" for cap in told))
     else:
-        show(*grounds.warnings, *map(str, found), *grounds.lines)
+        for item, at_stake in zip(rows, risks[0], strict=True):
+            show(str(item), *(f"  {line}" for line in at_stake.lines()))
+    show(*more)
+    if hardware is not None:
+        show(*hardware.lines(rows[0].c_kind))
+    for source in sources:
+        show(*(f"{source.name}: {line}" if several else line for line in source.grounds.lines))
+    show(*notes)
 
 
-def _of_table(
-    df: pd.DataFrame,
-    law: str | None,
-    laws: str | None,
-    rollouts: bool,
-    settings: dict[str, Any],
-) -> Grounds:
-    """The default forecaster of a table, the law asked for, or the average of several."""
-    from scaling.forecast import grounds
+def _write(sources: Sequence[Source], found: Sequence[Sequence[Forecast]], output: Path) -> None:
+    from scaling.forecast.frontier_table import row_of, write
 
-    with progress("rollouts") as told:
-        if law is not None:
-            return grounds.of_law(df, law, **settings, rollouts=rollouts, progress=told)
-        common = {key: settings[key] for key in ("N", "where", "draws", "seed")}
-        if laws is not None:
-            return grounds.of_laws(df, forecasters_of(laws), **common, progress=told)
-        return grounds.of_default(df, **common, rollouts=rollouts, progress=told)
-
-
-def _without_table(path: Path) -> Grounds:
-    """A saved fit, or published parameters by name."""
-    from scaling.forecast import grounds, published_law
-
-    if path.suffix == ".json":
-        return grounds.of_fit(saved_fit(path))
-    return grounds.of_published(published_law(str(path)))
-
-
-def _buildable(
-    df: pd.DataFrame, n: str, where: str | None
-) -> Callable[[float], dict[str, Any]] | None:
-    """From N to the nearest configuration of the table's own ladder, where it names one."""
-    if not {"family", "config"} <= set(df.columns):
-        return None
-    from scaling.families import nearest_like
-    from scaling.table import select_rows
-
-    if df["family"].nunique() > 1:  # then the filter chooses one
-        df, _ = select_rows(df, where)
-    if df["family"].nunique() != 1:
-        return None
-
-    return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
+    pairs = zip(sources, found, strict=True)
+    write([row_of(item, source.name) for source, part in pairs for item in part], output)

@@ -86,7 +86,6 @@ def plan_command(
     """Print what a study will cost: in all, by part and cell by cell."""
     from scaling import devices
     from scaling.sweep import plan_notes as notes
-    from scaling.sweep.data_sheet import ASSUMED_MFU
     from scaling.sweep.estimate import parts
     from scaling.sweep.trimming import trim_grid
 
@@ -140,7 +139,8 @@ def plan_command(
         if assumed:
             facts["price_source"] = str(assumed)
         if other:
-            facts |= {"device": other.name, "source": other.source, "assumed_mfu": ASSUMED_MFU}
+            facts |= {"device": other.name, "source": other.source}
+            facts["assumed_mfu"] = devices.ASSUMED_MFU
         if trimmed and limit:
             facts["budget"] = _trimmed_facts(trimmed, limit)
         show_json(facts)

@@ -1,7 +1,8 @@
 """What a token costs to train: the link between N, D and C.
 
-Two conventions and never one called the other: `6ND` is the approximation 6 N FLOPs a token
-(Kaplan 2020, section 2.1), `counted` is what the models of a table really cost, read from its rows.
+Conventions, and never one called the other: `6ND` is the approximation 6 N FLOPs a token
+(Kaplan 2020, section 2.1), `counted` is what the models of a table really cost, read from its rows,
+`stated` what a law of further variables (sparsity, precision) says that a token costs.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def c_6nd(N: ArrayLike, D: ArrayLike) -> Array:
 class Cost:
     """Training FLOPs per token as a function of N, in the convention `kind`.
 
-    `counted` costs hold knots (ln N, ln FLOPs per token) that a monotone cubic joins; beyond the
-    outermost sizes a straight line continues, with the slope of the sizes near that end. `N` is
-    whichever count the table was fitted on.
+    `counted` and `stated` costs hold knots (ln N, ln FLOPs per token) that a monotone cubic joins;
+    beyond the outermost sizes a straight line continues, with the slope of the sizes near that end.
+    `N` is whichever count the table was fitted on.
     """
 
-    kind: Literal["6ND", "counted"] = "6ND"
+    kind: Literal["6ND", "counted", "stated"] = "6ND"
     ln_n: tuple[float, ...] = ()
     ln_flops: tuple[float, ...] = ()
 

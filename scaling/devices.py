@@ -65,7 +65,8 @@ def usual_precision(on: Platform) -> Precision:
 @dataclass(frozen=True)
 class Device:
     """One accelerator, as its maker states it: dense FLOP/s of matrix products by precision (None:
-    it has none), bytes of memory (1 GB is 10^9) and bytes a second to and from it.
+    it has none), bytes of memory (1 GB is 10^9), bytes a second to and from it, and the most
+    watts it draws (thermal design power; None: not published).
 
     float32 is what XLA makes of float32 products by default: TensorFloat-32 on NVIDIA's devices
     since Ampere, single bfloat16 passes on a TPU. kinds: what JAX calls it (`device_kind`).
@@ -78,6 +79,7 @@ class Device:
     float32: float
     memory_bytes: float
     bandwidth: float
+    watts: float | None
     kinds: tuple[str, ...]
     source: str
 
@@ -91,38 +93,43 @@ class Device:
         return found
 
 
+# Of a device's peak, where nothing was measured: large models reach 0.3 to 0.6 on accelerators
+# (Chowdhery et al. 2022, arXiv:2204.02311, table 3), Llama 3 405B 0.38 to 0.43 on 8,000 to 16,000
+# H100 (arXiv:2407.21783, table 4); small ones reach less.
+ASSUMED_MFU = 0.4
+
 _T, _GB = 1e12, 1e9
 _TPU = "Google Cloud TPU documentation, system architecture"
 CATALOGUE = (
-    Device("H100-SXM", "gpu", 989.4 * _T, 989.4 * _T, 494.7 * _T, 80 * _GB, 3.35 * _T,
+    Device("H100-SXM", "gpu", 989.4 * _T, 989.4 * _T, 494.7 * _T, 80 * _GB, 3.35 * _T, 700,
            ("NVIDIA H100 80GB HBM3",), "NVIDIA H100 datasheet; half of its rates with sparsity"),
-    Device("H100-PCIe", "gpu", 756 * _T, 756 * _T, 378 * _T, 80 * _GB, 2 * _T,
+    Device("H100-PCIe", "gpu", 756 * _T, 756 * _T, 378 * _T, 80 * _GB, 2 * _T, 350,
            ("NVIDIA H100 PCIe",), "NVIDIA H100 PCIe datasheet; half of its rates with sparsity"),
-    Device("H200", "gpu", 989.4 * _T, 989.4 * _T, 494.7 * _T, 141 * _GB, 4.8 * _T,
+    Device("H200", "gpu", 989.4 * _T, 989.4 * _T, 494.7 * _T, 141 * _GB, 4.8 * _T, 700,
            ("NVIDIA H200",), "NVIDIA H200 datasheet; half of its rates with sparsity"),
-    Device("B200", "gpu", 2250 * _T, 2250 * _T, 1100 * _T, 180 * _GB, 8 * _T,
+    Device("B200", "gpu", 2250 * _T, 2250 * _T, 1100 * _T, 180 * _GB, 8 * _T, 1000,
            ("NVIDIA B200",), "NVIDIA Blackwell architecture brief, HGX B200; without sparsity"),
-    Device("A100-40GB", "gpu", 312 * _T, 312 * _T, 156 * _T, 40 * _GB, 1.555 * _T,
+    Device("A100-40GB", "gpu", 312 * _T, 312 * _T, 156 * _T, 40 * _GB, 1.555 * _T, 400,
            ("NVIDIA A100-SXM4-40GB", "NVIDIA A100-PCIE-40GB"), "NVIDIA A100 datasheet"),
-    Device("A100-80GB", "gpu", 312 * _T, 312 * _T, 156 * _T, 80 * _GB, 2.039 * _T,
+    Device("A100-80GB", "gpu", 312 * _T, 312 * _T, 156 * _T, 80 * _GB, 2.039 * _T, 400,
            ("NVIDIA A100-SXM4-80GB",), "NVIDIA A100 datasheet, SXM"),
-    Device("L4", "gpu", 121 * _T, 121 * _T, 60 * _T, 24 * _GB, 0.3 * _T,
+    Device("L4", "gpu", 121 * _T, 121 * _T, 60 * _T, 24 * _GB, 0.3 * _T, 72,
            ("NVIDIA L4",), "NVIDIA L4 datasheet; half of its rates with sparsity"),
-    Device("T4", "gpu", None, 65 * _T, 8.1 * _T, 16 * _GB, 0.32 * _T,
+    Device("T4", "gpu", None, 65 * _T, 8.1 * _T, 16 * _GB, 0.32 * _T, 70,
            ("Tesla T4",), "NVIDIA T4 datasheet"),
-    Device("V100", "gpu", None, 125 * _T, 15.7 * _T, 32 * _GB, 0.9 * _T,
+    Device("V100", "gpu", None, 125 * _T, 15.7 * _T, 32 * _GB, 0.9 * _T, 300,
            ("Tesla V100-SXM2-32GB", "Tesla V100-SXM2-16GB"), "NVIDIA V100 datasheet, SXM2 32 GB"),
-    Device("RTX-4090", "gpu", 165.2 * _T, 165.2 * _T, 82.6 * _T, 24 * _GB, 1.008 * _T,
+    Device("RTX-4090", "gpu", 165.2 * _T, 165.2 * _T, 82.6 * _T, 24 * _GB, 1.008 * _T, 450,
            ("NVIDIA GeForce RTX 4090",),
            "NVIDIA Ada architecture whitepaper; products accumulated in float32"),
-    Device("MI300X", "gpu", 1307.4 * _T, 1307.4 * _T, 163.4 * _T, 192 * _GB, 5.3 * _T,
+    Device("MI300X", "gpu", 1307.4 * _T, 1307.4 * _T, 163.4 * _T, 192 * _GB, 5.3 * _T, 750,
            ("AMD Instinct MI300X",), "AMD Instinct MI300X datasheet, matrix products"),
-    Device("TPU-v4", "tpu", 275 * _T, None, 275 * _T, 32 * _GB, 1.2 * _T, ("TPU v4",), _TPU),
-    Device("TPU-v5e", "tpu", 197 * _T, None, 197 * _T, 16 * _GB, 0.819 * _T,
+    Device("TPU-v4", "tpu", 275 * _T, None, 275 * _T, 32 * _GB, 1.2 * _T, 192, ("TPU v4",), _TPU),
+    Device("TPU-v5e", "tpu", 197 * _T, None, 197 * _T, 16 * _GB, 0.819 * _T, None,
            ("TPU v5 lite", "TPU v5e"), _TPU),
-    Device("TPU-v5p", "tpu", 459 * _T, None, 459 * _T, 95 * _GB, 2.765 * _T,
+    Device("TPU-v5p", "tpu", 459 * _T, None, 459 * _T, 95 * _GB, 2.765 * _T, None,
            ("TPU v5", "TPU v5p"), _TPU),
-    Device("TPU-v6e", "tpu", 918 * _T, None, 918 * _T, 32 * _GB, 1.64 * _T,
+    Device("TPU-v6e", "tpu", 918 * _T, None, 918 * _T, 32 * _GB, 1.64 * _T, None,
            ("TPU v6 lite", "TPU v6e"), _TPU),
 )  # fmt: skip
 

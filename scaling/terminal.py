@@ -51,10 +51,13 @@ def console() -> Console:
 
 
 def show(*items: Any) -> None:
-    """Print with rich: tables on a terminal, plain text of a fixed width through a pipe."""
-    out = console()
+    """Print text as it is, and tables with rich: on a terminal, or plain and of a fixed width
+    through a pipe."""
     for item in items:
-        out.print(item, soft_wrap=isinstance(item, str), markup=False)
+        if isinstance(item, str):
+            print(item)
+        else:
+            console().print(item, markup=False)
 
 
 @contextmanager

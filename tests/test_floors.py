@@ -46,7 +46,7 @@ def test_imports_go_down_only() -> None:
     ("module", "line"),
     [
         ("laws/law.py", "import jax"),
-        ("fit/fit.py", "from scaling.grid import Grid"),
+        ("fit/fitting.py", "from scaling.grid import Grid"),
         ("grid.py", "from scaling.sweep.store import Store"),
         ("data/cache.py", "from scaling.families import names"),
         ("novel.py", "import json"),

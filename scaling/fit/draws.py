@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit import stages
 from scaling.fit.problem import Array, Index, Problem, Solutions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Kind = Literal["cluster", "row", "residual", "wild", "laplace", "posterior"]
 
@@ -32,11 +34,7 @@ def clusters_of(df: pd.DataFrame) -> tuple[str, Index]:
     An empty `trunk` is a run of its own.
     """
     if "trunk" in df.columns and df["trunk"].notna().any():
-        own = (
-            df["run"].astype(str)
-            if "run" in df.columns
-            else pd.Series(df.index.astype(str), df.index)
-        )
+        own = df["run"].astype(str) if "run" in df.columns else df.index.to_series().astype(str)
         labels = df["trunk"].astype(object).where(df["trunk"].notna(), "run " + own)
         return "trunk", np.unique(labels.astype(str).to_numpy(), return_inverse=True)[1]
     if "run" in df.columns and df["run"].notna().all():

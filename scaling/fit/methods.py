@@ -11,7 +11,7 @@ import pandas as pd
 
 from scaling.errors import InputError
 from scaling.fit.approaches import side_by_side
-from scaling.fit.fit import fit
+from scaling.fit.fitting import fit
 from scaling.fit.objective import huber, squared
 from scaling.fit.prediction import Draws
 from scaling.fit.result import Fit

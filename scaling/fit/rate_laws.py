@@ -15,7 +15,7 @@ import pandas as pd
 
 from scaling import laws as registry
 from scaling.errors import InputError
-from scaling.fit.fit import fit
+from scaling.fit.fitting import fit
 from scaling.fit.objective import squared
 from scaling.fit.optima import Best, Optima
 from scaling.fit.result import Fit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from scaling.errors import InputError
 from scaling.fit.diagnose import Diagnostics
 from scaling.fit.draws import Kind
 from scaling.fit.objective import Objective
-from scaling.fit.prediction import Draws, Optimum, of_n_and_d, optimal_n
+from scaling.fit.prediction import Draws, Optimum, of_n_and_d, optimum_of
 from scaling.fit.problem import Array, Index, Scale
 from scaling.laws.formula import law_of
 from scaling.laws.law import Law
@@ -69,6 +69,11 @@ class Fit:
     def n_rows(self) -> int:
         return len(self.residuals)
 
+    @property
+    def bare(self) -> Fit:
+        """The same point without draws, which searches need not carry along."""
+        return replace(self, draws=self.draws[:0])
+
     def params_draws(self) -> dict[str, Array]:
         """The draws by parameter name, each [n_draws]."""
         return dict(zip(self.params, self.draws.T, strict=True))
@@ -110,14 +115,22 @@ class Fit:
         wanted = {name: np.asarray(variables[name], float) for name in self.law.variables}
         return np.asarray(self.law.predict(**wanted, **self.params), dtype=float)
 
-    def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
+    def loss(
+        self,
+        N: ArrayLike,
+        D: ArrayLike,
+        *,
+        noise: bool = False,
+        held: Mapping[str, ArrayLike] | None = None,
+    ) -> Draws:
         """Loss in nats at N, D (broadcast to [...]): point [...], draws [n_draws, ...].
 
-        With `noise` each draw also gets a residual of the fit at random, widened for the parameters
-        spent: then the draws are of one new run's loss, not of the law's mean.
+        held: values of the law's further variables. With `noise` each draw also gets a residual of
+        the fit at random, widened for the parameters spent: then the draws are of one new run's
+        loss, not of the law's mean.
         """
-        x = of_n_and_d(self.law, N, D)
-        shape = np.broadcast_shapes(np.shape(N), np.shape(D))
+        x = of_n_and_d(self.law, N, D, held)
+        shape = np.broadcast_shapes(*map(np.shape, (N, D, *x.values())))
         column = {k: v.reshape((-1,) + (1,) * len(shape)) for k, v in self.params_draws().items()}
         draws = np.asarray(self.law.predict(**x, **column), dtype=float)
         if noise and len(draws):
@@ -135,19 +148,7 @@ class Fit:
 
     def optimum(self, C: ArrayLike) -> Optimum:
         """Compute-optimal N, D and loss at C training FLOPs [...], in the convention of `cost`."""
-        C = np.asarray(C, dtype=float)
-        single = {name: np.array([value]) for name, value in self.params.items()}
-        point = optimal_n(self.law, single, C, self.cost)[0]
-        draws = np.asarray(optimal_n(self.law, self.params_draws(), C, self.cost))
-        column = {k: v.reshape((-1,) + (1,) * C.ndim) for k, v in self.params_draws().items()}
-        tokens = self.cost.tokens(C, draws)
-        loss = np.asarray(self.law.predict(N=draws, D=tokens, **column), dtype=float)
-        point_tokens = self.cost.tokens(C, point)
-        return Optimum(
-            Draws(point, draws),
-            Draws(point_tokens, tokens),
-            Draws(self.predict(N=point, D=point_tokens), loss),
-        )
+        return optimum_of(self.law, self.params, self.params_draws(), C, self.cost)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `intervals` and `exponents` are there for readers, not for loading."""

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.fit.prediction import Draws
 from scaling.forecast.averaged import Averaged
 from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.exchange import Exchange, exchange_of
+from scaling.forecast.exchange import STEPS, Exchange
 from scaling.forecast.predictor import Predictor
 
 Array = NDArray[np.float64]
@@ -115,7 +115,8 @@ def _part(predictor: Predictor, C: float) -> _Part:
         bare = predictor.predictor
         errors = n_opt - np.log(_rows(bare.optimum(C).N))
         moved = np.clip(errors, -_FAR, _FAR) if errors.any() else None
-    return _Part(bare, C, n_opt, moved, np.arange(len(n_opt)), exchange_of(bare, C))
+    exchange = Exchange.of(_rows(bare.optimum(C * STEPS).loss))
+    return _Part(bare, C, n_opt, moved, np.arange(len(n_opt)), exchange)
 
 
 def _rows(values: Draws) -> Array:

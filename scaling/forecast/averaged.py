@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit.prediction import Draws, Optimum
+from scaling.forecast.frontier import without_draws
 from scaling.forecast.predictor import Predictor
 
 Array = NDArray[np.float64]
@@ -54,6 +55,11 @@ class Averaged:
     def checked(self) -> float:
         """The largest ratio of compute at which every member has been checked."""
         return min(float(getattr(member, "checked", 1.0)) for member in self.members)
+
+    @property
+    def bare(self) -> Averaged:
+        """The same mixture of points without draws."""
+        return Averaged([without_draws(member) for member in self.members], self.weights)
 
     def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
         """Loss in nats at N, D [...]; with `noise` the draws are of a new run's loss."""

@@ -31,6 +31,7 @@ _K_RANGE = 0.35, 25.0
 # Prior of the runs' noise in ln loss, and the rows that it weighs.
 NOISE, _NOISE_ROWS = 0.005, 4.0
 _ROUNDS = 6
+FREE = len(_NAMES) + 1  # parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +85,11 @@ def believed(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int =
 def believed_of(
     rows: Rows | None, *, N: str = "N", cost: Cost | None = None, draws: int = 500, seed: int = 0
 ) -> Believed:
-    """The law given these rows; N and cost (6ND) say of what it is
-    where there are none."""
+    """The law given these rows; without any, of N at a cost (6ND)."""
     rng = np.random.default_rng([seed, 3])
-    normal = rng.normal(size=(draws, len(_NAMES) + 1))
+    normal = rng.normal(size=(draws, FREE))
     if rows is None:
-        nothing = np.zeros(normal.shape[1])
-        return Believed(nothing, normal, NOISE, cost or Cost(), 0.0, 0.0, N, seed)
+        return Believed(np.zeros(FREE), normal, NOISE, cost or Cost(), 0.0, 0.0, N, seed)
     z, half, noise = _posterior(rows)
     c_min, c_max = float(rows.C[0]), float(rows.C[-1])
     around = z + normal @ half.T
@@ -99,7 +98,7 @@ def believed_of(
 
 def _posterior(rows: Rows) -> tuple[Array, Array, float]:
     """Mode and a root of the covariance, in prior standard deviations, and the runs' noise."""
-    seen, z, noise = np.log(rows.loss), np.zeros(len(_NAMES) + 1), NOISE
+    seen, z, noise = np.log(rows.loss), np.zeros(FREE), NOISE
 
     def misfit(z: Array, noise: float) -> Array:
         return np.concatenate([(np.log(_loss(z, rows.N, rows.D)) - seen) / noise, z])

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.cost import Cost
 from scaling.fit.prediction import Draws, Optimum
+from scaling.forecast.frontier import without_draws
 from scaling.forecast.growth import Growth
 from scaling.forecast.predictor import Predictor
 
@@ -50,6 +51,11 @@ class Calibrated:
     @property
     def n_column(self) -> str:
         return self.predictor.n_column
+
+    @property
+    def bare(self) -> Predictor:
+        """The point, which is the predictor's own, without draws."""
+        return without_draws(self.predictor)
 
     def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
         """Loss in nats at N, D [...]; with `noise` the draws are of a new run's loss."""

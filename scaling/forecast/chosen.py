@@ -50,10 +50,9 @@ def choose(joint: Joint, cost: Array, budget: float, goal: int) -> list[int]:
     for power in _POWERS:
         best = _better(joint, cost, goal, best, _grown(joint, cost, budget, goal, power, []))
     for _ in range(_SWAPS):
-        rises = _rises(joint, best, goal)
         if len(best) < 2:
             break
-        out = int(np.argmin(rises / cost[best]))
+        out = int(np.argmin(_rises(joint, best, goal) / cost[best]))
         fewer = [i for i in best if i != best[out]]
         tried = fewer
         for power in _POWERS[::2]:

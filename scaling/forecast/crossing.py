@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.fit.result import Fit
-from scaling.forecast.forecast import Interval
 from scaling.forecast.groups import Groups, fit_by, interval_of, paired, thinned
+from scaling.forecast.interval import Interval
 from scaling.laws.law import Law
 from scaling.table import FAMILY, with_loss
 from scaling.units import METRICS_AS_LOSS
@@ -193,7 +193,7 @@ def _crossing(
     at = places[-1] if places else None
     passed = _last(c, gaps)  # ln C, -inf where ahead throughout, inf where behind at the end
     low, high = np.quantile(passed, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
-    share = (gaps < 0).mean(axis=0)
+    share = ((gaps < 0) + 0.5 * (gaps == 0)).mean(axis=0)
     sides = {}
     if at is not None:
         sides = {first: _side(early, at), then: _side(late, at)}

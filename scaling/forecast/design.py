@@ -1,17 +1,7 @@
 """Which runs to train next: those that narrow the forecast at a target most for what they cost.
 
-What is known of the target is held as draws, of the table's own forecaster and of a law under
-published priors (`believed`), half of each, so that runs are worth training that tell the two
-apart. Over the draws, a candidate's ln loss and what is asked at the target vary together; taken as
-jointly normal, that says how much the target narrows when the candidate is seen, before it is
-(the ensemble Kalman filter: Evensen 1994, J. Geophys. Res. 99, 10143; choosing by it: Krause, Singh
-& Guestrin 2008, J. Mach. Learn. Res. 9, 235). Runs are chosen one after the other (`chosen`).
-
-No law is right, so two things are added that the draws leave out. Outside the table's compute a law
-may drift off: its level and its N_opt walk at random in ln C, at the stated rates, so that only
-runs on the way to the target show where they went, and much smaller runs show what holds there.
-Without a table the walk begins at the target. And a run far from the optimum, or far below the
-target, has an error of its own: the law's shape is believed to a tenth of what it says there.
+What a candidate's loss would tell of the target (`prospect`) is known before it is trained, so runs
+are chosen one after the other by what each adds to those before, for its FLOPs (`chosen`).
 """
 
 from __future__ import annotations
@@ -24,26 +14,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scaling.cost import Cost
+from scaling.cost import Cost, cost_of
 from scaling.errors import InputError
-from scaling.forecast.believed import Believed, believed_of
-from scaling.forecast.chosen import Joint, choose, gains
-from scaling.forecast.forecasters import default
+from scaling.forecast.chosen import choose, gains
 from scaling.forecast.frontier import COMPUTE
-from scaling.forecast.predictor import Predictor
-from scaling.forecast.rollout import LEAST_ROWS
+from scaling.forecast.prospect import ground_of, joint_of
 from scaling.forecast.rows import Rows, rows_of
 
 Array = NDArray[np.float64]
 Goal = Literal["loss", "n_opt", "regret"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
 
-# Outside the data, sd of a law's drift in ln loss and in ln N_opt per root of an e-fold of compute.
-LEVEL_DRIFT, SIZE_DRIFT = 0.005, 0.05
-# A run's own error: of its elevation above the optimum, and per e-fold below the target.
-_ELEVATION, _BELOW = 0.1, 0.0005
-_STEP = 0.02  # in ln N, of a derivative along a budget
-_TAIL = 0.005  # draws beyond are drawn in: a bootstrap may run away
+_OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
 LEAST_DRAWS = 100
 _NORMAL_90 = 3.2897  # width of a normal's central 90 %, in standard deviations
 _OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
@@ -104,10 +86,11 @@ class Design:
             f"  regret   {_percent(now.regret)} of the loss now, {_percent(then.regret)} expected",
         ]
         for run, gain in zip(self.runs, self.gains, strict=True):
+            share = gain / (run.C / self.spent)
             lines.append(
-                f"  train    {run.key and run.key + ': '}N = {run.N:.4g} on D = {run.D:.4g}, C = "
-                f"{run.C:.4g}: {gain:.1%} of the variance, {gain / run.C * self.spent:.2g} for "
-                "its share of the FLOPs"
+                f"  train    {run.key and f'{run.key}  '}N = {run.N:.4g} on D = {run.D:.4g}, C = "
+                f"{run.C:.3g}: {100 * gain:.2g} % of the variance, {share:.2g} x its share of the "
+                "FLOPs"
             )
         return "\n".join([*lines, *(f"  assumed  {words}" for words in self.assumed)])
 
@@ -144,10 +127,9 @@ def design(
     rows = None if table is None or table.empty else rows_of(table, N, where)
     if rows is not None:
         _check_against(rows, candidates, target)
-    cost = Cost() if rows is None else rows.cost
-    members, told = _members(rows, N, cost, draws, seed)
-    plain = believed_of(rows, N=N, cost=cost, draws=0)
-    joint, asked = joint_of(members, plain, n, d, target), GOALS.index(goal)
+    cost = _cost(n, d, c) if rows is None else rows.cost
+    ground = ground_of(rows, N, cost, draws, seed)
+    joint, asked = joint_of(ground, n, d, target), GOALS.index(goal)
     picked = choose(joint, c, budget, asked)
     taken = gains(joint, picked)[:, asked] / joint.variance[asked]
     return Design(
@@ -160,90 +142,16 @@ def design(
         budget=budget,
         target=target,
         goal=goal,
-        assumed=told,
+        assumed=ground.words,
     )
 
 
-def joint_of(
-    members: Sequence[Predictor], plain: Believed, N: Array, D: Array, target: float
-) -> Joint:
-    """ln losses of runs at N, D [n] and, at `target` FLOPs, ln loss, ln N_opt and the signed root
-    of the regret of the size believed best (whose square's mean is the expected regret).
-
-    members: whose draws are pooled; plain: whose point says how far from the optimum runs are.
-    """
-    best = [member.optimum(target) for member in members]
-    size = np.exp(np.mean([np.log(o.N.point) for o in best]))
-    seen, asked = [], []
-    for member, own in zip(members, best, strict=True):
-        at_size = member.loss(size, member.cost.tokens(target, size)).draws
-        regret = np.log(np.maximum(at_size / own.loss.draws, 1.0))
-        off = np.log(own.N.draws / size)
-        quantities = np.array([np.log(own.loss.draws), off, np.sign(off) * np.sqrt(regret)])
-        asked.append(_drawn_in(quantities))
-        seen.append(_drawn_in(np.log(member.loss(N, D).draws).T))
-    x, y = (np.concatenate(parts, axis=1) for parts in (seen, asked))
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    covariance, with_them = x @ x.T / x.shape[1], y @ x.T / x.shape[1]
-    variance = (y**2).mean(axis=1)
-
-    C = plain.cost.flops_per_token(N) * D
-    low, high = (plain.c_min, plain.c_max) if plain.c_max else (target, target)
-    above, under = (np.log(np.maximum(ratio, 1.0)) for ratio in (C / high, low / C))
-    walk = np.minimum(above[:, None], above) + np.minimum(under[:, None], under)
-    end = float(np.log(target / high))
-    up, tilt = _profile(plain, N, C)
-    covariance += (LEVEL_DRIFT**2 + SIZE_DRIFT**2 * np.outer(tilt, tilt)) * walk
-    # how a walk of ln N_opt moves each quantity: the root of the regret in proportion
-    moved = np.array([0.0, 1.0, (y[1] @ y[2]) / max(y[1] @ y[1], 1e-300)])
-    reach = np.minimum(above, end)
-    with_them -= SIZE_DRIFT**2 * np.outer(moved, tilt * reach)
-    with_them[0] += LEVEL_DRIFT**2 * reach
-    variance += (SIZE_DRIFT * moved) ** 2 * end
-    variance[0] += LEVEL_DRIFT**2 * end
-    below = np.log(np.maximum(target / C, 1.0))
-    noise = plain.noise**2 + (_ELEVATION * up) ** 2 + (_BELOW * below) ** 2
-    return Joint(covariance, noise, with_them, variance)
-
-
-def _profile(plain: Believed, N: Array, C: Array) -> tuple[Array, Array]:
-    """ln loss above the optimum at C, and its derivative by ln N along the budget."""
-
-    def ln_loss(N: Array) -> Array:
-        return np.log(plain.loss(N, plain.cost.tokens(C, N)).point)
-
-    up = np.maximum(ln_loss(N) - np.log(plain.optimum(C).loss.point), 0.0)
-    step = np.exp(_STEP)
-    return up, (ln_loss(N * step) - ln_loss(N / step)) / (2 * _STEP)
-
-
-def _members(
-    rows: Rows | None, N: str, cost: Cost, draws: int, seed: int
-) -> tuple[list[Predictor], tuple[str, ...]]:
-    """Whose draws are pooled, and in words what is assumed."""
-    law = believed_of(rows, N=N, cost=cost, draws=draws, seed=seed)
-    drift = (
-        f"outside the table a law drifts by {LEVEL_DRIFT:.1%} of the loss and {SIZE_DRIFT:.0%} of "
-        "N_opt per root of an e-fold"
-    )
-    noise = f"a run's ln loss has noise of {law.noise:.2g}"
-    if rows is None or len(rows.C) < LEAST_ROWS:
-        seen = 0 if rows is None else len(rows.C)
-        words = f"draws of {law.law.formula} under published priors, given {seen} rows"
-        return [law], (words, noise, drift)
-    item, why = default(rows)
-    own = item.make(rows.frame, N=N, draws=draws, seed=seed)
-    words = (
-        f"half the draws are of {item.name} ({why}), half of {law.law.formula} under published "
-        "priors"
-    )
-    return [own, law], (words, noise, drift)
-
-
-def _drawn_in(values: Array) -> Array:
-    """Values [k, draws], the outermost of each row drawn in to a quantile."""
-    low, high = np.quantile(values, [_TAIL, 1 - _TAIL], axis=1, keepdims=True)
-    return np.clip(values, low, high)
+def _cost(N: Array, D: Array, C: Array) -> Cost:
+    """What a token costs, where no table says so: the most that a candidate of each size adds, for
+    one that goes on from another adds less than it takes."""
+    most = {float(size): i for i, size in sorted(enumerate(N), key=lambda at: C[at[0]] / D[at[0]])}
+    at = list(most.values())
+    return cost_of(N[at], D[at], C[at])
 
 
 def _width(variance: Array) -> Width:

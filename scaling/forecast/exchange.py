@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.forecast.predictor import Predictor
-
 Array = NDArray[np.float64]
 
-STEP = float(np.log(2.0))  # between the three budgets that show a frontier's slope and its bend
+STEPS = np.array([1.0, 0.5, 0.25])  # of C: budgets that show a frontier's slope and its bend
 _FLAT = 1e-12  # of the loss: a frontier that falls by less between two budgets is rounding
 _STRAIGHT = 1e-6  # how close to 1 the ratio of two falls may be before it is taken as 1
 
@@ -29,6 +27,11 @@ class Exchange:
     half: Array
     quarter: Array
 
+    @classmethod
+    def of(cls, losses: Array) -> Exchange:
+        """From the least losses at `STEPS` of C: [draws, 3]."""
+        return cls(*(losses[:, i : i + 1] for i in range(3)))
+
     def e_folds(self, loss: Array) -> Array:
         """ln(C / C') for the C' whose best loss is `loss` [draws, k]: above 0 where less compute
         would do. -inf where no compute reaches it, inf where any does."""
@@ -41,11 +44,4 @@ class Exchange:
             bent = np.log(np.maximum(1 + steps * (ratio - 1), 0.0)) / np.log(ratio)
         found = np.where(np.abs(ratio - 1) < _STRAIGHT, steps, bent)
         away = np.where(loss > self.here, np.inf, np.where(loss < self.here, -np.inf, 0.0))
-        return np.asarray(STEP * np.where(flat, away, found))
-
-
-def exchange_of(predictor: Predictor, C: float) -> Exchange:
-    """The exchange of each draw at C; of the point where there are no draws."""
-    best = predictor.optimum(C * np.exp(-STEP * np.arange(3.0))).loss
-    losses = best.draws if len(best.draws) else best.point[None]
-    return Exchange(*(losses[:, i : i + 1] for i in range(3)))
+        return np.asarray(np.log(2.0) * np.where(flat, away, found))

@@ -16,7 +16,7 @@ from scaling.forecast.predictor import Predictor
 Array = NDArray[np.float64]
 
 SURE = 0.90  # of the draws: what is called safe
-_POINTS = 97
+_POINTS = 49
 _MARGIN = 2.0  # half widths of the flat region that are looked at beyond where draws have N_opt
 
 
@@ -38,14 +38,19 @@ class Flat:
 
     def __str__(self) -> str:
         if self.surest is None:
-            return f"from {self.low} to {self.high}"
-        ends = f"from {self.low} to {self.high} over draws; "
+            return f"N from {self.low} to {self.high} is within {self.within:.1%} of the best loss"
+        ends = f"the ends of this region are {self.low} and {self.high} over draws"
         if self.safe is None:
             N, share = self.surest
-            return ends + (
-                f"no N is so in {SURE:.0%} of the draws: the surest, {N:.4g}, is in {share:.0%}"
+            return (
+                f"no N is within {self.within:.1%} of the best loss in {SURE:.0%} of the draws "
+                f"(the surest, {N:.4g}, is in {share:.0%}); {ends}"
             )
-        return ends + f"in {SURE:.0%} of the draws from {self.safe[0]:.4g} to {self.safe[1]:.4g}"
+        low, high = self.safe
+        return (
+            f"N from {low:.4g} to {high:.4g} is within {self.within:.1%} of the best loss in "
+            f"{SURE:.0%} of the draws; {ends}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {

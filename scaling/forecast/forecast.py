@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scaling.errors import InputError
-from scaling.forecast.frontier import COMPUTE, compute_for_params, compute_for_tokens, flat_region
+from scaling.forecast.asking import Run, question, resolve
+from scaling.forecast.frontier import flat_regions, without_draws
+from scaling.forecast.interval import Interval, interval
+from scaling.forecast.limits import Cap
 from scaling.forecast.predictor import Predictor
-from scaling.units import UNSTATED, loss_unit, measure, unit_of_d
+from scaling.forecast.rates import Rates, rates_of
+from scaling.forecast.spending import Hardware, Spend
+from scaling.forecast.words import lines_of, reach
+from scaling.units import UNSTATED
 
+Array = NDArray[np.float64]
 Nearest = Callable[[float], Mapping[str, Any]]
 Naive = Callable[[float], Mapping[str, float]]
 
 _SLACK = 1.05  # a distance that is checked up to rounding is checked
+_INTERVALS = ("loss", "n_opt", "d_opt", "loss_opt")
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A point estimate and the central 90 % of the draws around it: the point where there are
-    none."""
+class End:
+    """What the least or the most of a range of MFU makes of a budget in money, time or energy."""
 
-    point: float
-    q05: float
-    q95: float
-
-    @property
-    def open(self) -> bool:
-        return self.q05 < self.q95
-
-    def __str__(self) -> str:
-        ends = f" [{self.q05:.4g}, {self.q95:.4g}]" if self.open else ""
-        return f"{self.point:.4g}{ends}"
+    C: float
+    n_opt: float
+    loss_opt: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,11 @@ class Forecast:
     compute of the runs fitted, else "forecast". nearest: the nearest buildable configuration, where
     a family was given. checked: the largest ratio of compute at which rollouts of the table could
     check forecasts; None where none were made. naive: N_opt at C by the rules of thumb, by name.
-    d_kind, l_kind: what D counts and what the loss is, as the table says.
+    d_kind, l_kind: what D counts and what the loss is, as the table says. rates: learning rate,
+    batch and steps, by each source asked. spend: what C costs on `devices` devices. ends: what the
+    ends of a range of MFU give, where the budget was not in FLOPs. binding: the caps that decided.
+    given_up: the loss of N, D less that of the optimum of `whole`, the budget without
+    caps; None where nothing but the budget decided.
     """
 
     asked: dict[str, float]
@@ -72,6 +75,13 @@ class Forecast:
     naive: dict[str, float] | None = None
     d_kind: str = UNSTATED
     l_kind: str = UNSTATED
+    rates: tuple[Rates, ...] = ()
+    spend: Spend | None = None
+    devices: int | None = None
+    ends: tuple[End, ...] = ()
+    binding: tuple[Cap, ...] = ()
+    given_up: Interval | None = None
+    whole: float = 0.0
 
     @property
     def beyond_checked(self) -> bool:
@@ -98,56 +108,30 @@ class Forecast:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Forecast:
-        intervals = {k: Interval(**data[k]) for k in ("loss", "n_opt", "d_opt", "loss_opt")}
+        """The inverse of `to_dict`."""
         derived = ("tokens_per_param", "beyond_checked")
         plain = {k: v for k, v in data.items() if k not in derived}
-        return cls(**{**plain, **intervals, "flat": tuple(data["flat"])})
+        given_up, spend = data["given_up"], data["spend"]
+        return cls(
+            **{
+                **plain,
+                **{k: Interval(**data[k]) for k in _INTERVALS},
+                "flat": tuple(data["flat"]),
+                "rates": tuple(Rates(**{**r, "told": tuple(r["told"])}) for r in data["rates"]),
+                "spend": None if spend is None else Spend.from_dict(spend),
+                "ends": tuple(End(**end) for end in data["ends"]),
+                "binding": tuple(Cap(**cap) for cap in data["binding"]),
+                "given_up": None if given_up is None else Interval(**given_up),
+            }
+        )
 
     def __str__(self) -> str:
-        asked = ", ".join(f"{name} {value:.4g}" for name, value in self.asked.items())
-        low, high = self.flat
-        units, unit = unit_of_d(self.d_kind), loss_unit(self.l_kind)
-        head = "loss" if unit else measure(self.l_kind).title  # a share says what of
-        of_one_run = ", 90 % interval of one run" if self.loss.open else ""
-        lines = [self._unchecked] if self.beyond_checked else []
-        lines += [
-            f"{self.kind} for {asked}: C = {self.C:.4g} FLOPs ({self.c_kind})",
-            f"  train    N = {self.N:.4g} ({self.n_column}) on D = {self.D:.4g} {units}, "
-            f"{self.tokens_per_param:.3g} {units} per parameter",
-            f"  {head:<8} {self.loss}{unit and f' {unit}'}{of_one_run}",
-            f"  optimum  N_opt = {self.n_opt}, D_opt = {self.d_opt}, loss {self.loss_opt}",
-            f"  flat     N from {low:.4g} to {high:.4g} is within .5 % of the optimal loss",
-            f"  reach    {self.reach}",
-        ]
-        if self.naive:
-            rules = ", ".join(f"{name} {value:.4g}" for name, value in self.naive.items())
-            lines.insert(-2, f"  naive    N_opt by rule of thumb: {rules}")
-        if self.nearest is not None:
-            lines.append("  nearest  " + ", ".join(f"{k} {v}" for k, v in self.nearest.items()))
-        return "\n".join(lines)
-
-    @property
-    def _unchecked(self) -> str:
-        far = f"{self.compute_ratio:.3g} x the largest run"
-        if self.checked is None or self.checked <= 1:
-            return f"unchecked: {far}, and this table allows no rollout to check a forecast"
-        return f"unchecked: {far}, and rollouts in this table reach {self.checked:.3g} x only"
+        return "\n".join(lines_of(self))
 
     @property
     def reach(self) -> str:
         """How far beyond the runs behind it this is, in words."""
-        if self.compute_ratio == 0:
-            return "no runs behind this law are known, so neither is the distance"
-        if self.least_ratio < 1:
-            return (
-                f"{1 / self.least_ratio:.3g} x smaller than the least run fitted, "
-                f"{-np.log10(self.least_ratio):.2f} decades below"
-            )
-        if self.compute_ratio <= 1:
-            return f"inside the runs fitted ({self.compute_ratio:.3g} x the largest run's compute)"
-        return (
-            f"{self.compute_ratio:.3g} x the largest run fitted, {self.decades:.2f} decades beyond"
-        )
+        return reach(self)
 
 
 def forecast(
@@ -156,97 +140,115 @@ def forecast(
     compute: float | None = None,
     tokens: float | None = None,
     params: float | None = None,
-    nearest: Nearest | None = None,
-    naive: Naive | None = None,
-    kinds: Mapping[str, str] | None = None,
+    caps: Sequence[Cap] = (),
+    **more: Any,
 ) -> Forecast:
     """Forecast at a budget: of `compute` FLOPs, or with D = `tokens`, or with N = `params`.
 
     One of them: the compute-optimal run that has it. Two of them: the run that they fix, optimal or
-    not. nearest: maps N to the nearest buildable configuration. naive: maps C to N_opt by the rules
-    of thumb. kinds: the table's conventions, for a predictor that does not know them. Raises
-    InputError for none or all three of them, and for one that is no finite number above 0.
+    not. caps: what N and C may be at most. more: as of `forecasts`. Raises InputError for none or
+    all three of them, for one that is no finite number above 0, and for one that a cap forbids.
     """
     given = {"compute": compute, "tokens": tokens, "params": params}
     asked = question(**given)
-    N, D, C = _resolve(predictor, **given)
+    return _forecasts(predictor, [asked], [resolve(predictor, **given, caps=caps)], **more)[0]
+
+
+def forecasts(
+    predictor: Predictor, compute: Sequence[float], *, caps: Sequence[Cap] = (), **more: Any
+) -> list[Forecast]:
+    """The frontier: a forecast for each budget, all in one pass.
+
+    more: nearest, which maps N to the nearest buildable configuration; naive, which maps C to N_opt
+    by the rules of thumb; kinds, the table's conventions, for a predictor that does not know them;
+    hardware, for what a run costs; rates, the sources of learning rates and batches; compute_range,
+    what the ends of a range of MFU make of the budget.
+    """
+    asked = [question(compute=C) for C in compute]
+    if caps:
+        runs = [resolve(predictor, compute=item["compute"], caps=caps) for item in asked]
+    else:
+        C = np.array([item["compute"] for item in asked])
+        best = without_draws(predictor).optimum(C)
+        points = zip(best.N.point.tolist(), best.D.point.tolist(), C.tolist(), strict=True)
+        runs = [Run(n, d, c, c, (), True) for n, d, c in points]
+    return _forecasts(predictor, asked, runs, **more)
+
+
+def _forecasts(
+    predictor: Predictor,
+    asked: Sequence[dict[str, float]],
+    runs: Sequence[Run],
+    *,
+    nearest: Nearest | None = None,
+    naive: Naive | None = None,
+    kinds: Mapping[str, str] | None = None,
+    hardware: Hardware | None = None,
+    rates: Sequence[str] = (),
+    compute_range: Sequence[float] = (),
+) -> list[Forecast]:
+    C = np.array([run.C for run in runs])
     best = predictor.optimum(C)
-    run = predictor.loss(N, D, noise=True)
+    ends = [_ends(draws.point, draws.interval()) for draws in (best.N, best.D, best.loss)]
+    low, high = flat_regions(predictor, C)
     if kinds is None:
         kinds = getattr(predictor, "conventions", {})
-    ratio = C / predictor.c_max if predictor.c_max > 0 else 0.0
-    return Forecast(
-        asked=asked,
-        N=N,
-        D=D,
-        C=C,
-        n_column=predictor.n_column,
-        c_kind=predictor.cost.kind,
-        loss=_interval(run.point, run.interval()),
-        n_opt=_interval(best.N.point, best.N.interval()),
-        d_opt=_interval(best.D.point, best.D.interval()),
-        loss_opt=_interval(best.loss.point, best.loss.interval()),
-        flat=flat_region(predictor, C),
-        compute_ratio=ratio,
-        least_ratio=C / predictor.c_min if predictor.c_min > 0 else 0.0,
-        decades=float(np.log10(ratio)) if ratio > 0 else 0.0,
-        kind="fit" if predictor.c_min <= C <= predictor.c_max else "forecast",
-        nearest=dict(nearest(N)) if nearest is not None else None,
-        checked=getattr(predictor, "checked", None),
-        naive=dict(naive(C)) if naive is not None else None,
-        d_kind=kinds.get("D_kind", UNSTATED),
-        l_kind=kinds.get("L_kind", UNSTATED),
-    )
-
-
-def question(
-    *, compute: float | None = None, tokens: float | None = None, params: float | None = None
-) -> dict[str, float]:
-    """The one or two numbers that a forecast is asked for. Raises InputError as `forecast` does."""
-    given = {"compute": compute, "tokens": tokens, "params": params}
-    asked = {name: float(value) for name, value in given.items() if value is not None}
-    for name, value in asked.items():
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} = {value:g}: must be a finite number above 0")
-    if not COMPUTE[0] <= asked.get("compute", COMPUTE[0]) <= COMPUTE[1]:
-        raise InputError(f"compute = {compute:g} FLOPs; valid is {COMPUTE[0]:g} to {COMPUTE[1]:g}")
-    if not 1 <= len(asked) <= 2:
-        raise InputError(
-            "give compute, tokens or params, or two of them; "
-            + ("none is given" if not asked else "the third follows from two")
+    n_column, d_kind = predictor.n_column, kinds.get("D_kind", UNSTATED)
+    found = []
+    for i, run in enumerate(runs):
+        ratio = run.C / predictor.c_max if predictor.c_max > 0 else 0.0
+        bought = bool(compute_range) and not run.binding
+        # One budget at a time: its draws are then the same whatever else is asked.
+        loss = predictor.loss(run.N, run.D, noise=True)
+        found.append(
+            Forecast(
+                asked=asked[i],
+                N=run.N,
+                D=run.D,
+                C=run.C,
+                n_column=n_column,
+                c_kind=predictor.cost.kind,
+                loss=interval(loss.point, loss.interval()),
+                n_opt=ends[0][i],
+                d_opt=ends[1][i],
+                loss_opt=ends[2][i],
+                flat=(float(low[i]), float(high[i])),
+                compute_ratio=ratio,
+                least_ratio=run.C / predictor.c_min if predictor.c_min > 0 else 0.0,
+                decades=float(np.log10(ratio)) if ratio > 0 else 0.0,
+                kind="fit" if predictor.c_min <= run.C <= predictor.c_max else "forecast",
+                nearest=dict(nearest(run.N)) if nearest is not None else None,
+                checked=getattr(predictor, "checked", None),
+                naive=dict(naive(run.C)) if naive is not None else None,
+                d_kind=d_kind,
+                l_kind=kinds.get("L_kind", UNSTATED),
+                rates=rates_of(rates, N=run.N, D=run.D, C=run.C, n_column=n_column, d_kind=d_kind),
+                spend=None if hardware is None else hardware.spend(run.C, bought=bought),
+                devices=None if hardware is None else hardware.count,
+                ends=_at_ends(predictor, compute_range) if bought else (),
+                binding=run.binding,
+                given_up=None if run.optimal else given_up(predictor, run),
+                whole=run.whole,
+            )
         )
-    return asked
+    return found
 
 
-def budget(flops_per_second: float, hours: float) -> float:
-    """FLOPs that so many sustained FLOP/s give in so many hours."""
-    for name, value in (("flops_per_second", flops_per_second), ("hours", hours)):
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} = {value:g}: must be a finite number above 0")
-    return flops_per_second * hours * 3600.0
+def given_up(predictor: Predictor, run: Run) -> Interval:
+    """The law's loss of a run less that of the optimum of its whole budget, draw by draw."""
+    loss, best = predictor.loss(run.N, run.D), predictor.optimum(run.whole).loss
+    point = float(loss.point - best.point)
+    if len(loss.draws) == 0:
+        return Interval(point, point, point)
+    q05, q95 = np.quantile(loss.draws - best.draws, [0.05, 0.95])
+    return Interval(point, float(q05), float(q95))
 
 
-def _resolve(
-    predictor: Predictor, compute: float | None, tokens: float | None, params: float | None
-) -> tuple[float, float, float]:
-    """The N, D and C that the one or two numbers given stand for."""
-    cost = predictor.cost
-    if params is not None and tokens is not None:
-        return params, tokens, float(cost.flops_per_token(params)) * tokens
-    if compute is not None and params is not None:
-        return params, float(cost.tokens(compute, params)), compute
-    if compute is not None and tokens is not None:
-        return float(cost.params(compute / tokens)), tokens, compute
-    if params is not None:
-        compute = compute_for_params(predictor, params)
-    elif tokens is not None:
-        compute = compute_for_tokens(predictor, tokens)
-    assert compute is not None  # for the type checker: the caller saw to it
-    best = predictor.optimum(compute)
-    N = params if params is not None else float(best.N.point)
-    D = tokens if tokens is not None else float(best.D.point)
-    return N, D, compute
+def _at_ends(predictor: Predictor, compute: Sequence[float]) -> tuple[End, ...]:
+    best = without_draws(predictor).optimum(np.asarray(compute))
+    values = (best.N.point.tolist(), best.loss.point.tolist())
+    return tuple(End(*one) for one in zip(compute, *values, strict=True))
 
 
-def _interval(point: Any, ends: tuple[Any, Any]) -> Interval:
-    return Interval(float(point), float(ends[0]), float(ends[1]))
+def _ends(point: Array, ends: tuple[Array, Array]) -> list[Interval]:
+    return [interval(*one) for one in zip(point, zip(*ends, strict=True), strict=True)]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from scaling import laws
 from scaling.errors import InputError
-from scaling.fit.fit import fit
+from scaling.fit.fitting import fit
 from scaling.fit.methods import LAWS
 from scaling.fit.objective import squared
 from scaling.fit.result import Fit

@@ -1,28 +1,20 @@
-"""What a forecast rests on: a table by its default forecaster, one law or several; a saved fit;
-published parameters. Each with what must be said of it."""
+"""What a forecast rests on, with what must be said of it: a saved fit, or published parameters.
+
+Those that come from a table are made in `from_table.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from scaling.fit.fit import fit
 from scaling.fit.result import Fit
-from scaling.fit.rows import law_for
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.forecasters import Forecaster, Make, default
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
-from scaling.forecast.rollout import Progress, Rollout, calibrated, no_cut
-from scaling.forecast.rows import Rows, rows_of
-from scaling.forecast.rules import by_rules
-from scaling.forecast.scores import as_good_rules, record
-from scaling.forecast.select import compare
-from scaling.laws.law import Law
+
+if TYPE_CHECKING:
+    from scaling.forecast.reliability import Reliability
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +23,8 @@ class Grounds:
 
     warnings: what must be read before any forecast. lines: the rest, in words; facts: the same as
     plain JSON values. naive: N_opt at C by the rules of thumb, where there is a table; kinds: its
-    conventions.
+    conventions. record_at: how rollouts fared at C over the largest run's compute, where there were
+    any.
     """
 
     predictor: Predictor
@@ -40,100 +33,18 @@ class Grounds:
     warnings: tuple[str, ...] = ()
     naive: Callable[[float], dict[str, float]] | None = None
     kinds: Mapping[str, str] | None = None
-
-
-def of_default(
-    table: pd.DataFrame,
-    *,
-    N: str = "N",
-    where: str | None = None,
-    draws: int = 4000,
-    seed: int = 0,
-    rollouts: bool = True,
-    progress: Progress | None = None,
-) -> Grounds:
-    """The forecaster that the table's layout calls for, calibrated by its rollouts."""
-    rows = rows_of(table, N, where)
-    item, why = default(rows)
-    return _of_one(
-        rows, item, f"{item.name}: {item.words} ({why})", draws, seed, rollouts, progress
-    )
-
-
-def of_law(
-    table: pd.DataFrame,
-    law: Law | str,
-    *,
-    N: str = "N",
-    where: str | None = None,
-    rollouts: bool = True,
-    progress: Progress | None = None,
-    **settings: Any,
-) -> Grounds:
-    """A law fitted under these settings of `fit`; calibrated where it is one of N and D.
-
-    A posterior is sampled of all rows alone: at the cuts of rollouts, where chains would take
-    minutes, the law is fitted without priors, with normal draws ("laplace").
-    """
-    law = law_for(law, table, N)
-    draws, seed = settings.get("draws", 1000), settings.get("seed", 0)
-    if set(law.variables) != {"N", "D"} or law.response != "loss":
-        fitted = fit(law, table, N=N, where=where, **settings)
-        return Grounds(fitted, (_told(fitted),), _facts(fitted))
-
-    def way(**other: Any) -> Make:
-        def make(table: pd.DataFrame, *, N: str = "N", draws: int = 500, seed: int = 0) -> Fit:
-            return fit(law, table, N=N, **{**settings, "draws": draws, "seed": seed, **other})
-
-        return make
-
-    rows = rows_of(table, N, where)
-    slow = settings.get("kind") == "posterior"
-    item = Forecaster(law.name, "", way(), sketch=way(kind="laplace") if slow else None)
-    return _of_one(rows, item, "", draws, seed, rollouts, progress)
-
-
-def of_laws(
-    table: pd.DataFrame,
-    forecasters: Sequence[Forecaster],
-    *,
-    N: str = "N",
-    where: str | None = None,
-    draws: int = 4000,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Grounds:
-    """The average of several, weighted by how they predicted the table's own larger runs."""
-    found = compare(table, forecasters, N=N, where=where, draws=draws, seed=seed, progress=progress)
-    rows = rows_of(table, N, where)
-    weights = {item.name: item.weight for item in found.standings}
-    told = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
-    best = record(found.rollout, found.standings[0].name)
-    return Grounds(
-        found.average,
-        (f"average of {told} on {len(rows.C)} rows of {rows.source}", f"best: {best}"),
-        {
-            "law": "average",
-            "weights": weights,
-            "n_rows": len(rows.C),
-            "status": "averaged",
-            "record": _plain(found.rollout, found.standings[0].name),
-        },
-        (str(best),) if best is not None and best.fails else (),
-        partial(by_rules, rows),
-        rows.kinds,
-    )
+    record_at: Callable[[float], Reliability | None] | None = None
 
 
 def of_fit(fitted: Fit) -> Grounds:
     """A saved fit: its table is not at hand, so nothing is rolled out."""
-    return Grounds(fitted, (_told(fitted),), _facts(fitted))
+    return Grounds(fitted, (told(fitted),), facts(fitted))
 
 
 def of_published(law: PublishedLaw) -> Grounds:
     """Published parameters, without runs or intervals."""
     item = law.published
-    facts = {
+    known = {
         "law": law.law.name,
         "params": dict(item.params),
         "status": "published parameters: no intervals",
@@ -141,79 +52,20 @@ def of_published(law: PublishedLaw) -> Grounds:
         "reference": item.reference,
         "note": item.note,
     }
-    return Grounds(law, (str(law),), facts)
+    return Grounds(law, (str(law),), known)
 
 
-def _of_one(
-    rows: Rows,
-    item: Forecaster,
-    words: str,
-    draws: int,
-    seed: int,
-    rollouts: bool,
-    progress: Progress | None,
-) -> Grounds:
-    naive = partial(by_rules, rows)
-    if not rollouts or draws == 0:
-        made = item.make(rows.frame, N=rows.n_column, draws=draws, seed=seed)
-        lines, facts = _behind(made, rows, item, words)
-        return Grounds(made, lines, facts, naive=naive, kinds=rows.kinds)
-    (predictor,), past = calibrated(
-        rows.frame, [item], N=rows.n_column, draws=draws, seed=seed, progress=progress
-    )
-    lines, facts = _behind(predictor.predictor, rows, item, words)
-    told = record(past, item.name)
-    if told is None:
-        why = "; ".join(past.refused) or no_cut(rows)
-        lines += (f"intervals rest on stated defaults: {why}",)
-    elif not told.fails:
-        lines += (str(told),)
-    if item.sketch is not None and past.cuts:
-        lines += (f"rollouts are of {item.name} without priors, with normal draws",)
-    lines += tuple(as_good_rules(past, item.name))
-    facts |= {
-        "calibrated": _growth(predictor),
-        "record": _plain(past, item.name),
-        "as_good": as_good_rules(past, item.name),
-    }
-    warnings = (str(told),) if told is not None and told.fails else ()
-    return Grounds(predictor, lines, facts, warnings, naive, rows.kinds)
-
-
-def _behind(
-    made: Predictor, rows: Rows, item: Forecaster, words: str
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """What a predictor was made of, in a line and as facts."""
-    if isinstance(made, Fit):
-        return tuple(filter(None, (words, _told(made)))), _facts(made)
-    notes = tuple(getattr(made, "notes", ()))
-    line = f"{words}, on {len(rows.C)} rows of {rows.source}"
-    facts = {"law": item.name, "n_rows": len(rows.C), "status": "; ".join(("fitted", *notes))}
-    return (line, *notes), facts
-
-
-def _told(fitted: Fit) -> str:
+def told(fitted: Fit) -> str:
+    """What a forecast by this fit rests on, in a line."""
     rows = f"{fitted.n_rows} rows of {fitted.source}"
     return f"law {fitted.law.name} on {rows}: {fitted.status}"
 
 
-def _facts(fitted: Fit) -> dict[str, Any]:
+def facts(fitted: Fit) -> dict[str, Any]:
+    """The same as plain JSON values."""
     return {
         "law": fitted.law.name,
         "params": fitted.params,
         "status": fitted.status,
         "n_rows": fitted.n_rows,
     }
-
-
-def _growth(predictor: Calibrated) -> dict[str, float]:
-    return {
-        "loss_rate": predictor.loss_growth.typical,
-        "n_rate": predictor.n_growth.typical,
-        "checked": predictor.checked,
-    }
-
-
-def _plain(past: Rollout, name: str) -> dict[str, Any] | None:
-    found = record(past, name)
-    return None if found is None else {**asdict(found), "fails": found.fails}

@@ -8,18 +8,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.fit.fit import fit
+from scaling.fit.fitting import fit
 from scaling.fit.prediction import Draws
 from scaling.fit.result import Fit
 from scaling.fit.rows import law_for
-from scaling.forecast.forecast import Interval
+from scaling.forecast.interval import Interval
+from scaling.forecast.pairing import Pairing, labelled, pairing
 from scaling.forecast.rows import rows_of
 from scaling.laws.law import Law
 from scaling.table import FAMILY, LeftOut, conventions, select_rows, source_of
 from scaling.units import unit_of_d
 
+Array = NDArray[np.float64]
+
+DRAWS = 1000  # of each fit
 _ONE_EPOCH = 1.005  # D over D_unique up to which nothing was seen twice
 _ALIKE = 1.3  # most over least passes of runs that were meant alike: budgets are rounded to steps
 
@@ -40,6 +45,7 @@ class Groups:
     refused: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     source: str
+    pairing: Pairing | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,12 +76,15 @@ def fit_by(
     N: str = "N",
     where: str | None = None,
     seed: int = 0,
+    pair: bool = True,
     **settings: Any,
 ) -> Groups:
     """Fit a law of N and D to each group of the table's rows alone.
 
-    settings: as of `fit`. Groups are drawn from independently: each has a seed of its own, the
-    first the one given. A group that cannot be fitted is told in `refused`.
+    settings: as of `fit`. A bootstrap over clusters draws runs that groups have in common (one
+    seed, one place of the ladder: `pairing`) together, unless `pair` is false. Else groups are
+    drawn from independently: each has a seed of its own, the first the one given. A group that
+    cannot be fitted is told in `refused`.
 
     Raises InputError for an unknown column, a law of other variables than N and D, groups whose
     conventions differ, and fewer than two groups with a fit.
@@ -98,11 +107,19 @@ def fit_by(
     refused: list[str] = []
     if nameless := int(chosen[by].isna().sum()):
         left_out += (LeftOut(nameless, f"{by} is empty"),)
-    for number, name in enumerate(names):
-        part = chosen[chosen[by].astype(str) == name]
+    parts: dict[str, pd.DataFrame] = {}
+    for name in names:
+        part = labelled(chosen[chosen[by].astype(str) == name])
         part.attrs["source"] = f"{source_of(table)} ({by} {name})"
         try:
-            fits[name] = fit(law, rows_of(part, N).frame, N=N, seed=seed + number, **settings)
+            parts[name] = rows_of(part, N).frame
+        except InputError as error:
+            refused.append(str(error))
+    together, drawn = _together(law, parts, N, seed, settings) if pair else (None, {})
+    for number, (name, part) in enumerate(parts.items()):
+        own = {"seed": seed + number, "resamples": drawn.get(name), **settings}
+        try:
+            fits[name] = fit(law, part, N=N, **own)
         except InputError as error:
             refused.append(str(error))
     if len(fits) < 2:
@@ -112,8 +129,32 @@ def fit_by(
             f"can be fitted, of {', '.join(names) or 'none'}; two are needed{told}"
         )
     return Groups(
-        by, fits, kinds, tuple(what_d_is(chosen, kinds)), tuple(refused), left_out, source_of(table)
+        by=by,
+        fits=fits,
+        kinds=kinds,
+        notes=tuple(what_d_is(chosen, kinds)),
+        refused=tuple(refused),
+        left_out=left_out,
+        source=source_of(table),
+        pairing=together,
     )
+
+
+def _together(
+    law: Law, parts: Mapping[str, pd.DataFrame], N: str, seed: int, settings: Mapping[str, Any]
+) -> tuple[Pairing | None, dict[str, Array]]:
+    """The pairs of the groups' runs, and their joint bootstrap; none for draws of another kind."""
+    draws = settings.get("draws", DRAWS)
+    need = len(law.params) - len(settings.get("fixed") or {})
+    if draws == 0 or settings.get("kind", "cluster") != "cluster":
+        return None, {}
+    found = pairing({name: part for name, part in parts.items() if len(part) >= need}, N)
+    if found is None:
+        return None, {}
+    try:
+        return found, found.drawn(parts, N, need, draws, seed)
+    except InputError:  # a group of too few runs: which one, its own fit will say
+        return None, {}
 
 
 def what_d_is(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Sequence[str]:

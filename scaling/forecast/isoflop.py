@@ -15,7 +15,7 @@ The settings of these priors are averaged by their evidence in the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,12 @@ class IsoFlop:
     n_column: str
     seed: int
     notes: tuple[str, ...]
+
+    @property
+    def bare(self) -> IsoFlop:
+        """The same point without draws."""
+        optima, frontier = self.optima.bare, self.frontier.bare
+        return replace(self, optima=optima, frontier=frontier, shapes=self.shapes[:0])
 
     def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
         """Loss in nats at N, D [...]; with `noise` the draws are of a new run's loss at a budget

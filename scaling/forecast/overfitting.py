@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.fit import Fit
 from scaling.forecast.answers import Answer, answer_of
+from scaling.forecast.reach import outside
 
 Array = NDArray[np.float64]
 
@@ -213,16 +214,8 @@ class Repetition:
         points = dict(self.fit.points)
         points["D_unique"] = self._unique
         points["epochs"] = points["D"] / self._unique
-        told = []
-        for name, value in asked.items():
-            if value is None:
-                continue
-            low, high = float(points[name].min()), float(points[name].max())
-            if value > 1.001 * high:
-                told.append(f"{name} = {value:.4g} is {value / high:.3g} times the largest fitted")
-            if value < 0.999 * low:
-                told.append(f"{name} = {value:.4g} is {low / value:.3g} times below the least")
-        return told
+        ranges = {k: (float(v.min()), float(v.max())) for k, v in points.items()}
+        return outside(ranges, asked, "fitted")
 
     def _must_repeat(self, what: str) -> None:
         if not self.repeats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ class Path:
     mean: Array
     draws: Array
     scatter: Array
+
+    @property
+    def bare(self) -> Path:
+        """The mean without draws."""
+        return replace(self, draws=self.draws[:0], scatter=self.scatter[:0])
 
     def at(self, c: Array) -> tuple[Array, Array]:
         """Mean [...] and draws [n, ...] at ln C = c [...]."""

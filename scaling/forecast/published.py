@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scaling import laws
 from scaling.cost import Cost
 from scaling.errors import InputError
-from scaling.fit.prediction import Draws, Optimum, of_n_and_d, optimal_n
+from scaling.fit.prediction import Draws, Optimum, of_n_and_d, optimum_of
 from scaling.laws.law import Law, Published
 
 Array = NDArray[np.float64]
@@ -39,21 +40,32 @@ class PublishedLaw:
     def n_column(self) -> str:
         return "N_total" if self.published.n_kind == "total" else "N"
 
-    def loss(self, N: ArrayLike, D: ArrayLike, *, noise: bool = False) -> Draws:
+    @property
+    def params(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.published.params.items()}
+
+    def params_draws(self) -> dict[str, Array]:
+        """No draws of each: papers print none."""
+        return {name: np.empty(0) for name in self.published.params}
+
+    def loss(
+        self,
+        N: ArrayLike,
+        D: ArrayLike,
+        *,
+        noise: bool = False,
+        held: Mapping[str, ArrayLike] | None = None,
+    ) -> Draws:
         """Loss in nats at N, D [...]. Papers print no residuals: `noise` adds nothing.
 
-        Raises InputError for a law that needs more than N and D.
+        held: values of the law's further variables. Raises InputError for a law that needs more.
         """
-        point = self.law.predict(**of_n_and_d(self.law, N, D), **self.published.params)
+        point = self.law.predict(**of_n_and_d(self.law, N, D, held), **self.params)
         return _point(np.asarray(point, dtype=float))
 
     def optimum(self, C: ArrayLike) -> Optimum:
         """Compute-optimal N, D and loss at C FLOPs [...]."""
-        C = np.asarray(C, dtype=float)
-        single = {name: np.array([float(v)]) for name, v in self.published.params.items()}
-        N = np.asarray(optimal_n(self.law, single, C, self.cost))[0]
-        D = self.cost.tokens(C, N)
-        return Optimum(_point(N), _point(D), self.loss(N, D))
+        return optimum_of(self.law, self.params, self.params_draws(), C, self.cost)
 
     def __str__(self) -> str:
         item = self.published

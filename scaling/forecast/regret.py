@@ -23,7 +23,7 @@ from scaling.forecast.predictor import Predictor
 Array = NDArray[np.float64]
 
 OPTIMUM = "N_opt"  # the name of the predictor's own choice
-_COARSE, _FINE = 25, 17  # sizes at which expected regret is computed, twice
+_COARSE, _FINE = 17, 9  # sizes at which expected regret is computed, twice
 _REACH = (0.005, 0.995)  # of the draws' N_opt: between these the best choice is looked for
 
 
@@ -72,31 +72,24 @@ class Decision:
         return max(self.choices[OPTIMUM].flops - self.best.flops, 0.0)
 
     def lines(self) -> list[str]:
-        """The decision in words: the flat region, regrets, the best choice."""
-        told = [f"flat     N within {self.flat.within:.1%} of the best loss: {self.flat}"]
+        """The decision in words: the safe sizes, regrets, the best choice."""
+        wastes = [f"{name} wastes {self._cost(item)}" for name, item in self.choices.items()]
         if not self.draws:
-            rules = ", ".join(
-                f"{name} {self._cost(item)}"
-                for name, item in self.choices.items()
-                if name != OPTIMUM
-            )
-            return [*told, f"regret   by the point, without draws: {rules}"] if rules else told
-        told.append(
-            "regret   "
-            + "; ".join(f"{name} wastes {self._cost(item)}" for name, item in self.choices.items())
-        )
-        told.append(
+            rules = "; ".join(wastes[1:])
+            return [f"regret   by the point, without draws: {rules}"] if rules else []
+        return [
+            f"safe     {self.flat}",
+            f"regret   {'; '.join(wastes)}",
             f"choose   N = {self.best.N:.4g} on D = {self.best.D:.4g} wastes least: "
-            f"{self._cost(self.best)}, which is what knowing N_opt would be worth"
-        )
-        return told
+            f"{self._cost(self.best)}, which is what knowing N_opt would be worth",
+        ]
 
     def _cost(self, item: Regret) -> str:
         """A regret as people read it: in per cent of C, FLOPs and dollars."""
-        ends = f" [{item.q05:.2%}, {item.q95:.2%}]" if item.q05 < item.q95 else ""
+        ends = f" [{100 * item.q05:.2g}, {100 * item.q95:.2g}]" if item.q05 < item.q95 else ""
         price = self.dollars_per_flop
         money = "" if price is None else f", ${item.dollars(price):,.0f}"
-        return f"{item.share:.2%} of C{ends} ({item.flops:.3g} FLOPs{money})"
+        return f"{100 * item.share:.2g}{ends} % of C ({item.flops:.3g} FLOPs{money})"
 
     def to_dict(self) -> dict[str, Any]:
         return {

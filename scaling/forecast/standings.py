@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.errors import InputError
-from scaling.forecast.forecast import Interval
 from scaling.forecast.groups import Groups, interval_of, paired
+from scaling.forecast.interval import Interval
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ def standings(found: Groups, compute: Sequence[float]) -> list[Standing]:
     told = []
     for C in compute:
         best = {name: fitted.optimum(C) for name, fitted in fits.items()}
-        first = np.argmin([b.loss.draws for b in best.values()], axis=0)
+        losses = np.array([b.loss.draws for b in best.values()])
+        first = losses == losses.min(axis=0)  # [groups, draws]; equals share a draw
+        share = (first / first.sum(axis=0)).mean(axis=1)
         for number, (name, b) in enumerate(best.items()):
             told.append(
                 Standing(
@@ -43,7 +45,7 @@ def standings(found: Groups, compute: Sequence[float]) -> list[Standing]:
                     interval_of(b.N),
                     interval_of(b.D),
                     interval_of(b.loss),
-                    best=float((first == number).mean()),
+                    best=float(share[number]),
                     decades=float(np.log10(C / fits[name].c_max)),
                 )
             )

@@ -14,9 +14,9 @@ from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid.cells import CHUNK_STEPS, Cell, Role, batch_of, resolved, use_of
 from scaling.grid.data import AnyData
-from scaling.grid.rate_laws import load
 from scaling.grid.rates import Point, Tuned, tuning_key, with_rate, with_rates
 from scaling.grid.spec import Axes, Devices, Grid, Model, Recipe, Recovery
+from scaling.laws.rate_law import load
 
 # A cell's point of the grid, with the number of its block.
 Origin = tuple[int, Point]
@@ -88,7 +88,7 @@ def _of_batch_law(
     grid: Grid, data: AnyData, role: Role, block: Axes, model: Model, recipe: Recipe, key: str
 ) -> Iterator[tuple[Cell, Point]]:
     """The cells of a block whose batch follows a law: each size and length has its own."""
-    law = load(recipe.batch_law or recipe.rate_law or "", "batch_tokens")
+    law = load(recipe.batch_law or recipe.rate_law or "", "batch_tokens", "train.batch_law")
     plain = recipe.model_copy(update={"batch": None, "batch_law": None})
     for one in _single(block):
         first, _ = next(_of_batch(grid, data, role, one, model, plain))

@@ -9,8 +9,8 @@ from typing import Any
 
 from scaling.errors import InputError
 from scaling.grid.cells import Cell, canonical_json
-from scaling.grid.rate_laws import load
 from scaling.grid.spec import Model, Recipe
+from scaling.laws.rate_law import load
 
 # Of each axis that a block gives, the value of one cell.
 Point = dict[str, Any]
@@ -33,7 +33,7 @@ def with_rates(
             if source is None:
                 rate, told = tuned_rate(model, cell.recipe, tuned)
             else:
-                law = load(source, "learning_rate")
+                law = load(source, "learning_rate", "train.rate_law")
                 rate, told = law.at({**cell.facts(), "B": cell.batch})
             found[run] = with_rate(cell.recipe, rate), told
         recipe, told = found[run]

@@ -212,6 +212,17 @@ besiroglu2024 = Published(
     n_kind="total",
 )
 
+sardana2024 = Published(
+    name="sardana2024",
+    law="chinchilla",
+    params={"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.336, "beta": 0.283},
+    reference="Sardana et al. 2024, arXiv:2401.00448, appendix A, footnote 2",
+    read="notes on the paper; A, B, alpha and beta also in released code (lvwerra/harms-law)",
+    note="Hoffmann's A and B with exponents of one digit more than printed, after de Vries; their "
+    "analysis of inference rests on it",
+    n_kind="total",
+)
+
 muennighoff2023_tied = Published(
     name="muennighoff2023_tied",
     law="chinchilla_tied",

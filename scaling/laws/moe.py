@@ -262,7 +262,8 @@ krajewski2024 = Published(
     },
     reference="Krajewski et al. 2024, arXiv:2402.07871, table 1",
     read=_NOTES,
-    note="64 times as many parameters as are active; N 129M to 3.7B, D 16B to 130B",
+    note="64 times as many experts as are active; N counts all parameters but embeddings",
+    ranges={"N": (129e6, 3.7e9), "D": (16e9, 130e9), "G": (1.0, 16.0)},
 )
 
 abnar2025 = Published(

@@ -91,6 +91,8 @@ _MEANING = {
     "RD": "repetitions after which repeated tokens are worth little (R_D* in the paper)",
     "RN": "excess of parameters after which more are worth little (R_N* in the paper)",
 }
+# Of the runs listed in the released notebook.
+_RUNS = {"N": (7.1e6, 8.67e9), "D": (1e8, 9e11), "D_unique": (1e8, 1.78e11)}
 _WHERE = "N' and D' faded by RN and RD"
 _REFERENCE = "Muennighoff et al. 2023, arXiv:2305.16264"
 
@@ -139,4 +141,24 @@ muennighoff2023 = Published(
     read="released notebook, huggingface/datablations, utils/parametric_fit.ipynb",
     note="RD and RN are a local minimum of their own objective, which is nearly flat in RD from 17 "
     "to 280",
+    ranges=_RUNS,
+)
+
+muennighoff2023_untied = Published(
+    name="muennighoff2023_untied",
+    law="muennighoff",
+    params={
+        "E": float(np.exp(0.604038)),
+        "A": float(np.exp(6.6229553)),
+        "B": float(np.exp(7.5856404)),
+        "alpha": 0.3724021,
+        "beta": 0.36468068,
+        "RD": 16.257626,
+        "RN": 4.9642363,
+    },
+    reference="Muennighoff et al. 2023, arXiv:2305.16264, figure 1",
+    read="released notebook, huggingface/datablations, plotstables/return_alloc.ipynb",
+    note="the fit with two exponents behind figure 1 and its worked example; the paper's text has "
+    "the tied one",
+    ranges=_RUNS,
 )

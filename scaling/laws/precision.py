@@ -140,6 +140,7 @@ kumar2024_precision = Published(
     read=_TEXT,
     note="integer types; alpha and beta tied; the table calls activations i; offsets are taken as "
     "exp(n - P/gamma), the sign at which 3 bits of activations leave next to nothing, as reported",
+    ranges=precision.ranges,
 )
 
 kumar2024_quantization = Published(

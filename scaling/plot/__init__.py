@@ -12,6 +12,7 @@ from scaling.plot.families import families
 from scaling.plot.fitted import Fitted
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
+from scaling.plot.landscape import landscape
 from scaling.plot.loss_curves import loss_curves
 from scaling.plot.overfitting import overfitting
 from scaling.plot.pairs import pairs
@@ -34,6 +35,7 @@ __all__ = [
     "families",
     "frontier",
     "isoflop",
+    "landscape",
     "loss_curves",
     "overfitting",
     "pairs",

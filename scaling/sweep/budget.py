@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
+from scaling.amounts import money
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.grid import Cell
-from scaling.sweep.amounts import money
 from scaling.sweep.estimate import HOUR
 from scaling.sweep.leverage import Leverage
 from scaling.sweep.plan import trunks

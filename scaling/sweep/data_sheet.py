@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scaling.devices import Device
+from scaling.devices import ASSUMED_MFU, Device
 from scaling.families.memory import FLOAT32, MOMENTS
 from scaling.grid import Cell
-
-# Of a device's peak, where nothing was measured: what large models reach on accelerators is 0.3 to
-# 0.6 (Chowdhery et al. 2022, arXiv:2204.02311, table 3); small ones reach less.
-ASSUMED_MFU = 0.4
 
 
 def timings(cells: Iterable[Cell], device: Device) -> dict[str, dict[str, float]]:

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scaling.devices import Device, Price
+from scaling.amounts import money, size, span
+from scaling.devices import ASSUMED_MFU, Device, Price
 from scaling.grid import Cell
-from scaling.sweep.amounts import money, size, span
 from scaling.sweep.budget import Budget, Trimmed
-from scaling.sweep.data_sheet import ASSUMED_MFU
 from scaling.sweep.estimate import Part
 from scaling.sweep.plan import CellCost
 

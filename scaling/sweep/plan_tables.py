@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from scaling.amounts import money, size, span
 from scaling.grid import Cell
-from scaling.sweep.amounts import money, size, span
 from scaling.sweep.estimate import HOUR, Part
 from scaling.sweep.plan import CellCost
 

@@ -15,7 +15,7 @@ from scaling.fit import Fit, fit
 from scaling.forecast.at_budget import AtBudget
 from scaling.forecast.averaged import Averaged
 from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.exchange import exchange_of
+from scaling.forecast.exchange import STEPS, Exchange
 from scaling.forecast.flat import flat_over_draws
 from scaling.forecast.frontier import FLAT, flat_region
 from scaling.forecast.growth import Growth
@@ -65,7 +65,7 @@ def test_wasted_compute_is_what_the_draws_own_frontier_saves(
 
 
 def test_less_compute_and_more(fitted: Fit) -> None:
-    found = exchange_of(fitted, C)
+    found = Exchange.of(fitted.optimum(C * STEPS).loss.draws)
     frontier = fitted.optimum(C * np.array([1e-2, 1.0, 1e2])).loss.draws
     assert np.allclose(found.e_folds(frontier), np.log([1e2, 1.0, 1e-2]), rtol=1e-8, atol=1e-12)
     assert np.isneginf(found.e_folds(0.5 * fitted.params_draws()["E"][:, None])).all()
@@ -122,7 +122,7 @@ def test_no_n_is_safe_where_draws_disagree(fitted: Fit) -> None:
     assert told.safe is None
     assert told.surest is not None
     assert told.surest[1] < 0.9
-    assert "no N is so in 90% of the draws" in str(told)
+    assert "no N is within 0.5% of the best loss in 90% of the draws" in str(told)
 
 
 def test_past_errors_of_n_opt_move_each_draws_profile(fitted: Fit) -> None:
@@ -171,8 +171,9 @@ def test_published_laws_have_regrets_of_their_point_alone() -> None:
     assert told.draws == 0
     assert told.choices[OPTIMUM].share == pytest.approx(0, abs=1e-12)
     assert told.choices["small"].share == pytest.approx(saved(law, 2e9), rel=1e-9)
-    assert "by the point, without draws: small" in told.lines()[1]
-    assert "flat" in told.lines()[0]
+    assert "by the point, without draws: small" in told.lines()[0]
+    assert decide(law, C).lines() == []
+    assert str(told.flat).endswith("is within 0.5% of the best loss")
 
 
 def test_a_price_makes_dollars(fitted: Fit) -> None:

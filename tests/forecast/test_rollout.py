@@ -11,7 +11,7 @@ from batteries.profiles import isoflop_table
 
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
-from scaling.forecast import Predictor, grounds
+from scaling.forecast import Predictor, from_table
 from scaling.forecast.forecasters import default, forecasters, get, sensible
 from scaling.forecast.rollout import Rollout, calibrated, cuts_of, rollout, rollout_to
 from scaling.forecast.rows import rows_of
@@ -193,8 +193,8 @@ def test_a_posterior_is_sampled_once(
         asked.append(settings["kind"])
         return fit(law, table, **{**settings, "kind": "laplace"})
 
-    monkeypatch.setattr(grounds, "fit", quick)
-    found = grounds.of_law(profiles, "chinchilla", kind="posterior", draws=50)
+    monkeypatch.setattr(from_table, "fit", quick)
+    found = from_table.of_law(profiles, "chinchilla", kind="posterior", draws=50)
     assert asked.count("posterior") == 1
     assert asked.count("laplace") == len(asked) - 1 > 0
     assert "rollouts are of chinchilla without priors, with normal draws" in found.lines

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from scaling import families
+from scaling.amounts import money, size, span
 from scaling.grid import CHUNK_STEPS, Cell, Devices
-from scaling.sweep.amounts import money, size, span
 from scaling.sweep.estimate import COPIES, HOUR, parts
 from scaling.sweep.plan import costs, trunks
 from scaling.train.telemetry import Chunk, frame

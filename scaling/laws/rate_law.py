@@ -1,7 +1,6 @@
-"""Learning rates and batches by law: a saved fit of sweeps, or a published law, at a cell's size.
+"""Learning rates and batches by law: a saved fit of sweeps, or a published law, at a run's size.
 
-The number enters the cell's recipe; which law it came from, and how far beyond that law's own data
-it was used, is told beside it.
+Which law a number came from, and how far beyond that law's own data it was used, is told beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from scaling.laws.law import Law
 Response = Literal["learning_rate", "batch_tokens"]
 
 _WORDS = {"learning_rate": "learning rates", "batch_tokens": "batches"}
-_KEYS = {"learning_rate": "rate_law", "batch_tokens": "batch_law"}
 # What published laws of this kind are of: AdamW on tokens, one rate for all parameters.
 _PUBLISHED = {"transfer": "none", "D_kind": "tokens"}
 _UNSTATED = "unstated"
@@ -41,9 +39,9 @@ class RateLaw:
     d_kind: str
 
     def at(self, facts: Mapping[str, Any]) -> tuple[float, str]:
-        """The number at a cell's `facts` (N, N_total, D, C, B, ...), and what to tell.
+        """The number at a run's `facts` (N, N_total, D, C, B, ...), and what to tell.
 
-        Raises InputError where the cell is trained in another way than the law's own runs.
+        Raises InputError where the run is trained in another way than the law's own.
         """
         for name, own in (("transfer", self.transfer), ("D_kind", self.d_kind)):
             if own not in (_UNSTATED, facts[name]):
@@ -72,14 +70,14 @@ class RateLaw:
 
 
 @cache
-def load(source: str, response: Response) -> RateLaw:
+def load(source: str, response: Response, asked: str) -> RateLaw:
     """The law of `response` in a file that `scaling rates --save` (or `scaling fit --save`) wrote,
-    or by the name of published parameters.
+    or by the name of published parameters. asked: the key or option that names the source.
 
-    Raises InputError, which names the key, for a missing or foreign file, an unknown name (with the
-    nearest) and a law of something else.
+    Raises InputError, which begins with `asked`, for a missing or foreign file, an unknown name
+    (with the nearest) and a law of something else.
     """
-    where = f"train.{_KEYS[response]} = {source!r}"
+    where = f"{asked} = {source!r}"
     try:
         if Path(source).suffix == ".json":
             found = _saved(Path(source), response)

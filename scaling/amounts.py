@@ -31,3 +31,8 @@ def span(seconds: float) -> str:
 def money(dollars: float) -> str:
     """Dollars to the cent, or what there is of one."""
     return f"${dollars:,.2f}" if dollars >= 0.01 or not dollars else f"${dollars:.3g}"
+
+
+def figure(value: float) -> str:
+    """Four digits, with separators where that is how people write it."""
+    return f"{float(f'{value:.4g}'):,.0f}" if 1e3 <= value < 1e15 else f"{value:.4g}"
