@@ -2,8 +2,8 @@
 
 A draw that is true makes its own N_opt the best; any other choice has a higher loss, which that
 N_opt would have reached with less compute. The compute that could have been saved is the choice's
-regret in this draw (Raiffa & Schlaifer 1961 call its mean the expected opportunity loss), and the
-least expected regret of all choices is what it would be worth to know N_opt exactly.
+regret in this draw. Its mean is what decision theory calls the expected opportunity loss; the least
+of all choices is the expected value of perfect information, here of knowing N_opt.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.amounts import figure
 from scaling.errors import InputError
 from scaling.forecast.at_budget import AtBudget
 from scaling.forecast.flat import Flat, flat_over_draws
@@ -88,7 +89,7 @@ class Decision:
         """A regret as people read it: in per cent of C, FLOPs and dollars."""
         ends = f" [{100 * item.q05:.2g}, {100 * item.q95:.2g}]" if item.q05 < item.q95 else ""
         price = self.dollars_per_flop
-        money = "" if price is None else f", ${item.dollars(price):,.0f}"
+        money = "" if price is None else f", ${figure(item.dollars(price))}"
         return f"{100 * item.share:.2g}{ends} % of C ({item.flops:.3g} FLOPs{money})"
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import brentq
 
+from scaling.amounts import figure
 from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
@@ -180,7 +181,7 @@ def test_a_price_makes_dollars(fitted: Fit) -> None:
     told = decide(fitted, C, choices=CHOICES, dollars_per_flop=1e-18)
     small = told.choices["small"]
     assert told.to_dict()["choices"]["small"]["dollars"] == pytest.approx(small.share * C * 1e-18)
-    assert f"${small.dollars(1e-18):,.0f}" in "\n".join(told.lines())
+    assert f"${figure(small.dollars(1e-18))}" in "\n".join(told.lines())
 
 
 @pytest.mark.parametrize(
