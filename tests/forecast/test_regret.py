@@ -20,6 +20,7 @@ from scaling.forecast.exchange import STEPS, Exchange
 from scaling.forecast.flat import flat_over_draws
 from scaling.forecast.frontier import FLAT, flat_region
 from scaling.forecast.growth import Growth
+from scaling.forecast.isoflop import isoflop
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw, published_law
 from scaling.forecast.regret import OPTIMUM, decide
@@ -73,6 +74,18 @@ def test_less_compute_and_more(fitted: Fit) -> None:
     floor = replace(found, half=found.here, quarter=found.here)  # where compute buys nothing
     assert np.isposinf(floor.e_folds(1.01 * found.here)).all()
     assert (floor.e_folds(found.here) == 0).all()
+
+
+def test_frontiers_that_are_no_power_law(profiles: pd.DataFrame) -> None:
+    """The isoFLOP model's: against each draw's own frontier on a fine grid of compute."""
+    made = isoflop(profiles, draws=60)
+    N = float(made.optimum(C).N.point) * np.array([0.25, 1.0, 4.0])
+    saved = np.linspace(0, 6, 1201)
+    frontier = made.optimum(C * np.exp(-saved)).loss.draws
+    loss = made.loss(N, made.cost.tokens(C, N)).draws
+    e_folds = [np.interp(loss[i], frontier[i], saved) for i in range(len(loss))]
+    wasted = AtBudget(made, C).wasted(N)
+    assert np.allclose(wasted.mean(axis=0), -np.expm1(-np.array(e_folds)).mean(axis=0), rtol=0.01)
 
 
 def test_the_best_choice_is_the_best_of_all(fitted: Fit) -> None:
