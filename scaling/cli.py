@@ -1,67 +1,73 @@
 """The command `scaling`: parses, calls one public function, prints.
 
-Heavy imports happen inside the commands, so that `scaling --help` answers at once.
+A command's file is imported when it is asked for, and heavy imports happen inside the commands: so
+`scaling --help` and the commands that need little answer at once.
 """
 
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from scaling import (
-    cli_certify,
-    cli_compare,
-    cli_coverage,
-    cli_crossing,
-    cli_design,
-    cli_downstream,
-    cli_epochs,
-    cli_extrapolate,
-    cli_fit,
-    cli_forecast,
-    cli_gc,
-    cli_landscape,
-    cli_laws,
-    cli_methods,
-    cli_models,
-    cli_plan,
-    cli_plot,
-    cli_rates,
-    cli_rollout,
-    cli_status,
-    cli_study,
-)
 from scaling.errors import InputError
 
+# Of each command the file, in the order that --help lists them.
+COMMANDS = {
+    "fit": "cli_fit",
+    "forecast": "cli_forecast",
+    "extrapolate": "cli_extrapolate",
+    "landscape": "cli_landscape",
+    "laws": "cli_laws",
+    "models": "cli_models",
+    "certify": "cli_certify",
+    "methods": "cli_methods",
+    "compare": "cli_compare",
+    "coverage": "cli_coverage",
+    "crossing": "cli_crossing",
+    "design": "cli_design",
+    "downstream": "cli_downstream",
+    "epochs": "cli_epochs",
+    "plan": "cli_plan",
+    "plot": "cli_plot",
+    "rates": "cli_rates",
+    "rollout": "cli_rollout",
+    "status": "cli_status",
+    "gc": "cli_gc",
+    "run": "cli_study",
+    "study": "cli_study",
+    "proof": "cli_study",
+    "report": "cli_study",
+}
+
+
+class Commands(TyperGroup):
+    """The commands, each found when it is named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            near = get_close_matches(cmd_name, COMMANDS, 2, 0.6)
+            hint = f"nearest: {', '.join(near)}; " if near else ""
+            raise InputError(f"no command {cmd_name!r}; {hint}valid: {', '.join(COMMANDS)}")
+        return get_group(import_module(f"scaling.{COMMANDS[cmd_name]}").app).commands[cmd_name]
+
+
 app = typer.Typer(
-    help="Train size ladders, fit scaling laws, forecast compute budgets.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
-app.add_typer(cli_fit.app)  # fit
-app.add_typer(cli_forecast.app)  # forecast
-app.add_typer(cli_extrapolate.app)  # extrapolate
-app.add_typer(cli_landscape.app)  # landscape
-app.add_typer(cli_laws.app)  # laws
-app.add_typer(cli_models.app)  # models
-app.add_typer(cli_certify.app)  # certify
-app.add_typer(cli_methods.app)  # methods
-app.add_typer(cli_compare.app)  # compare
-app.add_typer(cli_coverage.app)  # coverage
-app.add_typer(cli_crossing.app)  # crossing
-app.add_typer(cli_design.app)  # design
-app.add_typer(cli_downstream.app)  # downstream
-app.add_typer(cli_epochs.app)  # epochs
-app.add_typer(cli_plan.app)  # plan
-app.add_typer(cli_plot.app)  # plot
-app.add_typer(cli_rates.app)  # rates
-app.add_typer(cli_rollout.app)  # rollout
-app.add_typer(cli_status.app)  # status
-app.add_typer(cli_gc.app)  # gc
-app.add_typer(cli_study.app)  # run, study, proof, report
+
+@app.callback()
+def scaling() -> None:
+    """Train size ladders, fit scaling laws, forecast compute budgets."""
 
 
 def main() -> None:

@@ -135,7 +135,7 @@ def forecast(
     )  # fmt: skip
     amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
     unit, bought, ends = options.budget_of(amounts, hardware)
-    budgets = _budgets(
+    budgets = options.budgets_of(
         compute, flops_per_second, hours, frontier, unit, bought,
         None if tokens or params else next((cap.most for cap in caps if cap.on == "C"), None),
     )  # fmt: skip
@@ -175,36 +175,6 @@ def forecast(
         show_json(_facts(given, found, risks, notes, hardware, caps, also))
     else:
         _show(given, found, risks, notes, hardware, also)
-
-
-def _budgets(
-    compute: list[float] | None,
-    flops_per_second: float | None,
-    hours: float | None,
-    frontier: str | None,
-    unit: str,
-    bought: float | None,
-    in_time: float | None,
-) -> list[float]:
-    """All budgets in FLOPs; of one kind. bought: what the option `unit` gives; in_time: what a
-    deadline alone leaves."""
-    from scaling.forecast import budget
-
-    if (flops_per_second is None) != (hours is None):
-        raise InputError("--flops-per-second and --hours belong together; one is missing")
-    kinds: dict[str, list[float]] = {}
-    if compute:
-        kinds["--compute"] = list(compute)
-    if flops_per_second is not None and hours is not None:
-        kinds["--flops-per-second"] = [budget(flops_per_second, hours)]
-    if frontier is not None:
-        kinds["--frontier"] = options.frontier_of(frontier)
-    if bought is not None:
-        kinds[f"--{unit}"] = [bought]
-    if len(kinds) > 1:
-        first, second = list(kinds)[:2]
-        raise InputError(f"{first} and {second}: both set the budget; choose one")
-    return next(iter(kinds.values()), [] if in_time is None else [in_time])
 
 
 def _found(

@@ -162,6 +162,36 @@ _UNITS: Mapping[str, Unit] = {
 }  # fmt: skip
 
 
+def budgets_of(
+    compute: list[float] | None,
+    flops_per_second: float | None,
+    hours: float | None,
+    frontier: str | None,
+    unit: str,
+    bought: float | None,
+    in_time: float | None,
+) -> list[float]:
+    """All budgets in FLOPs; of one kind. bought: what the option `unit` gives; in_time: what a
+    deadline alone leaves."""
+    from scaling.forecast import budget
+
+    if (flops_per_second is None) != (hours is None):
+        raise InputError("--flops-per-second and --hours belong together; one is missing")
+    kinds: dict[str, list[float]] = {}
+    if compute:
+        kinds["--compute"] = list(compute)
+    if flops_per_second is not None and hours is not None:
+        kinds["--flops-per-second"] = [budget(flops_per_second, hours)]
+    if frontier is not None:
+        kinds["--frontier"] = frontier_of(frontier)
+    if bought is not None:
+        kinds[f"--{unit}"] = [bought]
+    if len(kinds) > 1:
+        first, second = list(kinds)[:2]
+        raise InputError(f"{first} and {second}: both set the budget; choose one")
+    return next(iter(kinds.values()), [] if in_time is None else [in_time])
+
+
 def caps_of(
     hardware: Hardware | None,
     within_days: float | None,

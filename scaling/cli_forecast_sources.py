@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli_options import forecasters_of, read, saved_fit
+from scaling.errors import InputError
 from scaling.terminal import progress
 
 if TYPE_CHECKING:
@@ -90,5 +91,12 @@ def buildable(
         df, _ = select_rows(df, where)
     if df["family"].nunique() != 1:
         return None
+    found = nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
 
-    return nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
+    def nearest(size: float) -> dict[str, Any]:
+        try:
+            return found(size)
+        except InputError as error:  # a size that no shape has: the forecast stands without one
+            return {"none": str(error)}
+
+    return nearest

@@ -39,7 +39,7 @@ def test_both_kinds_as_people_read_them(
         "o1-preview",
         "N: the law counts parameters in all",
         "left out, tokens not published: ",
-        "the runs behind this law are not stored",
+        "than any run behind the law",
     ):
         assert piece in out, piece
     assert "\x1b" not in out
@@ -54,6 +54,8 @@ def test_json_and_csv_give_the_same_facts(
     assert code == 0
     told = json.loads(out)["language"]
     assert (told["law"], told["n_column"], told["c_kind"]) == ("hoffmann2022", "N_total", "6ND")
+    assert [one["year"] for one in told["by_year"]] == [str(y) for y in range(2020, 2026)]
+    assert sum(one["models"] for one in told["by_year"]) == len(told["models"])
     code, out, _ = scaling(capsys, monkeypatch, *asked, "--csv")
     assert code == 0
     table = pd.read_csv(io.StringIO(out)).set_index("name")

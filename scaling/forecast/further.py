@@ -20,6 +20,7 @@ from scaling.forecast.inference import Lifetime, lifetime
 from scaling.forecast.overtrained import Overtrained, overtrained
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
+from scaling.forecast.quantized import damage
 from scaling.forecast.serving import Serving
 
 Best = Mapping[str, tuple[float, float] | None]  # variables to choose, each with its range
@@ -101,19 +102,27 @@ class Further:
         return found
 
     def lines(self, predictor: Predictor, found: Forecast) -> list[str]:
-        held = predictor.lines(found.N, found.D) if isinstance(predictor, Given) else []
+        held = _held(predictor, found) if isinstance(predictor, Given) else []
         return [*held, *map(str, self.answers(predictor, found.C))]
 
     def facts(self, predictor: Predictor, found: Sequence[Forecast]) -> dict[str, Any]:
         """What `lines` says, by forecast, as JSON has it."""
         facts: dict[str, Any] = {}
         if isinstance(predictor, Given):
-            facts["notes"] = [predictor.lines(item.N, item.D) for item in found]
+            facts["notes"] = [_held(predictor, item) for item in found]
         answers = [self.answers(predictor, item.C) for item in found]
         for name, kind in (("lifetime", Lifetime), ("overtrained", Overtrained)):
             of_kind = [x.to_dict() for part in answers for x in part if isinstance(x, kind)]
             facts |= {name: of_kind} if of_kind else {}
         return facts
+
+
+def _held(given: Given, found: Forecast) -> list[str]:
+    """What must be said of a run at the values held."""
+    told = given.lines(found.N, found.D)
+    if "P_post" in given.held:
+        told.append(str(damage(given, found.N, found.D)))
+    return told
 
 
 def _told(found: Chosen) -> dict[str, Any]:

@@ -175,6 +175,9 @@ pnorm_tied = Law(
     optimum=lambda C, p: _optimum(C, _tied(p)),
 )
 
+# Abstract of arXiv:2203.15556: 70 million to over 16 billion parameters, 5 to 500 billion tokens.
+_HOFFMANN_RUNS = {"N": (7e7, 1.6e10), "D": (5e9, 5e11)}
+
 hoffmann2022 = Published(
     name="hoffmann2022",
     law="chinchilla",
@@ -183,6 +186,7 @@ hoffmann2022 = Published(
     read="data of the replication, epoch-research/analyzing-chinchilla",
     note="C is 6ND; as printed: rounding moves the optimum",
     n_kind="total",
+    ranges=_HOFFMANN_RUNS,
 )
 
 hoffmann2022_unrounded = Published(
@@ -199,6 +203,7 @@ hoffmann2022_unrounded = Published(
     read="notebook of the replication, epoch-research/analyzing-chinchilla",
     note="C is 6ND",
     n_kind="total",
+    ranges=_HOFFMANN_RUNS,
 )
 
 besiroglu2024 = Published(
@@ -210,6 +215,7 @@ besiroglu2024 = Published(
     note="C is 6ND; A, B and exponents are the optimum of absolute log "
     "residuals, E that of Huber 1e-3: the row mixes two fits",
     n_kind="total",
+    ranges={"N": (5.73e7, 1.62e10), "D": (8.19e8, 3.18e11)},  # of the 240 points that were fitted
 )
 
 sardana2024 = Published(

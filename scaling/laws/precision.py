@@ -40,6 +40,11 @@ def _quantized(N: Any, D: Any, P_post: Any, **p: Any) -> Any:
     return p["C_T"] * np.exp(overtrained - P_post / p["gamma_post"])
 
 
+def _after(**v: Any) -> Any:
+    whole = v["E"] + v["A"] / v["N"] ** v["alpha"] + v["B"] / v["D"] ** v["beta"]
+    return whole + _quantized(v["N"], v["D"], v["P_post"], **_only(v, _DAMAGE))
+
+
 def _unified(**v: Any) -> Any:
     effective = v["N"] * _kept(v)
     robust = 1.0
@@ -106,6 +111,19 @@ quantization = Law(
     own_units=("P_post",),
 )
 
+quantized = Law(
+    name="quantized",
+    formula="E + A/N^alpha + B/D^beta + C_T * D^gamma_D / N^gamma_N * exp(-P_post/gamma_post)",
+    predict=_after,
+    params={**{k: _TRAINING[k] for k in ("E", "A", "B", "alpha", "beta")}, **_DAMAGE},
+    variables=("N", "D", "P_post"),
+    linear=("E", "A", "B", "C_T"),
+    reference="Kumar et al. 2024, arXiv:2411.04330, eq. 1 and 2: trained in full precision",
+    meaning=_MEANING,
+    ranges={"N": (3e7, 2e9), "D": (1.5e9, 3e10), "P_post": (3.0, 8.0)},
+    own_units=("P_post",),
+)
+
 precision_quantized = Law(
     name="precision_quantized",
     formula="law precision + C_T D^gamma_D / N_eff^gamma_N exp(-P_post/gamma_post) "
@@ -156,4 +174,17 @@ kumar2024_quantization = Published(
     read=_TEXT,
     note="GPTQ of models trained in high precision; C_T is the table's .0598 times exp(b), b = "
     "1.1277 its offset of the exponential, with the sign of the others",
+)
+
+kumar2024_quantized = Published(
+    name="kumar2024_quantized",
+    law="quantized",
+    params={
+        **{k: kumar2024_precision.params[k] for k in ("E", "A", "B", "alpha", "beta")},
+        **kumar2024_quantization.params,
+    },
+    reference="Kumar et al. 2024, arXiv:2411.04330, table 2",
+    read=_TEXT,
+    note="both of the above together: trained in so many bits that no parameter is lost, then GPTQ",
+    ranges=quantized.ranges,
 )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scaling.errors import InputError
+from scaling.sweep.index import look
 from scaling.sweep.store import Store
 
 
@@ -21,10 +22,11 @@ class Used(NamedTuple):
 
 
 def utilisation(folder: str) -> Used:
-    """Of the runs that have it in their records. Raises InputError where none has."""
+    """Of the runs that have it in their records, which are only read. Raises InputError where none
+    has."""
     store = Store(folder)
     store.must_be()
-    records = filter(None, map(store.record, store.look().rows["run"].to_pylist()))
+    records = filter(None, map(store.record, look(store.folder).rows["run"].to_pylist()))
     found = [(item["mfu"], item["flops_spent"]) for item in records if item.get("mfu")]
     if not found:
         raise InputError(f"{folder}: no run of this study has an MFU in its record")

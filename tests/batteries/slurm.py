@@ -70,6 +70,9 @@ GRES = """
 NodeName=n[1-2] Name=gpu File=/dev/null
 NodeName=n[1-2] Name=gpu File=/dev/zero
 """
+# When a requeued job is to start again: a credential of the second in which its first start was
+# ended counts as revoked, and SLURM would fail the job.
+SOON = "StartTime=now+2"
 
 
 def missing() -> str | None:
@@ -112,7 +115,7 @@ class Cluster:
     def release(self, number: str) -> None:
         """Start a requeued job now: SLURM makes it wait two minutes."""
         self.requeued(number)
-        self.run("scontrol", "update", f"JobId={number}", "StartTime=now")
+        self.run("scontrol", "update", f"JobId={number}", SOON)
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         """Wait until `true()`."""
@@ -158,7 +161,7 @@ class Cluster:
                 for line in listed.splitlines():
                     number, reason = line.split("|")
                     if reason == "BeginTime":
-                        self.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
+                        self.ask("scontrol", "update", f"JobId={number}", SOON)
 
         thread = threading.Thread(target=release)
         thread.start()

@@ -16,6 +16,7 @@ from scaling.forecast import Predictor, flat_region, forecast, published_law
 from scaling.forecast.best import choose
 from scaling.forecast.given import Given
 from scaling.forecast.overfitting import Repetition
+from scaling.forecast.quantized import damage
 
 # Krajewski et al. 2024, table 2: experts' base size (12 d^2 n), D, G, FLOPs, loss.
 KRAJEWSKI = [
@@ -127,6 +128,22 @@ def test_bits_are_best_where_what_they_keep_falls_as_fast_as_their_price() -> No
         assert found.given.held["P_w"] == found.given.held["P_kv"] == found.value.point
     few = Given(base, {"P": 8}).cost.flops_per_token(1e9)
     assert float(few) == pytest.approx(6e9 * 8 / 16)
+
+
+def test_quantization_turns_where_its_closed_form_does() -> None:
+    """beta B / D^beta = gamma_D C_T D^gamma_D / N^gamma_N exp(-P/gamma_post)."""
+    base, N, bits = published_law("kumar2024_quantized"), 1e9, 3.5
+    p = base.params
+    scale = p["beta"] * p["B"] * N ** p["gamma_N"] * np.exp(bits / p["gamma_post"])
+    turn = (scale / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
+    given = Given(base, {"P_post": bits})
+    found = damage(given, N, 1e11)
+    assert found.turns == pytest.approx(turn, rel=1e-9)
+    worse = p["C_T"] * 1e11 ** p["gamma_D"] / N ** p["gamma_N"] * np.exp(-bits / p["gamma_post"])
+    assert found.added.point == pytest.approx(worse, rel=1e-9)
+    plain, after = (Given(base, {"P_post": b}).optimum(1e23) for b in (16, bits))
+    assert float(after.N.point) > float(plain.N.point)  # fewer tokens: they do less harm
+    assert float(plain.loss.point) < float(after.loss.point)
 
 
 def test_a_best_value_at_the_end_of_its_range_says_so() -> None:

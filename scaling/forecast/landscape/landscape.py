@@ -24,6 +24,7 @@ _IMAGE = {"date": ("year", False), "name": ("name", False), "size": ("N_total", 
 _LANGUAGE = {"date": ("date", False), "name": ("name", False), "size": ("N", True),
              "data": ("D", True), "compute": ("C", True), "over": ("over", True),
              "saved": ("saved", True)}  # fmt: skip
+_YEAR = ("year", "models", "tokens_per_param", "over", "saved")  # medians, but for the models
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,7 @@ class Landscape:
                 "models": [one.to_dict() for one in self.placed],
                 "facts": _records(self.models),
                 "left_out": self.left_out,
+                "by_year": [dict(zip(_YEAR, row, strict=True)) for row in self.by_year()],
             }
         return found | {"estimates": _records(self.estimated)}
 
@@ -168,7 +170,7 @@ def _law_lines(
         "as good at C: the least compute that reaches that loss, saved: the rest; as good at N: a "
         "smaller model that reaches it with the same compute",
         _counting(predictor, placed),
-        _reach(predictor, placed),
+        _reach(placed),
         *(f"left out, {reason}: {', '.join(names)}" for reason, names in why.items()),
     )
 
@@ -195,16 +197,15 @@ def _counting(predictor: Predictor, placed: Sequence[Placed]) -> str:
     return f"{line}. C = {predictor.cost.kind} of that N and D"
 
 
-def _reach(predictor: Predictor, placed: Sequence[Placed]) -> str:
-    if predictor.c_max <= 0:
-        return (
-            "reach: the runs behind this law are not stored, so neither is the distance from them"
-        )
-    farthest = max(placed, key=lambda one: one.C)
-    beyond = sum(predictor.c_max < one.C for one in placed)
+def _reach(placed: Sequence[Placed]) -> str:
+    known = [(one.decades, one.name) for one in placed if one.decades is not None]
+    if not known:
+        return "reach: the runs behind this law are not known, so neither is the distance from them"
+    farthest, name = max(known)
+    beyond = sum(decades > 0 for decades, _ in known)
     return (
-        f"reach: {beyond} of {len(placed)} models lie beyond the law's largest run "
-        f"({predictor.c_max:.3g} FLOPs), {farthest.name} by {farthest.decades:.2f} decades"
+        f"reach: {beyond} of {len(known)} models have more parameters or tokens than any run "
+        f"behind the law, {name} by {farthest:.2f} decades: extrapolated"
     )
 
 

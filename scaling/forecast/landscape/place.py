@@ -20,6 +20,7 @@ from scaling.fit.prediction import Draws
 from scaling.forecast.answers import Answer, answer_of, to_json
 from scaling.forecast.landscape.table import met_by_a_token
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.reach import ranges_of
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,8 @@ class Placed:
     N, D by the law. N_opt, D_opt, loss_opt: at C. over: D over D_opt, above 1 where more tokens
     were spent than was optimal. same_loss: the least compute that reaches the model's loss.
     smaller: the smaller N that reaches the same loss with the same compute, for models above N_opt.
-    decades: log10 of C over the largest run behind the law; None where none is known.
+    decades: how far N or D, whichever is farther, lies beyond the largest behind the law, as log10;
+    0 inside, None where the law's runs are not known.
     """
 
     name: str
@@ -98,6 +100,7 @@ def place(table: pd.DataFrame, predictor: Predictor) -> tuple[list[Placed], dict
     over = Draws(D / best.D.point, D / best.D.draws)
     least = _least_compute(predictor, here, C)
     smaller = _smaller(predictor, here.point, N, C, best.N.point)
+    beyond = _beyond(predictor, N, D)
     found = [
         Placed(
             name=name,
@@ -113,7 +116,7 @@ def place(table: pd.DataFrame, predictor: Predictor) -> tuple[list[Placed], dict
             over=_answer(over, i),
             same_loss=_answer(least, i),
             smaller=float(smaller[i]) if smaller[i] < N[i] else None,
-            decades=float(np.log10(C[i] / predictor.c_max)) if predictor.c_max > 0 else None,
+            decades=None if beyond is None else float(beyond[i]),
         )
         for i, (name, date) in enumerate(zip(rows["name"], rows["date"], strict=True))
     ]
@@ -143,6 +146,13 @@ def _sizes(rows: pd.DataFrame, n_column: str) -> tuple[Array, list[str]]:
     known = ~np.isnan(bare) & ~sparse  # a mixture's N is not its active part
     words = np.where(sparse, "active", np.where(known, "non-embedding", STAND_IN))
     return np.where(known, bare, met), [str(word) for word in words]
+
+
+def _beyond(predictor: Predictor, N: Array, D: Array) -> Array | None:
+    """Decades by which N or D lie beyond the largest behind the law [n]; None without runs."""
+    known = ranges_of(predictor)[0]
+    far = [np.log10(x / known[name][1]) for name, x in (("N", N), ("D", D)) if name in known]
+    return np.maximum(0.0, np.max(far, axis=0)) if far else None
 
 
 def _least_compute(predictor: Predictor, loss: Draws, C: Array) -> Draws:

@@ -1,0 +1,36 @@
+"""The commands of `scaling`: each is found by its name, and no file of commands is forgotten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from typer.main import get_group
+from typer.testing import CliRunner
+
+from scaling.cli import COMMANDS, app
+
+FOLDER = Path(import_module("scaling").__file__ or "").parent
+
+
+def test_every_command_of_every_file_is_listed() -> None:
+    files = [p.stem for p in FOLDER.glob("cli_*.py") if "\napp = typer.Typer()" in p.read_text()]
+    known = {
+        name: file
+        for file in files
+        for name in get_group(import_module(f"scaling.{file}").app).commands
+    }
+    assert known == COMMANDS
+    told = CliRunner().invoke(app, ["--help"]).output
+    assert [name for name in COMMANDS if name not in told] == []
+
+
+def test_an_unknown_command_names_the_nearest_on_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scaling.cli", "forcast"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("scaling: no command 'forcast'; nearest: forecast; valid: fit, ")
+    assert done.stderr.count("\n") == 1
