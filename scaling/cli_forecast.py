@@ -83,6 +83,7 @@ def forecast(
     serve_device: options.ServeDeviceOption = None,
     serve_devices: options.ServeDevicesOption = 1,
     rates: options.RatesOption = None,
+    like: options.LikeOption = None,
     values: beyond.WithOption = None,
     served: beyond.ServedOption = None,
     serve_mfu: beyond.ServeMfuOption = None,
@@ -155,7 +156,7 @@ def forecast(
         )  # fmt: skip
         return table_grounds(df, law, laws, rollouts, settings)
 
-    sources = sources_of(names, of_table, n, where, columns, recovered)
+    sources = sources_of(names, of_table, like, n, where, columns, recovered)
     given, notes = comparable(beyond.held(sources, values, budgets))
     also = beyond.further(served, serve_mfu, serve_price, serve_device, ratio, hardware)
     more = {

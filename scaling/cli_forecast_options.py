@@ -93,6 +93,13 @@ FrontierOption = Annotated[
     str | None,
     typer.Option("--frontier", metavar="LOW:HIGH[:COUNT]", help="Budgets in FLOPs, as a table."),
 ]
+LikeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TABLE",
+        help="A run table with configurations: the nearest buildable one, for sources without.",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Rows as .csv, .parquet or .json."),

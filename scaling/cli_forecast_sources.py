@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 def sources_of(
     names: Sequence[str],
     of_table: Callable[[pd.DataFrame, str], Grounds],
+    like: Path | None,
     n: str | None,
     where: str | None,
     columns: str | None,
     recovered: bool,
 ) -> list[Source]:
-    """The sources by name; tables in the count of N that all others have, where they have it."""
+    """The sources by name; tables in the count of N that all others have, where they have it.
+
+    like: a table whose ladder gives the nearest configurations of sources that name none.
+    """
     from scaling.forecast.sources import Source, smallest_of
 
     found: dict[str, Source] = {}
@@ -34,7 +38,10 @@ def sources_of(
         path = Path(name)
         if path.suffix == ".json" or not (path.suffix or path.exists()):
             grounds = _without_table(path)
-            found[name] = Source(name, grounds, smallest=smallest_of(grounds.predictor))
+            nearest = None
+            if like is not None:
+                nearest = buildable(read(like, None), grounds.predictor.n_column, where)
+            found[name] = Source(name, grounds, nearest, smallest_of(grounds.predictor))
         else:
             tables.append(name)
     counts = {item.predictor.n_column for item in found.values()}

@@ -57,6 +57,14 @@ class Cost:
         N = np.asarray(N, dtype=float)
         return np.ones_like(N) if self.kind == "6ND" else self._interpolate(np.log(N))[1]
 
+    def at(self, N: ArrayLike) -> tuple[Array, Array]:
+        """FLOPs per token and their elasticity at once, each of N's shape."""
+        N = np.asarray(N, dtype=float)
+        if self.kind == "6ND":
+            return 6.0 * N, np.ones_like(N)
+        ln_flops, slope = self._interpolate(np.log(N))
+        return np.exp(ln_flops), slope
+
     def params(self, flops_per_token: ArrayLike) -> Array:
         """The N whose token costs that much: the inverse of `flops_per_token`."""
         target = np.log(np.asarray(flops_per_token, dtype=float))

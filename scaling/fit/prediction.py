@@ -129,16 +129,15 @@ def numeric_n(
     high = np.broadcast_to(np.log(cost.params(C)), shape).copy()
     if held:
         low, high = _bracket(law, params, C, cost, held, low, high)
-    turn = np.exp(1j * _TINY)
 
     def rises(x: Array) -> Array:
-        """How steeply ln L rises along the budget at ln N = x."""
+        """How steeply ln L rises along the budget at ln N = x, where D falls by the elasticity."""
         N = np.exp(x)
-        D = cost.tokens(C, N)
+        flops, elasticity = cost.at(N)
+        turned = {"N": N * (1 + 1j * _TINY), "D": C / flops * (1 - 1j * _TINY * elasticity)}
         with np.errstate(over="ignore", invalid="ignore"):  # of a draw that ran away
-            by_n = np.log(law.predict(N=N * turn, D=D, **held, **params)).imag / _TINY
-            by_d = np.log(law.predict(N=N, D=D * turn, **held, **params)).imag / _TINY
-        return np.asarray(by_n - cost.elasticity(N) * by_d)
+            loss = law.predict(**turned, **held, **params)
+        return np.asarray(loss.imag / loss.real / _TINY)
 
     return np.asarray(np.exp(root(rises, low, high)))
 

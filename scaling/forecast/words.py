@@ -12,6 +12,8 @@ from scaling.units import loss_unit, measure, unit_of_d
 if TYPE_CHECKING:
     from scaling.forecast.forecast import Forecast
 
+FAR = 2.0  # decades beyond the largest run
+
 
 def lines_of(found: Forecast) -> list[str]:
     """The answer, what it costs, what it rests on; first what must be read before."""
@@ -20,7 +22,7 @@ def lines_of(found: Forecast) -> list[str]:
     units, unit = unit_of_d(found.d_kind), loss_unit(found.l_kind)
     head = "loss" if unit else measure(found.l_kind).title  # a share says what of
     of_one_run = ", 90 % interval of one run" if found.loss.open else ""
-    lines = [_unchecked(found)] if found.beyond_checked else []
+    lines = [_unchecked(found)] if found.beyond_checked else _far(found)
     lines += [
         f"{found.kind} for {asked}: C = {found.C:.4g} FLOPs ({found.c_kind})",
         f"  train    N = {found.N:.4g} ({found.n_column}) on D = {found.D:.4g} {units}, "
@@ -61,6 +63,13 @@ def reach(found: Forecast) -> str:
     if found.compute_ratio <= 1:
         return f"inside the runs fitted ({found.compute_ratio:.3g} x the largest run's compute)"
     return f"{found.compute_ratio:.3g} x the largest run fitted, {found.decades:.2f} decades beyond"
+
+
+def _far(found: Forecast) -> list[str]:
+    """The distance first, where it is large and no rollout was made that could check it."""
+    if found.checked is not None or found.decades <= FAR:
+        return []
+    return [f"far: {reach(found)}; nothing here has checked a forecast as far"]
 
 
 def _given_up(found: Forecast) -> str:

@@ -100,6 +100,24 @@ def test_a_frontier_and_its_file(scaling: object, saved: Path, tmp_path: Path) -
     assert "\x1b" not in out
 
 
+def test_distance_comes_first_where_it_is_large(scaling: object, saved: Path) -> None:
+    _, out, _ = scaling(saved, "--compute", "1e26", "--rates", "none")  # type: ignore[operator]
+    assert out.startswith("far: 5.56e+05 x the largest run fitted, 5.74 decades beyond; nothing")
+    assert "[" in out.splitlines()[3]  # answered, with an interval
+    _, out, _ = scaling(saved, "--compute", "1e21", "--rates", "none")  # type: ignore[operator]
+    assert out.startswith("forecast for compute 1e+21")
+
+
+def test_the_nearest_configuration_of_another_tables_ladder(scaling: object, saved: Path) -> None:
+    ladder = Path(__file__).parents[2] / "runs" / "text" / "seed-0" / "table.csv"
+    words = (saved, "--params", "1e6", "--tokens", "1e9", "--like", ladder)
+    code, out, err = scaling(*words, "--json")  # type: ignore[operator]
+    assert (code, err) == (0, "")
+    (found,) = json.loads(out)["forecasts"]
+    assert found["nearest"]["N"] == pytest.approx(1e6, rel=0.1)
+    assert found["nearest"]["depth"] == 2  # what the ladder's shapes share
+
+
 def test_several_sources_have_a_row_each(scaling: object, saved: Path) -> None:
     words = (saved, "hoffmann2022", "--compute", "1e21", "--rates", "none")
     _, out, _ = scaling(*words)  # type: ignore[operator]

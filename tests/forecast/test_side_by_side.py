@@ -108,3 +108,15 @@ def test_rows_are_the_same_in_every_format(tmp_path: Path) -> None:
     assert [float(row["N_opt_q95"]) for row in read] == [row["N_opt_q95"] for row in rows]
     with pytest.raises(InputError, match=r"unknown format '.xlsx'; valid: .csv, .json, .parquet"):
         write(rows, tmp_path / "rows.xlsx")
+
+
+def test_a_recipe_by_ones_own_sweeps(tmp_path: Path) -> None:
+    """A file of one law has no other: of a rate alone there are no steps."""
+    N, D = (v.ravel() for v in np.meshgrid(np.geomspace(1e6, 1e8, 4), np.geomspace(1e7, 1e9, 4)))
+    table = pd.DataFrame({"N": N, "D": D, "learning_rate": 2.0 * N**-0.5 * D**0.1})
+    saved = tmp_path / "rates.json"
+    saved.write_text(fit("lr_of_size_and_tokens", table, draws=0).to_json())
+    (found,) = rates_of((str(saved),), N=1e9, D=1e8, C=6e17, n_column="N", d_kind="tokens")
+    assert found.learning_rate == pytest.approx(2.0 * 1e9**-0.5 * 1e8**0.1, rel=1e-4)
+    assert (found.batch, found.steps) == (None, None)
+    assert found.told == ("N is 10x above its data",)
