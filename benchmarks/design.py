@@ -72,10 +72,6 @@ ROUNDED = 1.1  # budgets are met to a tenth
 LEAST = 5  # budgets below a real table's target, from which on a design is made
 
 
-def table(N: Array, D: Array, loss: Array) -> pd.DataFrame:
-    return pd.DataFrame({"N": N, "D": D, "C": c_6nd(N, D), "loss": loss, "C_kind": "6ND"})
-
-
 def plain(budget: float) -> tuple[Array, Array]:
     """N and D of the geometric grid that takes so many FLOPs."""
 
@@ -135,7 +131,8 @@ def replicate(
 
     def seen(N: Array, D: Array, arm: int) -> pd.DataFrame:
         error = NOISE * np.random.default_rng([seed, arm]).normal(size=len(N))
-        return table(N, D, truth.loss(N, D).point * np.exp(error))
+        loss = truth.loss(N, D).point * np.exp(error)
+        return pd.DataFrame({"N": N, "D": D, "C": c_6nd(N, D), "loss": loss, "C_kind": "6ND"})
 
     N, D = (v.ravel().repeat(SEEDS) for v in np.meshgrid(*(low * LATTICE for low in SMALLEST)))
     pool = seen(N, D, 1)
@@ -178,9 +175,7 @@ def _rms(errors: pd.Series[float]) -> float:
     return float(np.sqrt((errors**2).mean()))
 
 
-def _saved(
-    spent: float, budgets: pd.Series[float], values: pd.Series[float], value: float
-) -> float:
+def _saved(spent: float, budgets: pd.Series[float], curve: pd.Series[float], value: float) -> float:
     """What was spent over the budget at which the grid's curve, made falling, comes down to a
     value: at most its last; without end where the value is above the whole curve."""
     falling = isotonic_regression(np.log(curve.to_numpy()), increasing=False).x
