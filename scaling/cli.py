@@ -38,6 +38,7 @@ COMMANDS = {
     "rates": "cli_rates",
     "rollout": "cli_rollout",
     "status": "cli_status",
+    "vocabulary": "cli_vocabulary",
     "gc": "cli_gc",
     "run": "cli_study",
     "study": "cli_study",

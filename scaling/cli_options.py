@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scaling.forecast.forecasters import Forecaster
     from scaling.grid import Place
     from scaling.planned import Planned
+    from scaling.sweep.budget import Budget, Unit
 
 LawOption = Annotated[
     str,
@@ -120,6 +122,8 @@ OptionOption = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="KEY=VALUE", help="An option of the executor; repeatable."),
 ]
+
+_BUDGETS: dict[str, Unit] = {"flops": "FLOPs", "h": "h", "usd": "usd"}
 
 # What a published way sets: penalty, scale of the residuals, engine.
 _METHODS = {
@@ -245,6 +249,26 @@ def tell_of_calibration() -> None:
 
     if told := note():
         typer.echo(told, err=True)
+
+
+def budget_of(text: str) -> Budget:
+    """`1e18FLOPs`, `40h` or `200usd`; numbers as everywhere, so `2.5PFLOPs` and `$1.5k`, too."""
+    from scaling.sweep.budget import Budget
+
+    found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
+    assert found is not None  # whatever it is, it matches
+    dollar, amount, unit = found.groups()
+    if bool(dollar) == bool(unit):
+        raise InputError(f"--budget {text!r}: valid are FLOPs, device-hours and dollars, such as "
+                         "1e18FLOPs, 40h, 200usd")  # fmt: skip
+    try:
+        value = number(amount)
+    except typer.BadParameter as error:
+        raise InputError(f"--budget {text!r}: {error}") from None
+    if not 0 < value < float("inf"):
+        raise InputError(f"--budget {text!r}: valid is more than nothing")
+    name = "usd" if dollar else "flops" if unit.lower().startswith("flop") else unit.lower()
+    return Budget(value, _BUDGETS[name])
 
 
 def place_of(executor: str | None, options: list[str] | None, grid: Path) -> Place | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,22 +14,21 @@ from scaling.cli_options import (
     JsonOption,
     OptionOption,
     ShiftOption,
+    budget_of,
     place_of,
     planned_study,
 )
 from scaling.errors import InputError
-from scaling.terminal import console, number, show_json
+from scaling.terminal import console, show_json
 
 if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.grid import Cell
     from scaling.planned import Planned
-    from scaling.sweep.budget import Budget, Trimmed, Unit
+    from scaling.sweep.budget import Budget, Trimmed
     from scaling.sweep.estimate import Part
 
 app = typer.Typer()
-
-_UNITS: dict[str, Unit] = {"flops": "FLOPs", "h": "h", "usd": "usd"}
 
 
 @app.command("plan")
@@ -158,26 +156,6 @@ def plan_command(
     if trimmed and limit:
         lines += notes.of_budget(trimmed, limit, save)
     _print(planned, found, lines, every)
-
-
-def budget_of(text: str) -> Budget:
-    """`1e18FLOPs`, `40h` or `200usd`; numbers as everywhere, so `2.5PFLOPs` and `$1.5k`, too."""
-    from scaling.sweep.budget import Budget
-
-    found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
-    assert found is not None  # whatever it is, it matches
-    dollar, amount, unit = found.groups()
-    if bool(dollar) == bool(unit):
-        raise InputError(f"--budget {text!r}: valid are FLOPs, device-hours and dollars, such as "
-                         "1e18FLOPs, 40h, 200usd")  # fmt: skip
-    try:
-        value = number(amount)
-    except typer.BadParameter as error:
-        raise InputError(f"--budget {text!r}: {error}") from None
-    if not 0 < value < float("inf"):
-        raise InputError(f"--budget {text!r}: valid is more than nothing")
-    name = "usd" if dollar else "flops" if unit.lower().startswith("flop") else unit.lower()
-    return Budget(value, _UNITS[name])
 
 
 def _devices(planned: Planned, other: Device | None, workers: int | None) -> int:

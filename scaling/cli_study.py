@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.cli_adaptive import (
+    AdaptiveOption,
+    BudgetOption,
+    PriceOption,
+    TargetOption,
+    WidthOption,
+    asked_of,
+)
 from scaling.cli_options import (
     ExecutorOption,
     FolderArgument,
@@ -22,13 +30,11 @@ from scaling.cli_options import (
     tell_of_calibration,
 )
 from scaling.errors import InputError
-from scaling.terminal import console, show_json
+from scaling.terminal import console, show, show_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from scaling import files
-    from scaling.forecast.proof import Verdict
+    from scaling.adaptive import Asked
     from scaling.grid import Place
     from scaling.planned import Planned
     from scaling.sweep.executors.contract import Executor
@@ -73,6 +79,11 @@ def run_command(
     option: OptionOption = None,
     tracker: TrackerOption = None,
     force: ForceOption = False,
+    adaptive: AdaptiveOption = False,
+    target_compute: TargetOption = None,
+    budget: BudgetOption = None,
+    width: WidthOption = None,
+    price: PriceOption = None,
     coordinator: Annotated[
         str | None,
         typer.Option(
@@ -88,8 +99,12 @@ def run_command(
     from scaling.train.distributed import place
 
     where = place(coordinator, process, processes)
+    asked = asked_of(adaptive, target_compute, budget, width, price)
     if where is None:
-        _run(grid, out, seed, workers, place_of(executor, option, grid), tracker or [], force)
+        at = place_of(executor, option, grid)
+        _run(grid, out, seed, workers, at, tracker or [], force, asked)
+    elif asked is not None:
+        raise InputError("--adaptive: one process chooses; leave --coordinator out")
     else:
         _run_together(where, grid, out, seed, tracker or [])
 
@@ -124,6 +139,7 @@ def proof_command(
     """Print forecast against truth, target by target."""
     from dataclasses import asdict
 
+    from scaling.forecast.proof import told
     from scaling.study import prove
 
     verdicts = [verdict for folder in folders for verdict in prove(folder)]
@@ -134,7 +150,7 @@ def proof_command(
     if as_json:
         show_json([asdict(verdict) for verdict in verdicts])
     else:
-        _print_proof(console(), verdicts)
+        show(*told(verdicts))
 
 
 @app.command("report")
@@ -183,6 +199,7 @@ def _run(
     place: Place | None,
     trackers: list[str],
     force: bool,
+    adapt: Asked | None = None,
 ) -> files.Place:
     from scaling.sweep.live import clock
     from scaling.sweep.store import Store
@@ -205,7 +222,7 @@ def _run(
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
     screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
-    _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers))
+    _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers), adapt)
     return folder
 
 
@@ -218,8 +235,13 @@ def _refuse_too_large(planned: Planned) -> None:
 
 
 def _train(
-    planned: Planned, grid: Path, folder: files.Place, start: Callable[[], Executor]
+    planned: Planned,
+    grid: Path,
+    folder: files.Place,
+    start: Callable[[], Executor],
+    adapt: Asked | None = None,
 ) -> None:
+    from scaling.forecast.proof import told
     from scaling.study import prove, run_study
     from scaling.sweep import tuning
     from scaling.sweep.live import display
@@ -232,12 +254,14 @@ def _train(
             folder,
             start=start,
             show=lambda title, cells, known: display(screen, title, cells, known),
+            adapt=adapt,
+            tell=lambda told: screen.print(told, soft_wrap=True, markup=False),
         )
     for found in tuning.kept(folder) or () if planned.tuning else ():
         screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
     if planned.part("target"):
-        _print_proof(screen, prove(folder))
+        show(*told(prove(folder)))
 
 
 @contextmanager
@@ -261,26 +285,3 @@ def _folder(out: str | None, planned: Planned) -> files.Place:
     from scaling import files
 
     return files.folder(out or f"out/{planned.grid.name}")
-
-
-def _print_proof(out: Console, verdicts: list[Verdict]) -> None:
-    from scaling.forecast.proof import scores
-    from scaling.units import loss_unit
-
-    for v in verdicts:
-        of_family = f" of {v.family}" if v.family else ""
-        unit = loss_unit(v.l_kind).replace(" per ", "/")
-        unit = f" {unit}" if unit else ""
-        outcome = "not yet trained"
-        if v.truth is not None:
-            inside = "inside" if v.inside else "OUTSIDE"
-            outcome = f"came out {v.truth:.4f}: error {v.error_pct:+.2f} %, {inside} the interval"
-        out.print(
-            f"target {v.cell}{of_family}, {v.compute_ratio:.3g}x the compute of the largest pilot: "
-            f"forecast {v.forecast:.4f}{unit}, 90 % interval {v.q05:.4f} to {v.q95:.4f}; {outcome}",
-            soft_wrap=True,
-        )
-    for name, score in scores(verdicts).items():
-        rule = f"rival rule, forecast beside: {name}" if name else f"{score.trained} targets"
-        if name or score.trained > 1:
-            out.print(f"{rule}: {score}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from scaling import files
+from scaling import adaptive, files
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import Cell, canonical_json
@@ -34,10 +34,13 @@ def run_study(
     *,
     start: Callable[[], Executor],
     show: Show = lambda title, cells, known: nullcontext(lambda event: None),
+    adapt: adaptive.Asked | None = None,
+    tell: Callable[[str], None] = lambda told: None,
 ) -> pd.DataFrame:
     """Train what is not yet done and write the run table; targets only after their forecast.
 
-    start: the executor, asked for once there is something to train. Safe to interrupt, to call
+    start: the executor, asked for once there is something to train. adapt: choose the pilots in
+    rounds, until that is reached; tell: how that goes, line by line. Safe to interrupt, to call
     again, and to call several times at once: finished cells and a written forecast stay as they
     are. Raises `stopping.Stopped` where the process is asked to stop.
     """
@@ -60,7 +63,7 @@ def run_study(
             # Ids follow the rates that were found: that is no change of the grid.
             store.open(planned.grid, grid_text, _facts(planned), planned.known, tell=False)
             train_part = partial(_train, planned, store, executor, boards, show)
-        return _run(planned, store, train_part)
+        return _run(planned, store, train_part, adapt, tell)
 
 
 def prove(folder: files.Place | str) -> list[proof.Verdict]:
@@ -74,10 +77,17 @@ def prove(folder: files.Place | str) -> list[proof.Verdict]:
 
 
 def _run(
-    planned: Planned, store: Store, train_part: Callable[[list[Cell], str], None]
+    planned: Planned,
+    store: Store,
+    train_part: Callable[..., None],
+    adapt: adaptive.Asked | None,
+    tell: Callable[[str], None],
 ) -> pd.DataFrame:
     pilots, targets = planned.part("pilot"), planned.part("target")
-    train_part(pilots, "pilots")
+    if adapt is None:
+        train_part(pilots, "pilots")
+    else:
+        pilots = adaptive.train_pilots(planned, store, adapt, train_part, tell)
     if not targets:
         return store.write_table(pilots)
     written = store.folder / "forecast.json"
@@ -113,13 +123,14 @@ def _train(
     show: Show,
     cells: list[Cell],
     title: str,
+    keep: Collection[str] = (),
 ) -> None:
     done = store.done(cells)
     left = [cell for cell in cells if cell.id not in done]
     if not left:
         return
-    # Which cells tuning takes is only known as it goes.
-    known = costs(cells, planned.timings) if title == "tuning" else planned.known
+    # Which cells tuning takes, and rounds, is only known as they go.
+    known = planned.known if title in ("pilots", "targets") else costs(cells, planned.timings)
     with show(title, left, known) as on_event:
         train(
             cells,
@@ -130,6 +141,7 @@ def _train(
             on_event=on_event,
             study=planned.grid.name,
             trackers=boards,
+            keep=keep,
         )
 
 

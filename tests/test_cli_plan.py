@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from scaling import cli_study, planned
 from scaling.cli import app
-from scaling.cli_plan import budget_of
+from scaling.cli_options import budget_of
 from scaling.devices import PRICES, device
 from scaling.errors import InputError
 from scaling.sweep.budget import Budget

@@ -89,7 +89,7 @@ def choose(
         fine = np.linspace(x[at - 1], x[at + 1], _STEPS)
         point = float(lowest(fine, search.losses(fine, point=True))[0][0])
     chosen = float(search.value(np.array(point)))
-    found = search.value(np.clip(place[1:], x[0], x[-1]))
+    found = search.value(place[1:])
     given = Given(base, search.held | {name: chosen})
     return Chosen(
         name,

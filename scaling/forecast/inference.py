@@ -158,6 +158,11 @@ class _Life:
 
         x = least(ln_total, start - _SMALLER, start + 1)
         N, D = float(np.exp(x)), float(np.exp(self._ln_d(np.array([x]), goal)[0]))
+        if not np.isfinite(D):
+            raise InputError(
+                f"served: at N = {self.N:.4g}, D = {self.D:.4g} the loss no longer falls with D "
+                "(its data are used up), so that no smaller model is as good; ask at less compute"
+            )
         totals = self.total(N, D) * np.exp(_TOTALS)
         best = [self._best(x, total) for total in totals]
         sizes, losses = (np.stack(part, axis=1) for part in zip(*best, strict=True))

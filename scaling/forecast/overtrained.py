@@ -24,7 +24,9 @@ from scaling.forecast.search import Function, bare, root
 Array = NDArray[np.float64]
 
 _FAR = np.log(1e6)  # how far from the budget, in compute, equal losses are looked for
-_STEPS = np.linspace(-_FAR, _FAR, 121)  # of draws: a quarter of an e-fold
+_AROUND = np.linspace(
+    -2.0, 2.0, 17
+)  # ln C of draws around the point's, a quarter of an e-fold each
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ class Overtrained:
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: what is not to be had is None."""
         found = asdict(self)
-        reached = np.isfinite(self.n_same)
-        if not reached:
+        if not np.isfinite(self.n_same):
             found |= {"n_same": None, "d_same": None, "overhead": None}
         return found | {"repaid": self.repaid if np.isfinite(self.repaid) else None}
 
@@ -104,11 +105,14 @@ def overtrained(predictor: Predictor, ratio: float, compute: float) -> Overtrain
     run = predictor.loss(N, ratio * N)
     same = at.reaches(goal, compute)
     fewer = _optimal_compute(point, float(run.point), compute)
-    grid = np.log(compute) + _STEPS
-    along = predictor.loss(at.size(grid), ratio * at.size(grid)).draws
-    frontier = predictor.optimum(np.exp(grid)).loss.draws
-    more = _passes(along, own.loss.draws, _STEPS)
-    spared = _passes(frontier, run.draws, _STEPS)
+    along, frontier = same + _AROUND, fewer + _AROUND
+    more = spared = np.empty(0)
+    if len(run.draws) and np.isfinite(same):
+        reached = predictor.loss(at.size(along), ratio * at.size(along)).draws
+        more = np.exp(_passes(reached, own.loss.draws, along)) / compute - 1
+    if len(run.draws) and np.isfinite(fewer):
+        best_losses = predictor.optimum(np.exp(frontier)).loss.draws
+        spared = 1 - np.exp(_passes(best_losses, run.draws, frontier)) / compute
     n_same = float(at.size(np.array(same))) if np.isfinite(same) else same
     takes = float(np.exp(same))
     served = predictor.cost.flops_per_token(np.array([N_opt, n_same])) / 3  # FLOPs of a token
@@ -123,11 +127,11 @@ def overtrained(predictor: Predictor, ratio: float, compute: float) -> Overtrain
         float(best.D.point),
         spread_of(goal, own.loss.draws),
         spread_of(float(run.point) - goal, run.draws - own.loss.draws),
-        spread_of(1 - float(np.exp(fewer)) / compute, 1 - np.exp(spared)),
+        spread_of(1 - float(np.exp(fewer)) / compute, spared),
         N / N_opt,
         n_same,
         ratio * n_same,
-        spread_of(takes / compute - 1, np.exp(more) - 1),
+        spread_of(takes / compute - 1, more),
         (takes - compute) / gain if gain > 0 else float("inf"),
         predictor.n_column,
         predictor.cost.kind,
@@ -180,6 +184,6 @@ def _crossing(excess: Function, compute: float) -> float:
 
 
 def _passes(falling: Array, loss: Array, x: Array) -> Array:
-    """Where each row passes its loss; infinite where it does not come so low."""
+    """Where each row passes its loss; an end of x where that is beyond it."""
     pairs = zip(loss, falling, strict=True)
-    return np.array([np.interp(-a, -row, x, right=np.inf) for a, row in pairs], dtype=float)
+    return np.array([np.interp(-a, -row, x) for a, row in pairs], dtype=float)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from scaling.fit import Fit
 from scaling.forecast.ruled import alone, fits_by_family, of_family, predict
 from scaling.grid import Cell, Proof, Rival
 from scaling.table import FAMILY, conventions
-from scaling.units import UNSTATED
+from scaling.units import UNSTATED, loss_unit
 
 if TYPE_CHECKING:
     from scaling.files import Place
@@ -52,6 +52,21 @@ class Verdict:
     rivals: Mapping[str, Verdict] = field(default_factory=dict)
     family: str = ""
     l_kind: str = "nats_per_token"
+
+    def __str__(self) -> str:
+        of_family = f" of {self.family}" if self.family else ""
+        unit = loss_unit(self.l_kind).replace(" per ", "/")
+        outcome = "not yet trained"
+        if self.truth is not None:
+            inside = "inside" if self.inside else "OUTSIDE"
+            outcome = (
+                f"came out {self.truth:.4f}: error {self.error_pct:+.2f} %, {inside} the interval"
+            )
+        return (
+            f"target {self.cell}{of_family}, {self.compute_ratio:.3g}x the compute of the largest "
+            f"pilot: forecast {self.forecast:.4f}{unit and ' ' + unit}, 90 % interval "
+            f"{self.q05:.4f} to {self.q95:.4f}; {outcome}"
+        )
 
 
 @dataclass(frozen=True)
@@ -216,6 +231,16 @@ def scores(verdicts: Sequence[Verdict]) -> dict[str, Score]:
         for name, beside in verdict.rivals.items():
             rules.setdefault(name, []).append(beside)
     return {name: _score(members) for name, members in rules.items() if members}
+
+
+def told(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """A line for each target, then for each rule that several targets, or rivals, were judged
+    by."""
+    yield from map(str, verdicts)
+    for name, score in scores(verdicts).items():
+        if name or score.trained > 1:
+            rule = f"rival rule, forecast beside: {name}" if name else f"{score.trained} targets"
+            yield f"{rule}: {score}"
 
 
 def _score(known: Sequence[Verdict]) -> Score:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -66,6 +67,45 @@ def predict(
     spread = rule.discrepancy * max(0.0, float(np.log(ratio)))
     wobble = np.random.default_rng(0).normal(0.0, spread, len(pooled))
     return point, pooled * np.exp(wobble)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What pilots are trained for: a run of C FLOPs, of N and D where these are known, else of the
+    size that the rule's law calls best."""
+
+    C: float
+    N: float | None = None
+    D: float | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a rule says of a goal: loss, and the central 90 % of one new run's; all as the proof
+    states them. width: of the interval, as a share of the loss."""
+
+    loss: float
+    q05: float
+    q95: float
+
+    @property
+    def width(self) -> float:
+        return (self.q95 - self.q05) / self.loss
+
+
+def at_goal(table: pd.DataFrame, rule: Proof, goal: Goal) -> Seen:
+    """What the rule's fits to a table of one family say of a goal."""
+    members = fits(with_recovered(table) if rule.recovered == "include" else table, rule)
+    N, D = goal.N, goal.D
+    if N is None or D is None:
+        best = [member.optimum(goal.C) for member in members]
+        N, D = (
+            float(np.exp(np.mean([np.log(getattr(one, name).point) for one in best])))
+            for name in ("N", "D")
+        )
+    point, draws = predict(members, N, D, goal.C / members[0].c_max, rule)
+    low, high = np.quantile(draws, [0.05, 0.95])
+    return Seen(point, float(low), float(high))
 
 
 def of_family(known: Mapping[str, T], target: str, family: str) -> T:

@@ -69,7 +69,7 @@ def least(fun: Function, low: float, high: float) -> float:
 
 def lowest(x: Array, value: Array) -> tuple[Array, Array]:
     """Where rows of values [..., points] on an even grid x are least, and the value there: by the
-    parabola through the lowest point and its neighbours. At an end: x is 0 or infinite."""
+    parabola through the lowest point and its neighbours; at an end, that end."""
     at = np.argmin(value, axis=-1)
     inner = np.clip(at, 1, len(x) - 2)[..., None]
     left, middle, right = (
@@ -80,7 +80,7 @@ def lowest(x: Array, value: Array) -> tuple[Array, Array]:
         offset = np.where(np.isfinite(bend) & (bend > 0), (left - right) / (2 * bend), 0.0)
         bottom = np.where(offset != 0, middle - 0.25 * (left - right) * offset, middle)
     place = x[inner[..., 0]] + offset * (x[1] - x[0])
-    place = np.where(at == 0, -np.inf, np.where(at == len(x) - 1, np.inf, place))
+    place = np.where(at == inner[..., 0], place, x[at])
     return place, np.minimum(bottom, value.min(axis=-1))
 
 

@@ -161,6 +161,32 @@ class Costs:
         return group[-1] if group else None
 
 
+class Tally:
+    """What cells cost that are trained in rounds: a trunk stays where its last round left it, and a
+    cell that branches off before that trains it anew."""
+
+    def __init__(self, rate: Callable[[Cell], Rate]) -> None:
+        self._rate = rate
+        self._reached: dict[str, int] = {}
+        self.spent = 0.0
+
+    def price(self, cells: Sequence[Cell]) -> float:
+        """Of a next round of these cells."""
+        return sum(self._segment(group) for group in trunks(cells).values())
+
+    def pay(self, cells: Sequence[Cell]) -> None:
+        """They are trained."""
+        self.spent += self.price(cells)
+        for trunk, group in trunks(cells).items():
+            self._reached[trunk] = _branch(group[-1])
+
+    def _segment(self, group: Sequence[Cell]) -> float:
+        rate, reached = self._rate(group[0]), self._reached.get(group[0].trunk, 0)
+        begins = reached if reached <= _branch(group[0]) else 0
+        steps = _branch(group[-1]) - begins + sum(cell.cool_steps for cell in group)
+        return rate.start + len(group) * rate.each + rate.step * steps
+
+
 def _going(cells: Sequence[Cell], leverage: Leverage, costs: Costs) -> Iterator[tuple[Cell, float]]:
     """Pilots in the order of their going, and what is left to pay after each."""
     # Of each point, its runs: dearest first, of equal ones the last of the plan.

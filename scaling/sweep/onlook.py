@@ -16,7 +16,7 @@ LOOK_SECONDS = 2.0
 class Onlooker:
     """Looks at claims and records every so often, and tells what is new as events.
 
-    groups: the cells of each trunk.
+    groups: the cells of each trunk; told: those whose records are no news.
     """
 
     def __init__(
@@ -26,12 +26,13 @@ class Onlooker:
         groups: Mapping[str, Group],
         on_event: Callable[[Trained], None],
         hang_seconds: float,
+        told: Collection[str] = (),
     ) -> None:
         self.store, self.claims, self.groups, self.on_event = store, claims, groups, on_event
         self.hang_seconds = hang_seconds
         self.claimed: dict[str, Seen] = {}  # at the last look
         self.steps: dict[str, int] = {}  # the last that was told of each trunk
-        self._told: set[str] = set()  # cells whose record was
+        self._told = set(told)  # cells whose record was
         self._alive: set[tuple[str, int]] = set()  # claims that were seen to live
         self._moved: dict[str, tuple[float, float]] = {}  # when, and CPU seconds by then
         self._looked = float("-inf")

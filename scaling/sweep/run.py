@@ -47,12 +47,14 @@ def train(
     on_event: Callable[[Trained], None] = lambda event: None,
     study: str = "",
     trackers: Specs = MappingProxyType({}),
+    keep: Collection[str] = (),
 ) -> None:
     """Train every cell of `cells` that the store lacks, or that failed.
 
     Records are stored by the workers, and for cells whose workers die or hang at every attempt,
-    here. study: its name, for the trackers, which `trackers.ready` made. Raises `stopping.Stopped`
-    where this process is asked to stop meanwhile.
+    here. study: its name, for the trackers, which `trackers.ready` made. keep: trunks whose
+    checkpoints stay, since longer cells of them may come. Raises `stopping.Stopped` where this
+    process is asked to stop meanwhile.
     """
     known = costs(cells, timings, executor.platform)
     done = store.done(cells)
@@ -67,9 +69,14 @@ def train(
     alone = (executor.platform or devices.platform()) == "cpu"
     together = [[group] for group in left] if alone else cohorts(left)
     common = partial(
-        Order, data=data, folder=str(store.folder.absolute()), study=study, trackers=dict(trackers)
+        Order,
+        data=data,
+        folder=str(store.folder.absolute()),
+        study=study,
+        trackers=dict(trackers),
+        keep=frozenset(keep),
     )
-    driver = _Driver(cells, store, executor, known, on_event, common)
+    driver = _Driver(cells, done, store, executor, known, on_event, common)
     with stopping.catch():
         driver.drive(together)
     store.clean()
@@ -81,6 +88,7 @@ class _Driver:
     def __init__(
         self,
         cells: Sequence[Cell],
+        done: Collection[str],
         store: Store,
         executor: Executor,
         known: dict[str, CellCost],
@@ -94,7 +102,9 @@ class _Driver:
         by_trunk: dict[str, list[Cell]] = defaultdict(list)
         for cell in cells:
             by_trunk[cell.trunk].append(cell)
-        self.onlooker = Onlooker(store, self.claims, by_trunk, on_event, recovery.hang_seconds)
+        self.onlooker = Onlooker(
+            store, self.claims, by_trunk, on_event, recovery.hang_seconds, done
+        )
         self.thread = threading.current_thread()
         self.messages: queue.SimpleQueue[Trained] = queue.SimpleQueue()
         executor.on_message = self._message

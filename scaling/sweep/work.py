@@ -49,7 +49,7 @@ class Order:
 
     known: costs of its cells; like: of each trunk, cells that it is compared with, as far as they
     are finished; dead: numbers of claims on its trunks that the driver has watched die; study: its
-    name, for the trackers, which `trackers.ready` made.
+    name, for the trackers, which `trackers.ready` made; keep: trunks that longer cells may come of.
     """
 
     cohorts: tuple[Cohort, ...]
@@ -60,6 +60,7 @@ class Order:
     dead: dict[str, int] = field(default_factory=dict)
     study: str = ""
     trackers: Specs = field(default_factory=dict)
+    keep: frozenset[str] = frozenset()
 
     @property
     def cells(self) -> list[Cell]:
@@ -181,6 +182,7 @@ def _train(groups: list[list[Cell]], order: Order, store: Store, ours: dict[str,
             on_cell=on_cell,
             on_chunk=on_chunk,
             trend=lambda cell: _trend(store, order.like[cell.trunk]),
+            keep=order.keep,
         )
 
 

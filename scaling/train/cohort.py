@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +42,12 @@ def train_cohort(
     on_chunk: Callable[[Cell], OnChunk],
     on_damaged: Callable[[Place, str], None] = checkpoint.set_aside,
     trend: Callable[[Cell], Trend | None] = lambda cell: None,
+    keep: Collection[str] = (),
 ) -> None:
     """Train the trunks of `groups` together; as `train_trunk` for each of them.
 
-    Where the device's memory doesn't suffice, in halves.
+    keep: trunks that longer cells may come of. Where the device's memory doesn't suffice, in
+    halves.
     """
     cohort, done = Cohort(len(groups)), set[str]()
 
@@ -62,6 +64,7 @@ def train_cohort(
             on_chunk=on_chunk(cells[0]),
             on_damaged=on_damaged,
             trend=trend(cells[0]),
+            keep=cells[0].trunk in keep,
             **make,
         )
 
@@ -93,6 +96,7 @@ def train_cohort(
             on_chunk=on_chunk,
             on_damaged=on_damaged,
             trend=trend,
+            keep=keep,
         )
 
 

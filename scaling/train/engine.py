@@ -49,8 +49,11 @@ def train_trunk(
     trend: Trend | None = None,
     make_program: Callable[..., Program] | None = None,
     make_feed: Callable[[Cell, AnyData], Feed] | None = None,
+    keep: bool = False,
 ) -> None:
     """Train `cells` (all of one trunk), shortest first; `on_cell` gets each as it finishes.
+
+    keep: longer cells may come: the trunk's checkpoint stays, where the last of `cells` left it.
 
     on_damaged: puts away a checkpoint that can't be read, with the reason; what it was of is
     trained again. trend: how the loss of other runs of their size falls; one that is far behind is
@@ -63,8 +66,9 @@ def train_trunk(
         feed, pieces = (make_feed or feed_of)(left[0], data), None
         while left:
             trunk = _Trunk(
-                left[0], feed, checkpoint_path, on_chunk, on_damaged, trend, make_program, pieces
-            )
+                left[0], feed, checkpoint_path, on_chunk, on_damaged, trend, make_program, pieces,
+                keep,
+            )  # fmt: skip
             try:
                 while left:
                     on_cell(left[0], trunk.finish(*left))
@@ -76,7 +80,7 @@ def train_trunk(
                 pieces = _more_pieces(left[0], trunk.program.pieces)
             finally:
                 trunk.writer.close()
-    if distributed.leads():
+    if distributed.leads() and not keep:
         checkpoint.remove(checkpoint_path)
 
 
@@ -93,10 +97,11 @@ class _Trunk:
         trend: Trend | None,
         make_program: Callable[..., Program] | None,
         pieces: int | None,
+        keep: bool,
     ) -> None:
         self.clock, self.cpu_clock = time.perf_counter(), time.process_time()
         self.started_at = _now()
-        self.cell, self.feed, self.on_damaged = cell, feed, on_damaged
+        self.cell, self.feed, self.on_damaged, self.keep = cell, feed, on_damaged, keep
         self.on_chunk, self.trend, self.legs = on_chunk, trend, Legs()
         self.program = (make_program or Program)(
             cell.family, cell.shape, cell.recipe, streamed=feed.streamed, pieces=pieces
@@ -124,15 +129,15 @@ class _Trunk:
         if stored:
             self._carry(stored, cell)
         if longer or not stored:
-            self._advance_to(cell, keep_last=bool(longer))
+            self._advance_to(cell, keep_last=bool(longer) or self.keep)
         course = self.course
         if not course.ended:
             # What goes wrong in a branch is that cell's alone: the trunk goes on.
             course = self._cool_down(cell, stored)
         outcome = self._outcome(cell, course)
-        if course.log.stopped_at is not None and longer:
+        if course.log.stopped_at is not None and (longer or self.keep):
             # Whoever takes up the trunk must know what this cell stands for.
-            self._save(self.course, longer[0])
+            self._save(self.course, (*longer, cell)[0])
             self.writer.wait()
         return outcome
 

@@ -13,6 +13,7 @@ from scaling import laws
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import published_law
+from scaling.forecast.given import Given
 from scaling.forecast.inference import Lifetime, lifetime
 from scaling.forecast.isoflop import isoflop
 from scaling.forecast.serving import Rates, Serving, rate
@@ -166,6 +167,12 @@ def test_prices_are_relative() -> None:
 def test_bad_questions(serving: Serving, asked: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         lifetime(published_law("sardana2024"), serving, **asked)
+
+
+def test_where_the_loss_is_flat_nothing_is_as_good() -> None:
+    given = Given(published_law("muennighoff2023"), {"D_unique": 1e7})
+    with pytest.raises(InputError, match="the loss no longer falls with D"):
+        lifetime(given, Serving(1e12), compute=1e22)
 
 
 def test_bad_prices() -> None:
