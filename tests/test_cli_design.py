@@ -100,6 +100,19 @@ def test_bad_questions_are_refused(table: Path, grid: Path, tmp_path: Path) -> N
             run(*words)
 
 
+def test_grids_that_say_too_little_are_refused(grid: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images.toml"
+    images.write_text(
+        'name = "images"\n[data]\nsource = "digits"\n[train]\nbatch_images = 16\n'
+        '[[pilots]]\nmodel = { family = "mlp", depth = 1 }\nwidths = [8, 16]\nimages = [512, 768]\n'
+    )
+    asked = ["--target-compute", "1e14", "--pilot-budget", "1e12", "--cells"]
+    with pytest.raises(InputError, match="D counts images, and published priors are of language"):
+        run(*asked, images)
+    with pytest.raises(InputError, match="--n N_x: valid for a grid's cells: N, N_total, N_act"):
+        run(*asked, grid, "--n", "N_x")
+
+
 def test_few_rows_of_images_are_refused(tmp_path: Path) -> None:
     table = Case("chinchilla", "grid", 0.005, 1).table.assign(D_kind="images").head(9)
     write_table(table, tmp_path / "images.csv")

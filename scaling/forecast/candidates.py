@@ -18,15 +18,18 @@ from scaling.table import check_table, read_table
 
 _SIZES, _LENGTHS = 24, 32  # of a table's own ladder
 _SHAPES = 0.02, 0.98  # quantiles of the table's D / N between which its ladder's runs lie
+_COUNTS = "N", "N_total", "N_active"
 _KNOWN = 0.03  # of ln N and ln D: a run so near to one of the table is that one
 
 
 def of_cells(cells: Sequence[Cell], table: pd.DataFrame | None, N: str) -> list[Candidate]:
     """The pilots of a grid that the table doesn't have, of its family; C of each trained alone.
 
-    Raises InputError where that leaves none, and for cells of several families without a table that
-    says which.
+    Raises InputError where that leaves none; for cells of several families without a table that
+    says which; for images or pairs without a table, since published priors are of language models.
     """
+    if N not in _COUNTS:
+        raise InputError(f"--n {N}: valid for a grid's cells: {', '.join(_COUNTS)}")
     pilots = [cell for cell in cells if cell.role == "pilot"]
     known = set() if table is None or "run" not in table else set(table["run"])
     wanted = {cell.family for cell in pilots}
@@ -36,6 +39,12 @@ def of_cells(cells: Sequence[Cell], table: pd.DataFrame | None, N: str) -> list[
         held = ", ".join(sorted({cell.family for cell in pilots}))
         raise InputError(
             f"the grid's pilots are of {held or 'no family'}; a design is of one, the table's"
+        )
+    other = {cell.unit for cell in pilots if cell.family in wanted} - {"token"}
+    if table is None and other:
+        raise InputError(
+            f"D counts {other.pop()}s, and published priors are of language models: a design for "
+            "these needs a table"
         )
     found = [
         Candidate(float(cell.facts()[N]), float(cell.D), float(cell.C), cell.id)
@@ -69,8 +78,9 @@ def of_ladder(
     low, high = np.quantile(rows.D / rows.N, _SHAPES)
     reach = max(1.0, (budget / float(rows.C[-1])) ** 0.5)
     sizes = np.geomspace(rows.N.min(), rows.N.max() * reach, _SIZES)
-    if nearest is not None:
-        sizes = np.unique([float(nearest(size)[rows.n_column]) for size in sizes])
+    built = [] if nearest is None else [nearest(size) for size in sizes]
+    if shapes := [float(shape[rows.n_column]) for shape in built if rows.n_column in shape]:
+        sizes = np.unique(shapes)  # of those that can be built
     lengths = np.geomspace(rows.D.min(), rows.D.max() * reach, _LENGTHS)
     N, D = (v.ravel() for v in np.meshgrid(sizes, lengths, indexing="ij"))
     inside = np.abs(np.log(D / N) - np.log(low * high) / 2) <= np.log(high / low) / 2 + _KNOWN

@@ -78,7 +78,7 @@ class Design:
     def __str__(self) -> str:
         now, then = self.width_before, self.width_after
         lines = [
-            f"{len(self.runs)} runs of {self.spent:.4g} FLOPs, of {self.budget:.4g}, for the "
+            f"{len(self.runs)} run{'s'[: len(self.runs) != 1]} of {self.spent:.4g} FLOPs, of {self.budget:.4g}, for the "
             f"{_WORDS[self.goal]} at C = {self.target:.4g}",
             f"  loss     90 % interval {_percent(now.loss)} wide now, {_percent(then.loss)} "
             "expected",
