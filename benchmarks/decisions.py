@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +44,8 @@ SHARED, APART = (
     0.004,
     0.002,
 )  # of ln loss: noise that runs of one seed have in common, and their own
-RECIPES = {"A": 0.03, "B": 0.03, "E": 0.003}  # sd of the log of each, from recipe to recipe
+RECIPES = {"A": 0.03, "B": 0.03, "E": 0.003}  # sd of the log of each, from recipe to recipe,
+TIMES = (1, 4)  # so many times: gaps smaller than what the runs leave open, and larger
 CHANCES = (0.5, 0.7, 0.9, 0.99, 1.0001)
 BASE = laws.published["besiroglu2024"].params
 
@@ -52,29 +53,29 @@ BASE = laws.published["besiroglu2024"].params
 def simulated(tables: int, draws: int) -> None:
     """Of N_opt, and of the N that is expected to waste least: told, come out, in % of C."""
     found = defaultdict(list)
-    for law in TRUTHS:
-        for design in DESIGNS:
-            for i in range(tables):
-                case = Case(law, design, NOISE, i, seed=9)
-                for name in (OWN, CALIBRATED + OWN, CALIBRATED + DEFAULT):
-                    make = get(law).make if name == OWN else maker(name.replace(OWN, law))
-                    predictor = make(case.table, N="N", draws=draws, seed=i)
-                    for distance in DISTANCES:
-                        C = C_MAX * distance
-                        told = decide(predictor, C)
-                        own, best = told.choices[OPTIMUM], told.best
-                        came = AtBudget(case.truth, C).wasted([own.N, best.N])[0]
-                        held = own.q05 <= came[0] <= own.q95
-                        found[name, design, distance].append(
-                            (own.share, came[0], best.share, came[1], held)
-                        )
-    print("| forecaster | design | beyond | N_opt: told | came out | ratio | best: told | "
-          "came out | 90 % intervals held |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|")
-    for (name, design, distance), rows in sorted(found.items()):
-        own, came, best, best_came, held = 100 * np.mean(rows, axis=0)
-        print(f"| {name} | {design} | {distance:g}x | {own:.2f} | {came:.2f} | {own / came:.2f} | "
-              f"{best:.2f} | {best_came:.2f} | {held:.0f} % |")  # fmt: skip
+    for law, design, i in product(TRUTHS, DESIGNS, range(tables)):
+        case = Case(law, design, NOISE, i, seed=9)
+        for name in (OWN, CALIBRATED + OWN, CALIBRATED + DEFAULT):
+            make = get(law).make if name == OWN else maker(name.replace(OWN, law))
+            predictor = make(case.table, N="N", draws=draws, seed=i)
+            for distance in DISTANCES:
+                C = C_MAX * distance
+                told = decide(predictor, C)
+                own, best = told.choices[OPTIMUM], told.best
+                came = AtBudget(case.truth, C).wasted([own.N, best.N])[0]
+                held = own.q05 <= came[0] <= own.q95
+                row = (own.share, came[0], best.share, came[1], held)
+                found[name, design, distance, law].append(row)
+    print("| forecaster | design | beyond | N_opt: told | came out | ratio | over laws | "
+          "best: told | came out | 90 % intervals held |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for key in sorted({key[:3] for key in found}):
+        of_laws = np.array([np.mean(found[(*key, law)], axis=0) for law in TRUTHS])
+        ratios = of_laws[:, 0] / of_laws[:, 1]
+        own, came, best, best_came, held = 100 * of_laws.mean(axis=0)
+        print(f"| {key[0]} | {key[1]} | {key[2]:g}x | {own:.2f} | {came:.2f} | {own / came:.2f} | "
+              f"{ratios.min():.2g} to {ratios.max():.2g} | {best:.2f} | {best_came:.2f} | "
+              f"{held:.0f} % |")  # fmt: skip
 
 
 def published(data: Path, draws: int) -> None:
@@ -106,11 +107,13 @@ def published(data: Path, draws: int) -> None:
               f"{held:.0f} % |")  # fmt: skip
 
 
-def duels(tables: int, seed: int) -> Iterator[tuple[dict[str, PublishedLaw], pd.DataFrame, bool]]:
+def duels(
+    tables: int, times: float
+) -> Iterator[tuple[dict[str, PublishedLaw], pd.DataFrame, bool]]:
     """Two recipes by laws of their own, their runs on one grid, and whether seeds are common."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(11)
     for i in range(tables):
-        truths = {name: _recipe(generator) for name in ("one", "two")}
+        truths = {name: _recipe(generator, times) for name in ("one", "two")}
         common = i % 2 == 0
         N, D = (
             v.ravel() for v in np.meshgrid(np.geomspace(2e7, 1e9, 5), np.geomspace(4e8, 2e10, 5))
@@ -127,42 +130,43 @@ def duels(tables: int, seed: int) -> Iterator[tuple[dict[str, PublishedLaw], pd.
         yield truths, pd.concat(parts, ignore_index=True), common
 
 
-def _recipe(generator: Generator) -> PublishedLaw:
-    moved = {key: BASE[key] * np.exp(sd * generator.normal()) for key, sd in RECIPES.items()}
+def _recipe(generator: Generator, times: float) -> PublishedLaw:
+    moved = {k: BASE[k] * np.exp(times * sd * generator.normal()) for k, sd in RECIPES.items()}
     return PublishedLaw(Published("recipe", "chinchilla", {**BASE, **moved}, "here", "here"))
 
 
 def wins(tables: int, draws: int) -> None:
     """How often the recipe that is said to win does, by the chance told; and how wide the gap's
     interval is and how often it holds."""
-    found: dict[tuple[bool, bool], list[tuple[float, bool, float, bool]]] = defaultdict(list)
-    for number, (truths, table, common) in enumerate(duels(tables, seed=11)):
-        for pair in (True, False) if common else (True,):
-            groups = fit_by("chinchilla", table, "recipe_name", draws=draws, seed=number, pair=pair)
-            for told in at_compute(groups, [1.2e21, 1.2e22]):
-                loss = {k: float(v.optimum(told.C).loss.point) for k, v in truths.items()}
-                gap = loss[told.behind] - loss[told.ahead]
-                held = told.lower.q05 <= gap <= told.lower.q95
-                width = told.lower.q95 - told.lower.q05
-                found[common, pair].append((told.chance, gap > 0, width, held))
-    print("| seeds | drawn | chance told | pairs | mean chance | won |")
-    print("|---|---|---|---|---|---|")
-    for (common, pair), rows in sorted(found.items(), reverse=True):
-        chance, won, _, _ = np.array(rows).T
-        seeds = "common" if common else "not"
-        drawn = "in pairs" if common and pair else "alone"
+    found: dict[tuple[int, str], list[tuple[float, ...]]] = defaultdict(list)
+    for times in TIMES:
+        for number, (truths, table, common) in enumerate(duels(tables, times)):
+            for drawn in ("in pairs", "alone") if common else ("no common seeds",):
+                pair = drawn != "alone"
+                groups = fit_by(
+                    "chinchilla", table, "recipe_name", draws=draws, seed=number, pair=pair
+                )
+                for told in at_compute(groups, [1.2e21, 1.2e22]):
+                    loss = {k: float(v.optimum(told.C).loss.point) for k, v in truths.items()}
+                    gap = loss[told.behind] - loss[told.ahead]
+                    low, high = told.lower.q05, told.lower.q95
+                    found[times, drawn].append(
+                        (told.chance, gap > 0, high - low, low <= gap <= high, abs(gap))
+                    )
+    print("| gap, nats | drawn | 90 % interval: width | held | chance told | won | "
+          + " | ".join(f"{low:g} to {min(high, 1):g}" for low, high in pairwise(CHANCES))
+          + " |\n|" + "---|" * (5 + len(CHANCES)))  # fmt: skip
+    for (_, drawn), rows in found.items():
+        chance, won, width, held, gap = np.array(rows).T
+        parts = []
         for low, high in pairwise(CHANCES):
             own = (low <= chance) & (chance < high)
-            if own.any():
-                print(f"| {seeds} | {drawn} | {low:g} to {min(high, 1):g} | {own.sum()} | "
-                      f"{chance[own].mean():.3f} | {won[own].mean():.3f} |")  # fmt: skip
-    print("\n| seeds | drawn | width of the gap's 90 % interval | held | mean chance | won |")
-    print("|---|---|---|---|---|---|")
-    for (common, pair), rows in sorted(found.items(), reverse=True):
-        chance, won, width, held = np.mean(rows, axis=0)
-        seeds = "common" if common else "not"
-        drawn = "in pairs" if common and pair else "alone"
-        print(f"| {seeds} | {drawn} | {width:.4f} | {held:.0%} | {chance:.3f} | {won:.3f} |")
+            parts.append(
+                f"{chance[own].mean():.3f}: {won[own].mean():.3f} of {own.sum()}" if own.any()
+                else "-"
+            )  # fmt: skip
+        print(f"| {gap.mean():.3f} | {drawn} | {width.mean():.3f} | {held.mean():.0%} | "
+              f"{chance.mean():.3f} | {won.mean():.3f} | {' | '.join(parts)} |")  # fmt: skip
 
 
 def main(
@@ -171,7 +175,7 @@ def main(
         "../shared/data"
     ),
     tables: Annotated[int, typer.Option(help="Simulated tables of each law and design.")] = 10,
-    pairs: Annotated[int, typer.Option(help="Simulated pairs of recipes.")] = 200,
+    pairs: Annotated[int, typer.Option(help="Simulated pairs of recipes.")] = 400,
     draws: int = 300,
 ) -> None:
     """Print the tables of docs/decisions.md."""

@@ -120,6 +120,8 @@ class Further:
 def _held(given: Given, found: Forecast) -> list[str]:
     """What must be said of a run at the values held."""
     told = given.lines(found.N, found.D)
+    if "D_unique" in given.held and found.d_opt.open:
+        told.append(f"epochs at the optimum: {found.d_opt.scaled(1 / given.held['D_unique'])}")
     if "P_post" in given.held:
         told.append(str(damage(given, found.N, found.D)))
     return told

@@ -129,7 +129,7 @@ def lifetime(
         gained,
         predictor.n_column,
         predictor.cost.kind,
-        tuple(found),
+        (*life.notes, *found),
     )
 
 
@@ -143,6 +143,7 @@ class _Life:
         self.N, self.D = float(best.N.point), float(best.D.point)
         self.goal = predictor.loss(self.N, self.D)
         own = predictor.optimum(compute)
+        self.notes: tuple[str, ...] = ()
         self.plain = self.choice(self.N, self.D, own.N.draws, own.D.draws)
 
     def cheapest(self) -> tuple[Choice, Interval]:
@@ -159,15 +160,17 @@ class _Life:
         x = least(ln_total, start - _SMALLER, start + 1)
         N, D = float(np.exp(x)), float(np.exp(self._ln_d(np.array([x]), goal)[0]))
         if not np.isfinite(D):
-            raise InputError(
-                f"served: at N = {self.N:.4g}, D = {self.D:.4g} the loss no longer falls with D "
-                "(its data are used up), so that no smaller model is as good; ask at less compute"
+            self.notes = (
+                "no smaller model is as good at any length: at this budget the loss no longer "
+                "falls with D",
             )
+            return self.plain, Interval(0.0, 0.0, 0.0)
         totals = self.total(N, D) * np.exp(_TOTALS)
         best = [self._best(x, total) for total in totals]
         sizes, losses = (np.stack(part, axis=1) for part in zip(*best, strict=True))
         ln = np.log(totals)
-        pairs = zip(self.goal.draws, losses, strict=True)
+        falling = np.minimum.accumulate(losses, axis=1)  # nobody has to spend all of a total
+        pairs = zip(self.goal.draws, falling, strict=True)
         enough = np.array([np.interp(-loss, -row, ln) for loss, row in pairs])
         rows = zip(enough, sizes, strict=True)
         n_own = np.exp(np.array([np.interp(total, ln, row) for total, row in rows]))

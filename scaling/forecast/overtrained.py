@@ -175,15 +175,19 @@ def _optimal_compute(predictor: Predictor, loss: float, compute: float) -> float
 
 
 def _crossing(excess: Function, compute: float) -> float:
-    """Where `excess` of ln C falls through 0 around a budget; infinite where that is too far."""
-    ends = np.log(compute) + np.array([-_FAR, _FAR])
-    least, most = excess(ends)
-    if least <= 0:
+    """Where `excess` of ln C first falls below 0 around a budget; infinite where that is too far.
+    (Where repeated data harm, more compute that must be spent makes the loss turn up again.)"""
+    grid = np.log(compute) + np.linspace(-_FAR, _FAR, 57)
+    below = excess(grid) < 0
+    first = int(below.argmax())
+    if not below[first]:
+        return float("inf")
+    if first == 0:
         return -float("inf")
-    return float("inf") if most >= 0 else float(root(excess, ends[:1], ends[1:])[0])
+    return float(root(excess, grid[first - 1 : first], grid[first : first + 1])[0])
 
 
-def _passes(falling: Array, loss: Array, x: Array) -> Array:
-    """Where each row passes its loss; an end of x where that is beyond it."""
-    pairs = zip(loss, falling, strict=True)
+def _passes(losses: Array, loss: Array, x: Array) -> Array:
+    """Where each row first passes its loss; an end of x where that is beyond it."""
+    pairs = zip(loss, np.minimum.accumulate(losses, axis=1), strict=True)
     return np.array([np.interp(-a, -row, x) for a, row in pairs], dtype=float)

@@ -61,10 +61,12 @@ def least(fun: Function, low: float, high: float) -> float:
         if at in (0, len(x) - 1):
             return float(x[at])
         below, above = float(x[at - 1]), float(x[at + 1])
-        if above - below < 0.1 and np.isfinite(value[[at - 1, at + 1]]).all():
-            break
+        if not np.isfinite(value[[at - 1, at + 1]]).all():
+            best = float(x[at])  # next to what is out of reach there is no slope to follow
+        elif above - below < 0.1:
+            return float(root(lambda z: _slope(fun, z), np.array([below]), np.array([above]))[0])
         x = np.linspace(below, above, 33)
-    return float(root(lambda z: _slope(fun, z), np.array([below]), np.array([above]))[0])
+    return best
 
 
 def lowest(x: Array, value: Array) -> tuple[Array, Array]:

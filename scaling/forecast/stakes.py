@@ -20,7 +20,7 @@ _SAME = 1e-6  # relative difference of two N that are one choice
 @dataclass(frozen=True)
 class Stakes:
     """The regrets of the choices at a forecast's C, and the record of rollouts at its distance;
-    None where none were made."""
+    None where none were made, and below the least run, where none ever go."""
 
     decision: Decision
     reliability: Reliability | None
@@ -42,7 +42,8 @@ def stakes(found: Forecast, grounds: Grounds) -> Stakes:
         choices = {ASKED: found.N, **choices}
     price = None if found.spend is None else found.spend.dollars
     per_flop = None if price is None else price.point / found.C
+    record_at = None if found.least_ratio < 1 else grounds.record_at
     return Stakes(
         decide(grounds.predictor, found.C, choices=choices, dollars_per_flop=per_flop),
-        None if grounds.record_at is None else grounds.record_at(found.compute_ratio),
+        None if record_at is None else record_at(found.compute_ratio),
     )

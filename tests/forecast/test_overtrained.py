@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from scaling import laws
 from scaling.errors import InputError
-from scaling.forecast import published_law
+from scaling.forecast import PublishedLaw, published_law
+from scaling.forecast.given import Given
 from scaling.forecast.isoflop import isoflop
 from scaling.forecast.overtrained import overtrained
 
@@ -65,6 +67,25 @@ def test_a_loss_out_of_reach_is_infinite() -> None:
     found = overtrained(published_law("hoffmann2022"), 1e-9, 1e20)
     assert found.overhead.point == found.n_same == found.repaid == float("inf")
     assert found.loss.point > found.loss_opt.point
+
+
+def test_where_more_compute_does_harm_the_first_crossing_counts() -> None:
+    """An additive penalty of repeated data: along the frontier the loss falls and then rises."""
+    law = laws.get("overfit")
+    item = laws.Published(
+        "harm", "overfit",
+        {"E": 2.2, "A": 500.0, "B": 800.0, "alpha": 0.35, "beta": 0.35, "P": 1e-3, "delta": 1.2,
+         "kappa": 0.3, "lam": 0.2},
+        "this test", "here",
+    )  # fmt: skip
+    given = Given(PublishedLaw(item, law), {"D_unique": 1e9})
+    losses = given.optimum(np.geomspace(1e16, 1e26, 60)).loss.point
+    assert 0 < losses.argmin() < 59
+    C = float(np.geomspace(1e16, 1e26, 60)[losses.argmin() - 4])
+    found = overtrained(given, 200.0, C)
+    assert 0 < found.wasted.point < 1
+    spent = C * (1 - found.wasted.point)
+    assert float(given.optimum(spent).loss.point) == pytest.approx(found.loss.point, rel=1e-9)
 
 
 @pytest.mark.parametrize(

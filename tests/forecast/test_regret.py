@@ -13,6 +13,7 @@ from scaling.amounts import figure
 from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
+from scaling.fit.objective import squared
 from scaling.forecast.at_budget import AtBudget
 from scaling.forecast.averaged import Averaged
 from scaling.forecast.calibrated import Calibrated
@@ -20,9 +21,11 @@ from scaling.forecast.exchange import STEPS, Exchange
 from scaling.forecast.flat import flat_over_draws
 from scaling.forecast.frontier import FLAT, flat_region
 from scaling.forecast.growth import Growth
+from scaling.forecast.isoflop import isoflop
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw, published_law
 from scaling.forecast.regret import OPTIMUM, decide
+from scaling.forecast.truths import C_MAX, Case
 from scaling.laws.law import Published
 
 C = 3e22
@@ -75,6 +78,18 @@ def test_less_compute_and_more(fitted: Fit) -> None:
     assert (floor.e_folds(found.here) == 0).all()
 
 
+def test_frontiers_that_are_no_power_law(profiles: pd.DataFrame) -> None:
+    """The isoFLOP model's: against each draw's own frontier on a fine grid of compute."""
+    made = isoflop(profiles, draws=60)
+    N = float(made.optimum(C).N.point) * np.array([0.25, 1.0, 4.0])
+    saved = np.linspace(0, 6, 1201)
+    frontier = made.optimum(C * np.exp(-saved)).loss.draws
+    loss = made.loss(N, made.cost.tokens(C, N)).draws
+    e_folds = [np.interp(loss[i], frontier[i], saved) for i in range(len(loss))]
+    wasted = AtBudget(made, C).wasted(N)
+    assert np.allclose(wasted.mean(axis=0), -np.expm1(-np.array(e_folds)).mean(axis=0), rtol=0.01)
+
+
 def test_the_best_choice_is_the_best_of_all(fitted: Fit) -> None:
     told = decide(fitted, C, choices=CHOICES)
     assert list(told.choices) == [OPTIMUM, "small", "large"]
@@ -112,8 +127,8 @@ def test_the_flat_region_in_every_draw(fitted: Fit) -> None:
     low, high = told.safe
     assert told.low.point < low < high < told.high.point
     at = AtBudget(fitted, C)
-    for N, inside in ((low * 1.05, True), (high / 1.05, True), (low / 1.05, False)):
-        assert ((at.above([N]) <= FLAT).mean() >= 0.9) == inside
+    for N, inside in ((low, True), (high, True), (low / 1.01, False), (high * 1.01, False)):
+        assert ((at.above([N]) <= FLAT * 1.001).mean() >= 0.9) == inside
 
 
 def test_no_n_is_safe_where_draws_disagree(fitted: Fit) -> None:
@@ -197,3 +212,20 @@ def test_bad_questions(
 ) -> None:
     with pytest.raises(InputError, match=rf"{told}; must be a finite number above 0"):
         decide(fitted, C, choices=choices, dollars_per_flop=price)
+
+
+@pytest.mark.slow
+def test_the_regret_that_is_told_is_the_regret_that_comes_out() -> None:
+    """On 80 tables, ten times beyond their runs, by squared errors: bootstraps of Huber's 1e-3,
+    which is nearly absolute, are wider than it errs (docs/decisions.md)."""
+    told, came = [], []
+    for name in ("besiroglu2024", "muennighoff2023_tied"):
+        truth = published_law(name)
+        for number in range(40):
+            case = Case(truth.law.name, "isoflop", 0.005, number, seed=21)
+            fitted = fit(truth.law, case.table, draws=200, objective=squared())
+            own = decide(fitted, 10 * C_MAX).choices[OPTIMUM]
+            told.append(own.share)
+            came.append(float(AtBudget(truth, 10 * C_MAX).wasted([own.N])[0, 0]))
+    print(f"told {np.mean(told):.4f}, came out {np.mean(came):.4f}")
+    assert np.mean(told) == pytest.approx(np.mean(came), rel=0.4)  # whose own error is 20 %

@@ -46,6 +46,12 @@ def test_a_size_that_was_asked_for_is_a_choice(grounds: Grounds) -> None:
     assert item.share > 3 * told.decision.choices[OPTIMUM].share
 
 
+def test_below_the_least_run_no_rollout_speaks(grounds: Grounds) -> None:
+    below = asked(grounds, compute=1e15)
+    assert below.least_ratio < 1
+    assert stakes(below, grounds).reliability is None
+
+
 def test_published_laws_have_no_record() -> None:
     law = of_published(published_law("besiroglu2024"))
     assert stakes(asked(law, compute=1e21), law).lines() == []
