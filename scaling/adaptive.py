@@ -120,8 +120,9 @@ class _Search:
         cells = seed_of(self.pilots, own, free + 1, self.flops.price)
         if (limit := self.asked.budget) is not None and not self._affords(cells):
             raise InputError(
-                f"a budget of {limit}: tuning and targets take {limit.told(self.aside)}, and the "
-                f"seed of {len(cells)} pilots {limit.told(self.own.price(cells))} more"
+                f"a budget of {limit} is too small: tuning and targets take "
+                f"{limit.told(self.aside)}, and the seed of {len(cells)} pilots "
+                f"{limit.told(self.own.price(cells))} more"
             )
         return self._round(cells)
 

@@ -53,6 +53,7 @@ def design_command(
             "perhaps C; by default sizes and lengths of the table's own kind.",
         ),
     ] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="At most so many runs.")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -88,7 +89,7 @@ def design_command(
     found = design(
         df, candidates, target=target_compute, budget=pilot_budget,
         goal=goal,  # type: ignore[arg-type]  # it checks the name
-        draws=draws, seed=seed, N=n, where=where,
+        draws=draws, seed=seed, N=n, where=where, most=most,
     )  # fmt: skip
     if output is not None:
         _write(found, planned, n, output)

@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 # A gain counts for its cost to one of these powers: 1 takes what is cheap first, 0 what tells most.
 # Which is best depends on the budget, so all are tried.
 _POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-ENOUGH = 0.003  # of the variance that is left: what gains less is not taken
+ENOUGH = 0.0005  # of the variance that is left: what gains less is not taken
 _SWAPS = 20
 
 
@@ -40,15 +40,18 @@ class Joint:
         return np.asarray(self.variance - (r * np.linalg.solve(total, r.T).T).sum(axis=1))
 
 
-def choose(joint: Joint, cost: Array, budget: float, goal: int) -> list[int]:
-    """Observations within the budget that leave quantity `goal` the least variance, in order.
+def choose(
+    joint: Joint, cost: Array, budget: float, goal: int, most: int | None = None
+) -> list[int]:
+    """Observations within the budget, and `most` of them, that leave quantity `goal` the least
+    variance, in order.
 
     Greedy by gain over a power of the cost, the best power kept; then members that gain least for
     their cost are taken out, and what they cost is spent again, as long as that helps.
     """
     best: list[int] = []
     for power in _POWERS:
-        best = _better(joint, cost, goal, best, _grown(joint, cost, budget, goal, power, []))
+        best = _better(joint, cost, goal, best, _grown(joint, cost, budget, goal, power, [], most))
     for _ in range(_SWAPS):
         if len(best) < 2:
             break
@@ -56,7 +59,7 @@ def choose(joint: Joint, cost: Array, budget: float, goal: int) -> list[int]:
         fewer = [i for i in best if i != best[out]]
         tried = fewer
         for power in _POWERS[::2]:
-            other = _grown(joint, cost, budget, goal, power, fewer)
+            other = _grown(joint, cost, budget, goal, power, fewer, most)
             tried = _better(joint, cost, goal, tried, other)
         kept = _better(joint, cost, goal, best, tried)
         if kept is best:
@@ -72,7 +75,13 @@ def gains(joint: Joint, chosen: Sequence[int]) -> Array:
 
 
 def _grown(
-    joint: Joint, cost: Array, budget: float, goal: int, power: float, first: Sequence[int]
+    joint: Joint,
+    cost: Array,
+    budget: float,
+    goal: int,
+    power: float,
+    first: Sequence[int],
+    most: int | None,
 ) -> list[int]:
     """`first`, and greedily what the budget still allows."""
     n, open_yet = len(cost), joint.variance[goal]
@@ -98,13 +107,14 @@ def _grown(
 
     for i in first:
         take(i)
-    while True:
+    while most is None or len(chosen) < most:
         gain = np.where(free & (cost <= left), with_goal**2 / (variance + joint.noise), 0.0)
         gain[gain < ENOUGH * open_yet] = 0.0
         i = int(np.argmax(gain / price))
         if gain[i] == 0.0:
-            return chosen
+            break
         take(i)
+    return chosen
 
 
 def _better(joint: Joint, cost: Array, goal: int, a: list[int], b: list[int]) -> list[int]:

@@ -27,6 +27,7 @@ GOALS: tuple[Goal, ...] = get_args(Goal)
 
 _OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
 LEAST_DRAWS = 100
+TOLD = 20  # runs that are told one by one
 _NORMAL_90 = 3.2897  # width of a normal's central 90 %, in standard deviations
 _OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
 
@@ -85,12 +86,17 @@ class Design:
             "expected",
             f"  regret   {_percent(now.regret)} of the loss now, {_percent(then.regret)} expected",
         ]
-        for run, gain in zip(self.runs, self.gains, strict=True):
+        for run, gain in list(zip(self.runs, self.gains, strict=True))[:TOLD]:
             share = gain / (run.C / self.spent)
             lines.append(
                 f"  train    {run.key and f'{run.key}  '}N = {run.N:.4g} on D = {run.D:.4g}, C = "
                 f"{run.C:.3g}: {100 * gain:.2g} % of the variance, {share:.2g} x its share of the "
                 "FLOPs"
+            )
+        if len(self.runs) > TOLD:
+            rest = 100 * sum(self.gains[TOLD:])
+            lines.append(
+                f"  train    and {len(self.runs) - TOLD} more: {rest:.2g} % of the variance"
             )
         return "\n".join([*lines, *(f"  assumed  {words}" for words in self.assumed)])
 
@@ -113,14 +119,16 @@ def design(
     seed: int = 0,
     N: str = "N",
     where: str | None = None,
+    most: int | None = None,
 ) -> Design:
-    """The candidates to train, of at most `budget` FLOPs, so that the forecast at `target` FLOPs is
-    as narrow as they can make it.
+    """The candidates to train, for at most `budget` FLOPs and `most` of them, so that the forecast
+    at `target` FLOPs is as narrow as they can make it.
 
     table: the runs known; None or without rows: published priors alone. goal: what is narrowed: the
     loss at the optimum, ln N_opt, or the regret of training what is believed best. Raises
-    InputError for a target inside the table, candidates beyond it or whose C is in other FLOPs than
-    the table's, and for a budget that the cheapest is above.
+    InputError for a target inside the table, for candidates whose C is in other FLOPs than the
+    table's, for a budget that the cheapest is above, and for few rows of what the priors don't
+    speak of.
     """
     _check(candidates, target, budget, goal, draws)
     n, d, c = (np.array([getattr(item, k) for item in candidates]) for k in ("N", "D", "C"))
@@ -130,7 +138,7 @@ def design(
     cost = _cost(n, d, c) if rows is None else rows.cost
     ground = ground_of(rows, N, cost, draws, seed)
     joint, asked = joint_of(ground, n, d, target), GOALS.index(goal)
-    picked = choose(joint, c, budget, asked)
+    picked = choose(joint, c, budget, asked, most)
     taken = gains(joint, picked)[:, asked] / joint.variance[asked]
     return Design(
         chosen=tuple(picked),

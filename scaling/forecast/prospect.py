@@ -1,17 +1,18 @@
 """What runs that could be trained would tell of a target: how their losses and it vary together.
 
 What is known is held as draws, of the table's own forecaster and of a law under published priors
-(`believed`), half of each, so that runs that tell the two apart are worth more. Over the draws, a
-run's ln loss and what is asked at the target vary together; taken as jointly normal, that says how
-much the target narrows when the run is seen, before it is (the ensemble Kalman filter: Evensen
-1994, J. Geophys. Res. 99, 10143; choosing by it: Krause, Singh & Guestrin 2008, J. Mach. Learn.
-Res. 9, 235).
+(`believed`), half of each, so that no design serves one law alone. Over the draws, a run's ln loss
+and what is asked at the target vary together; taken as jointly normal, that says how much the
+target narrows when the run is seen, before it is (the ensemble Kalman filter: Evensen 1994, J.
+Geophys. Res. 99, 10143; choosing by it: Krause, Singh & Guestrin 2008, J. Mach. Learn. Res. 9,
+235).
 
 No law is right, so two things are added that the draws leave out. Outside the table's compute a law
 may drift off: its level and its N_opt walk at random in ln C, at stated rates, so that only runs on
-the way to the target show where they went, and much smaller runs show what holds there. Without a
-table the walk begins at the target. And a run far from the optimum, or far below the target, has an
-error of its own: the law's shape is believed to a tenth of what it says there.
+the way to the target show where they went, and much smaller runs show what holds there. What the
+two say differently of the target is taken for drift, too. Without a table the walk begins at the
+target. And a run far from the optimum, or far below the target, has an error of its own: the law's
+shape is believed to a tenth of what it says there.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from scaling.units import UNSTATED
 Array = NDArray[np.float64]
 
 # Outside the data, sd of a law's drift in ln loss and in ln N_opt per root of an e-fold of compute.
-LEVEL_DRIFT, SIZE_DRIFT = 0.005, 0.05
+LEVEL_DRIFT, SIZE_DRIFT = 0.006, 0.06
 # A run's own error: of its elevation above the optimum, and per e-fold below the target.
 _ELEVATION, _BELOW = 0.1, 0.0005
 _KNOTS = 24  # of the frontier, between which it is straight
@@ -62,19 +63,8 @@ class Ground:
 def joint_of(ground: Ground, N: Array, D: Array, target: float) -> Joint:
     """ln losses of runs at N, D [n] and, at `target` FLOPs, ln loss, ln N_opt and the signed root
     of the regret of the size believed best (whose square's mean is the expected regret)."""
-    members, plain = ground.members, ground.plain
-    best = [member.optimum(target) for member in members]
-    size = np.exp(np.mean([np.log(o.N.point) for o in best]))
-    seen, asked = [], []
-    for member, own in zip(members, best, strict=True):
-        at_size = member.loss(size, member.cost.tokens(target, size)).draws
-        regret = np.log(np.maximum(at_size / own.loss.draws, 1.0))
-        off = np.log(own.N.draws / size)
-        quantities = np.array([np.log(own.loss.draws), off, np.sign(off) * np.sqrt(regret)])
-        asked.append(_drawn_in(quantities))
-        seen.append(_drawn_in(np.log(member.loss(N, D).draws).T))
-    x, y = (np.concatenate(parts, axis=1) for parts in (seen, asked))
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    x, y, apart = _pooled(ground.members, N, D, target)
+    plain = ground.plain
     covariance, with_them = x @ x.T / x.shape[1], y @ x.T / x.shape[1]
     variance = (y**2).mean(axis=1)
 
@@ -83,18 +73,55 @@ def joint_of(ground: Ground, N: Array, D: Array, target: float) -> Joint:
     above, under = (np.log(np.maximum(ratio, 1.0)) for ratio in (C / high, low / C))
     walk = np.minimum(above[:, None], above) + np.minimum(under[:, None], under)
     end = float(np.log(target / high))
+    # what members say differently of the target is drift, too: runs on the way show who is right
+    level = LEVEL_DRIFT**2 + (apart[0] / end if end else 0.0)
+    size = SIZE_DRIFT**2 + (apart[1] / end if end else 0.0)
     up, tilt = _profile(plain, N, C)
-    covariance += (LEVEL_DRIFT**2 + SIZE_DRIFT**2 * np.outer(tilt, tilt)) * walk
+    covariance += (level + size * np.outer(tilt, tilt)) * walk
     # how a walk of ln N_opt moves each quantity: the root of the regret in proportion
     moved = np.array([0.0, 1.0, (y[1] @ y[2]) / max(y[1] @ y[1], 1e-300)])
     reach = np.minimum(above, end)
-    with_them -= SIZE_DRIFT**2 * np.outer(moved, tilt * reach)
-    with_them[0] += LEVEL_DRIFT**2 * reach
-    variance += (SIZE_DRIFT * moved) ** 2 * end
-    variance[0] += LEVEL_DRIFT**2 * end
+    with_them -= size * np.outer(moved, tilt * reach)
+    with_them[0] += level * reach
+    variance += size * moved**2 * end
+    variance[0] += level * end
     below = np.log(np.maximum(target / C, 1.0))
     noise = ground.noise**2 + (_ELEVATION * up) ** 2 + (_BELOW * below) ** 2
     return Joint(covariance, noise, with_them, variance)
+
+
+def _pooled(
+    members: Sequence[Predictor], N: Array, D: Array, target: float
+) -> tuple[Array, Array, Array]:
+    """Draws of ln loss of the runs [n, draws] and of the three quantities [3, draws], each around
+    its member's mean, and the variance of the members' means of the quantities [3].
+
+    A law's error far below the table says nothing of its error far above, so how members differ on
+    a small run is not taken for a sign of who is right at the target.
+    """
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        best = [member.optimum(target) for member in members]
+    size = np.exp(np.mean([np.log(o.N.point) for o in best]))
+    seen, asked, means = [], [], []
+    for member, own in zip(members, best, strict=True):
+        # a bootstrap of few rows may run away, to sizes and losses that have no number
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            at_size = member.loss(size, member.cost.tokens(target, size)).draws
+            regret = np.log(np.maximum(at_size / own.loss.draws, 1.0))
+            off = np.log(own.N.draws / size)
+            y = np.array([np.log(own.loss.draws), off, np.sign(off) * np.sqrt(regret)])
+            x = np.log(member.loss(N, D).draws).T
+        kept = np.isfinite(x).all(axis=0) & np.isfinite(y).all(axis=0)
+        if not kept.any():
+            continue
+        x, y = _drawn_in(x[:, kept]), _drawn_in(y[:, kept])
+        means.append(y.mean(axis=1))
+        seen.append(x - x.mean(axis=1, keepdims=True))
+        asked.append(y - means[-1][:, None])
+    if not seen:
+        raise InputError("no draw of what is known gives a finite loss: more runs are needed")
+    apart = np.var(means, axis=0)
+    return np.concatenate(seen, axis=1), np.concatenate(asked, axis=1), apart
 
 
 def _profile(plain: Predictor, N: Array, C: Array) -> tuple[Array, Array]:

@@ -60,10 +60,7 @@ def test_what_is_left_is_the_schur_complement() -> None:
 def test_a_choice_is_nearly_the_best_of_all(seed: int) -> None:
     one, cost = joint(seed, 9), np.random.default_rng(seed).uniform(1, 5, size=9)
     budget = 8.0
-    subsets = [
-        [i for i in range(9) if number >> i & 1]
-        for number in range(2**9)
-    ]  # fmt: skip
+    subsets = [[i for i in range(9) if number >> i & 1] for number in range(2**9)]
     able = [s for s in subsets if cost[s].sum() <= budget]
     best = min(one.left(s)[0] for s in able)
     found = choose(one, cost, budget, 0)
@@ -102,6 +99,13 @@ def test_each_goal_narrows_its_own_quantity_most(table: pd.DataFrame, chosen: De
 def test_more_budget_never_leaves_more(table: pd.DataFrame, chosen: Design) -> None:
     more = design(table, ladder(), target=TARGET, budget=10 * BUDGET, draws=300)
     assert more.width_after.loss < chosen.width_after.loss
+
+
+def test_few_runs_tell_most_of_it(table: pd.DataFrame, chosen: Design) -> None:
+    few = design(table, ladder(), target=TARGET, budget=BUDGET, draws=300, most=4)
+    assert len(few.runs) == 4 < len(chosen.runs)
+    gained = chosen.width_before.loss - chosen.width_after.loss
+    assert 0.4 * gained < few.width_before.loss - few.width_after.loss < gained
 
 
 def test_it_starts_from_nothing() -> None:
