@@ -97,7 +97,7 @@ def lines(
     told = []
     for source, part in zip(sources, found, strict=True):
         name = f"{source.name}: " if len(sources) > 1 else ""
-        told += [name + line for item in part for line in also.lines(source.predictor, item)]
+        told += [name + line for line in also.lines(source.predictor, part)]
     return told
 
 

@@ -85,7 +85,7 @@ def flat_over_draws(
     above = at.above(np.exp(n))
     left, right = _ends(n, above, within)
     limits = float(np.exp(n[0])), float(np.exp(n[-1]))
-    safe, surest = _safe(n, (above <= within).mean(axis=0))
+    safe, surest = _safe(left, right, *limits)
     return Flat(
         C,
         within,
@@ -121,19 +121,23 @@ def _ends(n: Array, above: Array, within: float) -> tuple[Array, Array]:
     )
 
 
-def _safe(n: Array, share: Array) -> tuple[tuple[float, float] | None, tuple[float, float]]:
-    """The run of n around the surest place in which `share` is high enough, and that place."""
+def _safe(
+    left: Array, right: Array, least: float, most: float
+) -> tuple[tuple[float, float] | None, tuple[float, float]]:
+    """The N around the surest that lie between enough draws' ends, and the surest with its share.
+
+    The share of draws whose region holds an N changes at their ends only.
+    """
+    N = np.unique(np.clip(np.concatenate([left, right]), least, most))
+    begun = np.searchsorted(np.sort(left), N, side="right")
+    ended = np.searchsorted(np.sort(right), N, side="left")
+    share = (begun - ended) / len(left)
     top = int(share.argmax())
-    surest = float(np.exp(n[top])), float(share[top])
+    surest = float(N[top]), float(share[top])
     if share[top] < SURE:
         return None, surest
-    low = [i for i in range(top) if share[i] < SURE]
-    high = [i for i in range(top, len(n)) if share[i] < SURE]
-
-    def end(outer: int, inner: int) -> float:
-        part = (SURE - share[outer]) / (share[inner] - share[outer])
-        return float(np.exp(n[outer] + part * (n[inner] - n[outer])))
-
-    left = end(low[-1], low[-1] + 1) if low else float(np.exp(n[0]))
-    right = end(high[0], high[0] - 1) if high else float(np.exp(n[-1]))
-    return (left, right), surest
+    unsure = np.flatnonzero(share < SURE)
+    before, after = unsure[unsure < top], unsure[unsure > top]
+    first = int(before[-1]) + 1 if len(before) else 0
+    last = int(after[0]) - 1 if len(after) else len(N) - 1
+    return (float(N[first]), float(N[last])), surest

@@ -23,6 +23,8 @@ from scaling.forecast.published import PublishedLaw
 from scaling.forecast.quantized import damage
 from scaling.forecast.serving import Serving
 
+_FEW = 6  # budgets that are told of one by one
+
 Best = Mapping[str, tuple[float, float] | None]  # variables to choose, each with its range
 
 
@@ -101,12 +103,29 @@ class Further:
             found.append(overtrained(predictor, self.ratio, C))
         return found
 
-    def lines(self, predictor: Predictor, found: Forecast) -> list[str]:
-        held = _held(predictor, found) if isinstance(predictor, Given) else []
-        return [*held, *map(str, self.answers(predictor, found.C))]
+    def lines(self, predictor: Predictor, found: Sequence[Forecast]) -> list[str]:
+        """What is to be said of these forecasts; of many, as along a frontier, of the last one.
+
+        Raises InputError where many are asked about serving or a ratio, which are searches each.
+        """
+        self._must_be_few(found)
+        told: dict[str, None] = {}
+        for item in found if len(found) <= _FEW else found[-1:]:
+            held = _held(predictor, item) if isinstance(predictor, Given) else []
+            at = f"at C = {item.C:.4g}: " if len(found) > 1 else ""
+            told |= dict.fromkeys(at + line for line in held)
+            told |= dict.fromkeys(map(str, self.answers(predictor, item.C)))
+        return list(told)
+
+    def _must_be_few(self, found: Sequence[Forecast]) -> None:
+        if len(found) > _FEW and (self.serving is not None or self.ratio is not None):
+            raise InputError(
+                f"--served and --tokens-per-param at {len(found)} budgets: ask for {_FEW} at most"
+            )
 
     def facts(self, predictor: Predictor, found: Sequence[Forecast]) -> dict[str, Any]:
         """What `lines` says, by forecast, as JSON has it."""
+        self._must_be_few(found)
         facts: dict[str, Any] = {}
         if isinstance(predictor, Given):
             facts["notes"] = [_held(predictor, item) for item in found]

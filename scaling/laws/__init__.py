@@ -46,15 +46,18 @@ def _by_name(items: Iterator[Named]) -> dict[str, Named]:
     return found
 
 
-def _declared() -> Iterator[tuple[str, Law | Published]]:
+@cache
+def _declared() -> tuple[tuple[str, Law | Published], ...]:
     """Every value, with the file or entry point that declares it. A file that builds on a law of
     another imports that file, not the law, which would be declared twice."""
-    for module in pkgutil.iter_modules(__path__):
-        for item in _values_in(importlib.import_module(f"{__name__}.{module.name}")):
-            yield module.name, item
+    found = [
+        (module.name, item)
+        for module in pkgutil.iter_modules(__path__)
+        for item in _values_in(importlib.import_module(f"{__name__}.{module.name}"))
+    ]
     for entry in entry_points(group="scaling.laws"):
-        for item in _values_in(entry.load()):
-            yield entry.name, item
+        found += [(entry.name, item) for item in _values_in(entry.load())]
+    return tuple(found)
 
 
 def _values_in(item: object) -> Iterator[Law | Published]:

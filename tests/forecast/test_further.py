@@ -60,6 +60,18 @@ def test_served_tokens_and_a_ratio() -> None:
     assert told["overtrained"][0]["ratio"] == 200
 
 
+def test_a_frontier_with_a_variable_held() -> None:
+    words = ("muennighoff2023", "--frontier", "1e19:1e22:8", "--with", "D_unique=1e9")
+    done = ask(*words)
+    assert done.exit_code == 0
+    assert done.output.count("held") == 1  # of the last budget
+    assert "at C = 1e+22: epochs: " in done.output
+    many = ask(*words, "--served", "1e12")
+    assert "--tokens-per-param at 8 budgets: ask for 6 at most" in str(many.exception)
+    two = ask("muennighoff2023", "--compute", "1e20", "--compute", "1e21", "--with", "D_unique=1e9")
+    assert "at C = 1e+20: epochs: " in two.output
+
+
 def test_served_in_dollars() -> None:
     words = ("sardana2024", "--params", "30B", "--device", "A100-80GB", "--mfu", ".5")
     more = ("--price", "1.5", "--served", "105B:322.5B")

