@@ -77,8 +77,9 @@ class Design:
 
     def __str__(self) -> str:
         now, then = self.width_before, self.width_after
+        count = f"{len(self.runs)} run{'s' if len(self.runs) != 1 else ''}"
         lines = [
-            f"{len(self.runs)} run{'s'[: len(self.runs) != 1]} of {self.spent:.4g} FLOPs, of {self.budget:.4g}, for the "
+            f"{count} of {self.spent:.4g} FLOPs, of {self.budget:.4g}, for the "
             f"{_WORDS[self.goal]} at C = {self.target:.4g}",
             f"  loss     90 % interval {_percent(now.loss)} wide now, {_percent(then.loss)} "
             "expected",
