@@ -103,7 +103,8 @@ def test_bad_input_is_one_line(
 def test_every_figure_is_exported_and_listed() -> None:
     from scaling import plot
 
-    # these need a study's records, or curves: `proof`, `report` and `extrapolate` draw them
-    of_others = {"loss_curves", "cost", "proof", "extrapolation"}
+    # these need a study's records, curves or known models: `proof`, `report`, `extrapolate` and
+    # `landscape` draw them
+    of_others = {"loss_curves", "cost", "proof", "extrapolation", "landscape"}
     figures = set(plot.__all__) - {"Fitted", "save", "writable"} - of_others
     assert set(registry.names()) == figures

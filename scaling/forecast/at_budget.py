@@ -32,7 +32,9 @@ class AtBudget:
 
     def __init__(self, predictor: Predictor, C: float) -> None:
         self.C = C
-        self._parts = [part.finite() for part in _parts(predictor, C)]
+        found = [part.finite() for part in _parts(predictor, C)]
+        # A member of an average may weigh too little for a draw.
+        self._parts = [part for part in found if len(part.n_opt)] or found[:1]
 
     @property
     def n_opt(self) -> Array:

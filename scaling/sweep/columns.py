@@ -43,7 +43,25 @@ def rows_of(records: Iterable[Mapping[str, Any]], more: Iterable[str] = ()) -> p
 
 def joined(parts: Iterable[pa.Table]) -> pa.Table:
     """Rows under one another: a column is of the type that it would have had at once."""
-    return pa.concat_tables(list(parts), promote_options="permissive").combine_chunks()
+    parts = list(parts)
+    types: dict[str, set[pa.DataType]] = {}
+    for part in parts:
+        for field in part.schema:
+            types.setdefault(field.name, set()).add(field.type)
+    # Counts of several types are floats, as `array` makes them; Arrow alone refuses large ones.
+    mixed = {name for name, found in types.items() if len(found - {pa.null()}) > 1}
+    alike = [part.cast(_with_floats(part.schema, mixed), safe=False) for part in parts]
+    return pa.concat_tables(alike, promote_options="permissive").combine_chunks()
+
+
+def _with_floats(schema: pa.Schema, names: set[str]) -> pa.Schema:
+    fields = (
+        field.with_type(pa.float64())
+        if field.name in names and pa.types.is_integer(field.type)
+        else field
+        for field in schema
+    )
+    return pa.schema(list(fields))
 
 
 def table_of(rows: pa.Table) -> pd.DataFrame:

@@ -52,6 +52,13 @@ def test_parts_make_the_same_table(records: list[dict[str, Any]], cut: int) -> N
     assert whole.to_csv() == by_pandas(records).to_csv()
 
 
+def test_counts_of_any_size_come_together() -> None:
+    large = [rows_of([{"C": C}]).select(["C"]) for C in (1, 2**53 + 1, 2**63, 2.0**80, None)]
+    together = joined(large)["C"].to_pylist()
+    assert together == [1.0, 2.0**53, 2.0**63, 2.0**80, None]
+    assert joined(large[:2])["C"].to_pylist() == [1, 2**53 + 1]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(record(), min_size=2, max_size=6), st.integers(0, 5))
 def test_the_rows_of_some_are_the_same_beside_others(
