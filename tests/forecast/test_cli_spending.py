@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from scaling.fit import fit
 from scaling.table import write_table
 
 LAW = laws.get("chinchilla")
+Command = Callable[..., tuple[int, str, str]]
 H100 = ("--device", "h100-sxm", "--devices", 256)
 
 
@@ -28,7 +30,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scaling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> object:
+def scaling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["scaling", "forecast", *map(str, words)])
         with pytest.raises(SystemExit) as end:
@@ -48,8 +50,8 @@ def scaling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         ("--kwh", "770", 1000 * 3600 * 989.4e12 * 0.4),
     ],
 )
-def test_budgets_by_unit(scaling: object, saved: Path, option: str, amount: str, C: float) -> None:
-    code, out, err = scaling(saved, option, amount, *H100, "--json")  # type: ignore[operator]
+def test_budgets_by_unit(scaling: Command, saved: Path, option: str, amount: str, C: float) -> None:
+    code, out, err = scaling(saved, option, amount, *H100, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)
     (found,) = told["forecasts"]
@@ -60,38 +62,38 @@ def test_budgets_by_unit(scaling: object, saved: Path, option: str, amount: str,
     assert told["hardware"]["mfu"]["source"].startswith("assumed")
 
 
-def test_a_range_of_mfu_is_told_in_words(scaling: object, saved: Path) -> None:
+def test_a_range_of_mfu_is_told_in_words(scaling: Command, saved: Path) -> None:
     words = ("--dollars", "1M", *H100, "--mfu", ".35:.45", "--price", "2")
-    _, out, _ = scaling(saved, *words)  # type: ignore[operator]
+    _, out, _ = scaling(saved, *words)
     for piece in (
         "500,000 device-hours", "$1,000,000", "its least gives C = ", "its most gives C = ",
         "MFU 0.4 (0.35 to 0.45)", "$2.00 a device-hour (given)", "recipe   learning rate",
     ):  # fmt: skip
         assert piece in out, piece
-    _, out, _ = scaling(saved, "--compute", "1e21", *H100, "--mfu", ".35:.45")  # type: ignore[operator]
+    _, out, _ = scaling(saved, "--compute", "1e21", *H100, "--mfu", ".35:.45")
     assert "device-hours, " in out
     assert "its least" not in out  # C is given; hours have the interval
 
 
-def test_limits_through_the_command_line(scaling: object, saved: Path) -> None:
+def test_limits_through_the_command_line(scaling: Command, saved: Path) -> None:
     words = (saved, "--compute", "1e22", *H100, "--max-memory", "device")
-    _, out, _ = scaling(*words, "--serve-precision", "int4", "--json")  # type: ignore[operator]
+    _, out, _ = scaling(*words, "--serve-precision", "int4", "--json")
     told = json.loads(out)
     assert told["limits"] == [
         "a memory of 80 GB caps N at 1.6e+11 (0.5 bytes a weight, 1 x H100-SXM; weights alone)"
     ]
     assert told["forecasts"][0]["binding"] == []
-    _, out, _ = scaling(saved, "--compute", "1e22", *H100, "--max-latency-ms", ".1")  # type: ignore[operator]
+    _, out, _ = scaling(saved, "--compute", "1e22", *H100, "--max-latency-ms", ".1")
     assert "limit    a latency of 0.1 ms a token caps N at 1.675e+08" in out
     assert "given up" in out
-    _, out, _ = scaling(saved, "--within-days", "1", *H100, "--json")  # type: ignore[operator]
+    _, out, _ = scaling(saved, "--within-days", "1", *H100, "--json")
     day = json.loads(out)["forecasts"][0]
     assert pytest.approx(24 * 256 * 3600 * 989.4e12 * 0.4) == day["C"]
 
 
-def test_a_frontier_and_its_file(scaling: object, saved: Path, tmp_path: Path) -> None:
+def test_a_frontier_and_its_file(scaling: Command, saved: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
-    code, out, _ = scaling(saved, "--frontier", "1e18:1e22:5", "-o", rows)  # type: ignore[operator]
+    code, out, _ = scaling(saved, "--frontier", "1e18:1e22:5", "-o", rows)
     assert code == 0
     for piece in ("1e+18", "1e+22", "inside", "2.", "steps by steplaw2025"):
         assert piece in out, piece
@@ -100,52 +102,52 @@ def test_a_frontier_and_its_file(scaling: object, saved: Path, tmp_path: Path) -
     assert "\x1b" not in out
 
 
-def test_distance_comes_first_where_it_is_large(scaling: object, saved: Path) -> None:
-    _, out, _ = scaling(saved, "--compute", "1e26", "--rates", "none")  # type: ignore[operator]
+def test_distance_comes_first_where_it_is_large(scaling: Command, saved: Path) -> None:
+    _, out, _ = scaling(saved, "--compute", "1e26", "--rates", "none")
     assert out.startswith("far: 5.56e+05 x the largest run fitted, 5.74 decades beyond; nothing")
     assert "[" in out.splitlines()[3]  # answered, with an interval
-    _, out, _ = scaling(saved, "--compute", "1e21", "--rates", "none")  # type: ignore[operator]
+    _, out, _ = scaling(saved, "--compute", "1e21", "--rates", "none")
     assert out.startswith("forecast for compute 1e+21")
 
 
-def test_the_nearest_configuration_of_another_tables_ladder(scaling: object, saved: Path) -> None:
+def test_the_nearest_configuration_of_another_tables_ladder(scaling: Command, saved: Path) -> None:
     ladder = Path(__file__).parents[2] / "runs" / "text" / "seed-0" / "table.csv"
     words = (saved, "--params", "1e6", "--tokens", "1e9", "--like", ladder)
-    code, out, err = scaling(*words, "--json")  # type: ignore[operator]
+    code, out, err = scaling(*words, "--json")
     assert (code, err) == (0, "")
     (found,) = json.loads(out)["forecasts"]
     assert found["nearest"]["N"] == pytest.approx(1e6, rel=0.1)
     assert found["nearest"]["depth"] == 2  # what the ladder's shapes share
 
 
-def test_several_sources_have_a_row_each(scaling: object, saved: Path) -> None:
+def test_several_sources_have_a_row_each(scaling: Command, saved: Path) -> None:
     words = (saved, "hoffmann2022", "--compute", "1e21", "--rates", "none")
-    _, out, _ = scaling(*words)  # type: ignore[operator]
+    _, out, _ = scaling(*words)
     rows = [line for line in out.splitlines() if line.split()[:2] in (
         ["fit.json", "1e+21"], ["hoffmann2022", "1e+21"])]  # fmt: skip
     assert len(rows) == 2
     assert f"{saved} does not state N_kind; taken as total" in out
-    _, out, _ = scaling(*words, "--json")  # type: ignore[operator]
+    _, out, _ = scaling(*words, "--json")
     told = json.loads(out)
     assert [item["source"] for item in told["sources"]] == [str(saved), "hoffmann2022"]
     assert len(told["notes"]) == 2
 
 
 def test_a_table_beside_a_law_of_all_parameters_is_read_by_these(
-    scaling: object, tmp_path: Path
+    scaling: Command, tmp_path: Path
 ) -> None:
     table = battery.table(LAW, battery.truth(LAW), noise=0.01)
     path = tmp_path / "table.csv"
     write_table(table.assign(N_total=table["N"] * 1.5, N_kind="non_embedding"), path)
     words = (path, "hoffmann2022", "--compute", "1e21", "--law", "chinchilla", "--draws", 0)
-    code, out, err = scaling(*words, "--json")  # type: ignore[operator]
+    code, out, err = scaling(*words, "--json")
     assert (code, err) == (0, "")
     assert [item["n_column"] for item in json.loads(out)["sources"]] == ["N_total", "N_total"]
-    code, _, err = scaling(*words, "--n", "N")  # type: ignore[operator]
+    code, _, err = scaling(*words, "--n", "N")
     assert code == 2
     assert "N_kind = non_embedding" in err
     assert "N_kind = total" in err
-    code, _, err = scaling(path, "--compute", "1e4", "--draws", 0, "--no-rollouts")  # type: ignore[operator]
+    code, _, err = scaling(path, "--compute", "1e4", "--draws", 0, "--no-rollouts")
     assert code == 2
     assert "less than one step of the smallest model" in err
 
@@ -172,8 +174,8 @@ def test_a_table_beside_a_law_of_all_parameters_is_read_by_these(
         (["--compute", "1e20", *H100, "--mfu-from", "nowhere"], "no study here"),
     ],
 )
-def test_bad_input(scaling: object, saved: Path, words: list[object], message: str) -> None:
-    code, out, err = scaling(saved, *words)  # type: ignore[operator]
+def test_bad_input(scaling: Command, saved: Path, words: list[object], message: str) -> None:
+    code, out, err = scaling(saved, *words)
     assert (code, out) == (2, "")
     assert err.startswith("scaling: ")
     assert err.count("\n") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -103,9 +104,9 @@ def test_what_is_not_known_is_said() -> None:
         (lambda: latency(H100, 0.0, "int8"), "latency 0: must be a finite number"),
     ],
 )
-def test_numbers_out_of_range(make: object, message: str) -> None:
+def test_numbers_out_of_range(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make()  # type: ignore[operator]
+        make()
 
 
 def test_caps_follow_from_bandwidth_memory_and_time() -> None:
