@@ -67,7 +67,11 @@ def test_products_are_counted_exactly_forward_and_training(
     assert training.inside == battery.BATCH * inside
 
 
-@pytest.mark.parametrize("family", list(battery.LADDERS))
+@pytest.mark.parametrize(
+    "family",
+    # Of coca every rung compiles for seconds.
+    [pytest.param(f, marks=pytest.mark.slow if f == "coca" else ()) for f in battery.LADDERS],
+)
 def test_total_flops_are_within_a_tenth_of_xla_on_every_rung(family: str) -> None:
     for shape in ladder(family):
         built = battery.build(family, shape)

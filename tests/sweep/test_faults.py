@@ -29,7 +29,8 @@ pilots = [{ widths = [8, 16], images = [131072, 524288], seeds = [0, 1] }]
 retries = 1000  # a kill is never the cell's fault here
 """
 STOP_SECONDS = 10.0
-ROUNDS = [pytest.param(2, id="short"), pytest.param(70, id="long", marks=pytest.mark.slow)]
+SHORT, LONG = 2, 70
+ROUNDS = [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.slow)]
 
 
 class Study:
@@ -117,8 +118,16 @@ def kill_all(driver: subprocess.Popen[str], rng: random.Random) -> None:
     os.killpg(driver.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("rounds", ROUNDS)
-@pytest.mark.parametrize("harm", [kill_a_worker, kill_the_driver, kill_all])
+@pytest.mark.parametrize(
+    ("harm", "rounds"),
+    [
+        # Workers, and drivers, are ended alone by shorter tests.
+        (kill_all, SHORT),
+        pytest.param(kill_a_worker, LONG, marks=pytest.mark.slow),
+        pytest.param(kill_the_driver, LONG, marks=pytest.mark.slow),
+        pytest.param(kill_all, LONG, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_at_random_moments_it_ends_with_the_same_table(
     harm: Harm, rounds: int, study: Study, undisturbed: Study
 ) -> None:

@@ -71,6 +71,7 @@ def steps(out: Path) -> int:
     return max((json.loads(text).get("step", 0) for text in told if text), default=0)
 
 
+@pytest.mark.slow
 def test_a_preempted_study_ends_with_the_bits_of_an_undisturbed_one(
     cluster: Cluster, tmp_path: Path
 ) -> None:
