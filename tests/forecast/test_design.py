@@ -137,7 +137,7 @@ def test_belief_moves_from_the_priors_to_the_rows(table: pd.DataFrame) -> None:
 def test_bad_questions_are_refused(table: pd.DataFrame, more: dict[str, float], told: str) -> None:
     asked = {"target": TARGET, "budget": BUDGET, "draws": 300} | more
     with pytest.raises(InputError, match=told):
-        design(table, ladder(), **asked)  # type: ignore[arg-type]
+        design(table, ladder(), **asked)
 
 
 def test_bad_candidates_are_refused(table: pd.DataFrame) -> None:

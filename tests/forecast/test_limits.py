@@ -25,7 +25,7 @@ C = 1e18
 
 
 def cap(on: str, most: float) -> Cap:
-    return Cap(on, most, f"a limit of {most:g}", "as given")  # type: ignore[arg-type]
+    return Cap(on, most, f"a limit of {most:g}", "as given")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_contradictions_name_both(
     fitted: Fit, asked: dict[str, float], limits: list[Cap], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        forecast(fitted, caps=limits, **asked)  # type: ignore[arg-type]
+        forecast(fitted, caps=limits, **asked)
 
 
 def test_a_frontier_is_its_forecasts_one_by_one(fitted: Fit) -> None:

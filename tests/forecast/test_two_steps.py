@@ -164,7 +164,7 @@ def test_error_columns_become_accuracies_and_back() -> None:
 def test_bad_input_is_named(change: dict[str, object], message: str) -> None:
     asked = {"first": "task_loss", "second": "task_accuracy", "draws": 0, **change}
     with pytest.raises(InputError, match=message):
-        two_steps(ladder(), **asked)  # type: ignore[arg-type]
+        two_steps(ladder(), **asked)
 
 
 def test_what_a_law_cannot_answer_is_refused() -> None:
