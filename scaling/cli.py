@@ -43,7 +43,7 @@ COMMANDS = {
     "run": "cli_study",
     "study": "cli_study",
     "proof": "cli_study",
-    "report": "cli_study",
+    "report": "cli_report",
 }
 
 

@@ -1,4 +1,4 @@
-"""The commands that train: run, study, proof, report. `scaling.cli` takes them in."""
+"""The commands that train, and prove: run, study, proof. `scaling.cli` takes them in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from scaling.cli_adaptive import (
 )
 from scaling.cli_options import (
     ExecutorOption,
-    FolderArgument,
     GridArgument,
     JsonOption,
     OptionOption,
@@ -29,6 +28,7 @@ from scaling.cli_options import (
     planned_study,
     tell_of_calibration,
 )
+from scaling.cli_report import tell_of_report
 from scaling.errors import InputError
 from scaling.terminal import console, show, show_json
 
@@ -122,7 +122,7 @@ def study_command(
 ) -> None:
     """The main job: plan, train, fit, forecast, train what was forecast, report."""
     place = place_of(executor, option, grid)
-    report_command(str(_run(grid, out, seed, workers, place, tracker or [], force)))
+    tell_of_report(str(_run(grid, out, seed, workers, place, tracker or [], force)))
 
 
 @app.command("proof")
@@ -151,14 +151,6 @@ def proof_command(
         show_json([asdict(verdict) for verdict in verdicts])
     else:
         show(*told(verdicts))
-
-
-@app.command("report")
-def report_command(folder: FolderArgument) -> None:
-    """Write one self-contained HTML page of a study."""
-    from scaling.report import report
-
-    console().print(f"report: {report(folder)}", soft_wrap=True)
 
 
 def _run_together(

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.plot.fitted import Fitted, d_kind, loss_kind, rows
+from scaling.plot.marks import mark
 from scaling.plot.style import INK, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
@@ -44,7 +45,10 @@ def residuals(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
                 markeredgecolor="white", markeredgewidth=0.4, markersize=4.2,
                 label=quantity(float(size)),
             )  # fmt: skip
-            dots.set_gid(gid("residuals", label.split()[0], size))
+            mark(
+                dots, gid("residuals", label.split()[0], size),
+                N=N[own], D=D[own], loss=loss[own], percent=percent[own],
+            )  # fmt: skip
         pad = (x.max() / x.min()) ** 0.08 * 1.01
         panel.set(xscale="log", ylim=(-reach, reach), xlim=(x.min() / pad, x.max() * pad))
         log_ticks(panel.xaxis, form)
