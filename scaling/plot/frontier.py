@@ -9,8 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.plot.fitted import Fitted, compute_name, d_kind, loss_kind, rows
+from scaling.plot.marks import mark
 from scaling.plot.proof import Outcome
-from scaling.plot.style import DASHED, FIT, MUTED, TRUTH, WIDE, canvas, end_labels, law_line, styled
+from scaling.plot.style import (
+    DASHED,
+    FIT,
+    MUTED,
+    TRUTH,
+    WIDE,
+    canvas,
+    end_labels,
+    gid,
+    law_line,
+    styled,
+)
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label
 from scaling.units import unit_of_d
@@ -43,7 +55,7 @@ def frontier(
     left.plot([], [], color=FIT, linewidth=1.1, linestyle=DASHED, label="optimum, forecast")
     (dots,) = left.plot(C, loss, "o", color=MUTED, markersize=3, markerfacecolor="none",
                         markeredgewidth=0.6, label="pilot runs")  # fmt: skip
-    dots.set_gid("pilots")
+    mark(dots, "pilots", N=N, D=D, C=C, loss=loss)
     _targets(left, goal, targets)
     left.set_ylabel(loss_label(loss_kind(fit)))
     left.set_title("Loss at the optimum")
@@ -55,7 +67,9 @@ def frontier(
     ):
         law_line(right, grid, answer.point, inside, colour=colour, name=f"optimal-{column}",
                  band=answer.interval())  # fmt: skip
-        right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0, alpha=0.5)
+        (dots,) = right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0,
+                             alpha=0.5)  # fmt: skip
+        mark(dots, f"pilots-{column}", N=N, D=D, C=C, loss=loss)
         ends.append((float(answer.point[-1]), f"optimal {SYMBOLS[column]}", colour))
     right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, {unit_of_d(d_kind(fit))} $D$")
     right.set_title("How to divide the budget")
@@ -84,11 +98,16 @@ def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None
         C, middle, yerr=np.maximum(ends, 0.0), fmt="s", color=FIT, markerfacecolor="white",
         markersize=3.6, elinewidth=1.0, capsize=2.2, zorder=4, label="target: forecast, 90 %",
     )  # fmt: skip
-    bars.lines[0].set_gid("forecasts")
-    known = [(c, one.truth) for c, one in zip(C, targets, strict=True) if one.truth is not None]
+    mark(bars.lines[0], "forecasts", run=[one.cell for one in targets], forecast=middle,
+         q05=[one.q05 for one in targets], q95=[one.q95 for one in targets])  # fmt: skip
+    for part, line in enumerate([*bars.lines[1], *bars.lines[2]]):
+        line.set_gid(gid("forecasts", part))
+    known = [(c, one) for c, one in zip(C, targets, strict=True) if one.truth is not None]
     if known:
         (stars,) = axes.plot(
-            *np.array(known).T, "*", color=TRUTH, markersize=7.5, markeredgecolor="white",
-            markeredgewidth=0.5, zorder=6, label="target: came out",
+            [c for c, _ in known], [one.truth for _, one in known], "*", color=TRUTH,
+            markersize=7.5, markeredgecolor="white", markeredgewidth=0.5, zorder=6,
+            label="target: came out",
         )  # fmt: skip
-        stars.set_gid("truths")
+        mark(stars, "truths", run=[one.cell for _, one in known],
+             error_pct=[one.error_pct for _, one in known])  # fmt: skip

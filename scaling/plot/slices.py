@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from scaling.plot.fitted import Array, Fitted, d_kind, loss_kind, rows
 from scaling.plot.levels import levels
-from scaling.plot.style import MARKERS, WIDE, canvas, end_labels, law_line, note, ramp, styled
+from scaling.plot.marks import mark
+from scaling.plot.style import MARKERS, WIDE, canvas, end_labels, gid, law_line, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
@@ -67,9 +68,11 @@ def _panel(
             axes, grid, answer.point, inside, colour=colour, name=f"{other}-{level.value:.4g}",
             band=answer.interval(),
         )  # fmt: skip
-        axes.plot(
+        (dots,) = axes.plot(
             own, loss[level.rows], MARKERS[i % len(MARKERS)], color=colour,
             markeredgecolor="white", markeredgewidth=0.5, markersize=4.4, zorder=4,
         )  # fmt: skip
+        at = {name: own, other: fixed[level.rows], "loss": loss[level.rows]}
+        mark(dots, gid("runs", other, f"{level.value:.4g}"), **at)
         ends.append((float(answer.point[-1]), quantity(level.value), colour))
     return ends

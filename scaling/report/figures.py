@@ -15,8 +15,11 @@ from scaling import plot
 from scaling.errors import InputError
 from scaling.plot.style import gid
 from scaling.report import svg
+from scaling.report.embed import embed
+from scaling.report.points import points
 from scaling.report.pooled import Pooled
 from scaling.report.read import Study
+from scaling.report.runs import Runs
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
 
@@ -30,6 +33,7 @@ class Shown:
     svg: Markup | None
     caption: str
     reason: str = ""
+    points: Markup = Markup("")  # what its markers are, for the page's scripts
 
 
 CAPTIONS = {
@@ -64,6 +68,7 @@ CAPTIONS = {
 def figures(study: Study) -> dict[str, Shown]:
     """Every figure of the report by name; of several families some carry the family's too."""
     table, fit, rows = study.table, study.fit, study.records
+    runs = runs_of(study)
     draws: dict[str, Callable[[], Figure]] = {}
     if table is not None and not study.families:
         column = fit.n_column if fit is not None else "N"
@@ -81,7 +86,7 @@ def figures(study: Study) -> dict[str, Shown]:
     why |= {"proof": "no forecast was written", "families": "the study is of one family"}
     units = unit_of_d(study.kinds["D_kind"])
     shown = {
-        name: _shown(name, draws[name], caption.replace("tokens", units))
+        name: _shown(name, draws[name], caption.replace("tokens", units), runs)
         if name in draws
         else Shown(None, "", why[name])
         for name, caption in CAPTIONS.items()
@@ -91,8 +96,13 @@ def figures(study: Study) -> dict[str, Shown]:
     for family in study.families:
         for name, draw in _of_family(study, family).items():
             caption = f"{family}: {CAPTIONS[name].replace('tokens', units)}"
-            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption)
+            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption, runs)
     return shown
+
+
+def runs_of(study: Study) -> Runs:
+    """The study's runs, as the page's scripts tell them apart."""
+    return Runs.of(study.records, study.rule.N)
 
 
 def _of_law(fit: Pooled, study: Study) -> dict[str, Callable[[], Figure]]:
@@ -128,13 +138,20 @@ def _of_run(study: Study, run: str, curve: pd.DataFrame) -> Shown:
         f"What cell {run} told of itself. Dotted lines mark where each finding began; blocks go "
         "from dark (first) to light (last)."
     )
-    return _shown(gid("telemetry", run), lambda: plot.telemetry(curve, record["findings"]), caption)
+    return _shown(
+        gid("telemetry", run), lambda: plot.telemetry(curve, record["findings"]), caption
+    )
 
 
-def _shown(name: str, draw: Callable[[], Figure], caption: str) -> Shown:
+def _shown(
+    name: str, draw: Callable[[], Figure], caption: str, runs: Runs | None = None
+) -> Shown:
     try:
+        figure = draw()
         # the caption stands below: what a reader who cannot see it needs first is what it shows
-        return Shown(inline(draw(), name, "Chart. " + caption.split(". ")[0]), caption)
+        drawing = inline(figure, name, "Chart. " + caption.split(". ")[0])
+        told = points(figure, name, runs)
+        return Shown(drawing, caption, points=embed(f"points-{name}", told))
     except InputError as error:
         return Shown(None, "", str(error))
 

@@ -17,8 +17,9 @@ from scaling.forecast.crossing import SideBySide
 from scaling.forecast.standings import standings
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
+from scaling.report import dark, svg
 from scaling.report.embed import attribute, embed, policy, script
-from scaling.report.figures import figures
+from scaling.report.figures import figures, runs_of
 from scaling.report.pooled import Pooled
 from scaling.report.read import Study, read_study
 from scaling.units import GAINS, METRICS, Measure, loss_unit, measure, unit_of_d
@@ -57,14 +58,17 @@ def render(study: Study) -> str:
         when=lambda v: str(v).replace("T", " ").replace("+00:00", " UTC"),
     )
     environment.globals["embed"] = embed
-    style = environment.get_template("style.css.j2").render()
+    shown = figures(study)
+    painted = {c for one in shown.values() if one.svg for c in svg.colours(one.svg)}
+    style = environment.get_template("style.css.j2").render(twins=dark.rules(painted))
     code = script()
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # safe: this project's own
         script=code,
         policy=attribute(policy([style], [code])),
         study=study,
-        figures=figures(study),
+        figures=shown,
+        runs=runs_of(study).told(),
         answer=_answer(study),
         advice=_advice(study),
         ran=_ran(study),
