@@ -159,7 +159,7 @@ def _rings(axes: Axes, crossings: Sequence[Crossing], far: float) -> None:
                   zorder=5)  # fmt: skip
         (ring,) = axes.plot([_at(item)], [loss], "o", color=INK, markerfacecolor="white",
                             markersize=7, markeredgewidth=0.8, zorder=6)  # fmt: skip
-        mark(ring, gid("crossing", item.first, item.then), C=[item.C], q05=[item.q05],
+        mark(ring, gid("crossing", item.first, item.then), C=[_at(item)], q05=[item.q05],
              q95=[item.q95])  # fmt: skip
         axes.annotate(str(number), (_at(item), loss), fontsize=5.2, color=INK, ha="center",
                       va="center_baseline", zorder=7)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -98,16 +99,21 @@ def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None
         C, middle, yerr=np.maximum(ends, 0.0), fmt="s", color=FIT, markerfacecolor="white",
         markersize=3.6, elinewidth=1.0, capsize=2.2, zorder=4, label="target: forecast, 90 %",
     )  # fmt: skip
-    mark(bars.lines[0], "forecasts", run=[one.cell for one in targets], forecast=middle,
-         q05=[one.q05 for one in targets], q95=[one.q95 for one in targets])  # fmt: skip
+    _mark(bars.lines[0], "forecasts", targets)
     for part, line in enumerate([*bars.lines[1], *bars.lines[2]]):
         line.set_gid(gid("forecasts", part))
-    known = [(c, one) for c, one in zip(C, targets, strict=True) if one.truth is not None]
+    known = [
+        (c, one.truth, one) for c, one in zip(C, targets, strict=True) if one.truth is not None
+    ]
     if known:
         (stars,) = axes.plot(
-            [c for c, _ in known], [one.truth for _, one in known], "*", color=TRUTH,
+            [c for c, *_ in known], [truth for _, truth, _ in known], "*", color=TRUTH,
             markersize=7.5, markeredgecolor="white", markeredgewidth=0.5, zorder=6,
             label="target: came out",
         )  # fmt: skip
-        mark(stars, "truths", run=[one.cell for _, one in known],
-             error_pct=[one.error_pct for _, one in known])  # fmt: skip
+        _mark(stars, "truths", [one for *_, one in known])
+
+
+def _mark(artist: Artist, name: str, targets: Sequence[Outcome]) -> None:
+    mark(artist, name, run=[one.cell for one in targets], forecast=[one.forecast for one in targets],
+         q05=[one.q05 for one in targets], q95=[one.q95 for one in targets])  # fmt: skip

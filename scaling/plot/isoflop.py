@@ -72,7 +72,8 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
             markerfacecolor=colour if profile.measured else "white", markeredgewidth=0.9, zorder=4,
         )  # fmt: skip
         ran = {} if profile.D is None else {"D": profile.D}
-        mark(dots, gid("runs", name), N=profile.N, loss=profile.loss, **ran)
+        what = "runs" if profile.measured else "interpolated"
+        mark(dots, gid(what, name), N=profile.N, loss=profile.loss, **ran)
         ends.append((float(law.point[-1]), power(profile.C), colour))
     low, high = best.N.interval()
     stars = axes.errorbar(

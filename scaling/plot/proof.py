@@ -66,7 +66,8 @@ def proof(
                 [one.truth], [y], "D", color=TRUTH, markersize=5.5, markeredgecolor="white",
                 markeredgewidth=0.6, label=once("came out"), zorder=4,
             )  # fmt: skip
-            mark(dot, gid("truth", one.cell), run=[one.cell], error_pct=[one.error_pct])
+            mark(dot, gid("truth", one.cell), run=[one.cell], forecast=[one.forecast],
+                 q05=[one.q05], q95=[one.q95])  # fmt: skip
             text = f"error {one.error_pct:+.2f} %"
         axes.annotate(
             text, (1.015, y), xycoords=("axes fraction", "data"), va="center", fontsize=7,

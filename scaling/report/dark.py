@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -41,10 +42,11 @@ def twin(colour: str) -> str:
     return _written(np.clip(rgb, 0, 1))
 
 
-def rules(colours: Iterable[str]) -> str:
-    """Style rules that paint these colours' twins in figures, for the dark alone."""
-    return "".join(
-        f'.paper [{what}="{colour}"]{{{what}:{twin(colour)}}}'
+def rules(colours: Iterable[str]) -> Markup:
+    """Style rules that paint these colours (#rrggbb) as their twins in figures, for the dark."""
+    return Markup("").join(
+        # no ancestor: the markers that `<use>` clones have none that a selector sees
+        Markup(f'[{what}="{colour}"]{{{what}:{twin(colour)}}}')
         for colour in sorted(colours)
         for what in ("fill", "stroke")
     )

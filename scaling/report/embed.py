@@ -17,8 +17,9 @@ import numpy as np
 from markupsafe import Markup, escape
 
 # In the order in which the page runs them; one script, so what one declares the next may use.
-SCRIPTS: tuple[str, ...] = ()
+SCRIPTS = ("runs.js", "figures.js", "cells.js", "controls.js")
 
+_COMMENTS = ("//", "/**", "* ")
 # What could end a script's element, or a line of it, inside a JSON string.
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
@@ -46,10 +47,13 @@ def _plain(value: Any) -> Any:
 
 
 def script(names: Iterable[str] = SCRIPTS) -> Markup:
-    """The page's scripts, joined; safe as they stand: they are this project's own."""
+    """The page's scripts, joined, without the indents and the lines of comment that only their
+    readers need; safe as they stand: they are this project's own."""
     folder = resources.files("scaling.report") / "templates"
-    parts = [(folder / name).read_text(encoding="utf-8") for name in names]
-    return Markup('"use strict";\n' + "\n".join(parts))
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    lines = (line.strip() for text in texts for line in text.splitlines())
+    kept = [line for line in lines if line and not line.startswith(_COMMENTS)]
+    return Markup("\n".join(['"use strict";', *kept]))
 
 
 def policy(styles: Iterable[str], scripts: Iterable[str], **also: str) -> str:

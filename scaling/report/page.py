@@ -68,7 +68,7 @@ def render(study: Study) -> str:
         policy=attribute(policy([style], [code])),
         study=study,
         figures=shown,
-        runs=runs_of(study).told(),
+        embedded=runs_of(study).told(),
         answer=_answer(study),
         advice=_advice(study),
         ran=_ran(study),

@@ -24,12 +24,14 @@ _MOST = 160  # of a line's vertices: every k-th of more
 def points(figure: Figure, prefix: str, runs: Runs | None = None) -> dict[str, Any]:
     """Axes and series of a figure that was drawn (positions are settled then), in its SVG's units.
 
-    axes: the labels. series: `id` of the element (with the prefix that ids carry in the page),
-    whether it is a line, and of each marker its place x, y, its run (-1: none), and `columns`: what
-    the run's own row does not say. whole: elements that are one run's, by id.
+    prefix: of the ids in the page. axes: their labels. series: `id` of the element, whether it is a
+    line, and of each marker its place x, y, its run (-1: none), and `columns`: what the run's own
+    row does not say; `at`: its values on the axes, where there is no run. whole: elements that are
+    one run's, by id.
     """
     panels = [ax for ax in figure.axes if ax.get_visible()]
-    series, whole = [], {}
+    series: list[dict[str, Any]] = []
+    whole: dict[str, int] = {}
     for artist, marks in marked(figure):
         if not isinstance(artist, Line2D | PathCollection) or artist.axes not in panels:
             continue
@@ -42,7 +44,12 @@ def points(figure: Figure, prefix: str, runs: Runs | None = None) -> dict[str, A
                 {"id": f"{prefix}-{marks.name}", "axes": panels.index(artist.axes), **told}
             )
     axes = [{"x": spoken(ax.get_xlabel()), "y": spoken(ax.get_ylabel())} for ax in panels]
-    return {"axes": axes, "series": [one for one in series if one["x"]], "whole": whole}
+    return {
+        "prefix": prefix,
+        "axes": axes,
+        "series": [one for one in series if len(one["x"])],
+        "whole": whole,
+    }
 
 
 def _series(
@@ -65,15 +72,16 @@ def _series(
         seen = seen[:: -(-len(seen) // _MOST) or 1]
     run = np.array(found if len(found) == len(data) else [-1] * len(data), dtype=int)[seen]
     columns = {k: v for k, v in marks.columns.items() if len(v) == len(data) and k != "run"}
-    if len(run) and (run >= 0).all():  # the run's row says it
-        known = runs.rows.columns if runs is not None else ()
-        columns = {name: values for name, values in columns.items() if name not in known}
-        values: dict[str, Any] = {}
-    else:
-        values = {"at": [_short(data[seen, 0]), _short(data[seen, 1])]}
+    values: dict[str, Any] = {}
     if runs is not None and "N" in columns:
         sizes = {f"{size:.9g}": i for i, size in enumerate(runs.sizes)}
         values["size"] = [sizes.get(f"{float(n):.9g}", -1) for n in columns["N"][seen]]
+    if len(run) and (run >= 0).all():  # the run's row says it
+        known = set(runs.rows.columns) if runs is not None else set()
+    else:
+        values["at"] = [_short(column[seen]) for column in data.T]
+        known = {k for k, v in columns.items() if any(np.array_equal(v, axis) for axis in data.T)}
+    columns = {name: column for name, column in columns.items() if name not in known}
     label = str(artist.get_label())
     return {
         "name": "" if label.startswith("_") else spoken(label),
@@ -111,4 +119,3 @@ def spoken(label: str) -> str:
     """An axis label without mathtext's marks: it is read in a line of text, or aloud."""
     plain = re.sub(r"\\(?:mathrm|rm|mathit)\b", "", label)
     return re.sub(r"\\(?=[A-Za-z])|[${}]", "", plain).strip()
-

@@ -91,6 +91,7 @@ class Runs:
             groups.append(
                 {
                     "name": column,
+                    "size": column == self.size,
                     "values": [
                         {"name": write(value), "runs": np.flatnonzero(values == value)}
                         for value in sorted(values.dropna().unique())
