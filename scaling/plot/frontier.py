@@ -115,5 +115,5 @@ def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None
 
 
 def _mark(artist: Artist, name: str, targets: Sequence[Outcome]) -> None:
-    mark(artist, name, run=[one.cell for one in targets], forecast=[one.forecast for one in targets],
-         q05=[one.q05 for one in targets], q95=[one.q95 for one in targets])  # fmt: skip
+    columns = {key: [getattr(one, key) for one in targets] for key in ("forecast", "q05", "q95")}
+    mark(artist, name, run=[one.cell for one in targets], **columns)

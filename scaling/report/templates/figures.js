@@ -123,7 +123,7 @@ function enliven(figure, told) {
   }
 
   function tell(point, byKey) {
-    if (point === at && !byKey) return;
+    if (point === at && !byKey && tip.hidden === !point) return;
     at = point;
     ring.setAttribute("visibility", point ? "visible" : "hidden");
     tip.hidden = !point;
@@ -231,7 +231,9 @@ function enliven(figure, told) {
     frame?.remove();
     start = frame = null;
   });
-  svg.addEventListener("pointerleave", () => !frame && tell(null));
+  svg.addEventListener("pointerleave", (event) => {
+    if (!frame && event.pointerType !== "touch") tell(null); // a finger leaves when it is lifted
+  });
 
   function select() {
     const circle = (one) => `M${one.x - 4} ${one.y}a4 4 0 1 0 8 0a4 4 0 1 0-8 0`;
