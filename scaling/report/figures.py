@@ -14,10 +14,13 @@ from matplotlib.figure import Figure
 from scaling import plot
 from scaling.errors import InputError
 from scaling.plot.style import gid
+from scaling.report import svg
 from scaling.report.pooled import Pooled
 from scaling.report.read import Study
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
+
+_SCREEN = 1.55  # pixels of the page for a point of the figure, where there is room
 
 
 @dataclass(frozen=True)
@@ -145,13 +148,15 @@ def inline(figure: Figure, prefix: str, alt: str) -> Markup:
     assert box is not None  # matplotlib writes both
     assert width is not None
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.S)
-    body = re.sub(r"<style\b.*?</style>\s*", "", body, flags=re.S)  # the page's style says it
+    body = re.sub(r"<style\b.*?</style>\s*", "", body, flags=re.S)  # the root's attributes say it
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = body.replace('xlink:href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
-    # a hundredth of a point is finer than any screen or press
-    body = re.sub(r'\bd="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), body)
+    body = svg.paths(svg.attributes(body))
+    root = " ".join(f'{name}="{value}"' for name, value in svg.ROOT.items())
     label = Markup.escape(alt)
-    style = f"--w:{float(width[1]):.0f}pt"
     # safe: matplotlib escapes the text that it draws
-    return Markup(f'<svg {box[0]} style="{style}" role="img" aria-label="{label}">{body}')
+    return Markup(
+        f'<svg {box[0]} width="{_SCREEN * float(width[1]):.0f}" {root} role="img" '
+        f'aria-label="{label}">{body}'
+    )
