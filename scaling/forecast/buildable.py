@@ -29,5 +29,7 @@ def buildable(
             return found(size)
         except InputError as error:  # a size that no shape has: the forecast stands without one
             return {"none": str(error)}
+        except TypeError as error:  # configurations that leave out what the family needs
+            return {"none": f"the table's configurations say too little: {error}"}
 
     return nearest

@@ -5,13 +5,12 @@ One list of labelled sentences, which every format of the report shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from scaling.devices import device
 from scaling.errors import InputError
-from scaling.forecast.forecast import Forecast, forecast
+from scaling.forecast.forecast import Forecast, Nearest, forecast
 from scaling.forecast.grounds import Grounds
 from scaling.forecast.interval import Interval
 from scaling.forecast.rates import SOURCES
@@ -26,7 +25,6 @@ from scaling.units import loss_unit, measure, unit_of_d
 
 AHEAD = 10.0  # times the largest run's compute, where no budget is asked for
 DEVICE = "H100-SXM"  # what a run is priced on, where no device is named
-Nearest = Callable[[float], Mapping[str, Any]]
 _COUNTED = {
     "6ND": "6 N D, attention left out", "counted": "counted from the models",
     "stated": "as the law states them",
@@ -81,12 +79,13 @@ class Answer:
         told = [
             ("Budget", self._budget()),
             ("Train", self._train()),
-            *(("Recipe", f"{item}.") for item in self.found.rates),
+            *(("Recipe", f"{_first(str(item))}.") for item in self.found.rates),
             ("Expect", self._expect()),
             ("Costs", self._costs()),
+            ("Assumed", f"{'. '.join(map(_first, self.hardware.lines(self.found.c_kind)))}."),
             ("Reach", f"A {self.found.kind}: {reach(self.found)}."),
             ("How sure", self._sure()),
-            ("As good", f"{_first(str(self.stakes.decision.flat))}."),
+            ("As good", self._as_good()),
             ("At stake", self._at_stake()),
         ]
         if (nearest := self.found.nearest) is not None and "none" not in nearest:
@@ -129,13 +128,14 @@ class Answer:
 
     def _expect(self) -> str:
         loss, best = self.found.loss, self.found.loss_opt
+        told = f"{_first(self._measure)} {loss.point:.4g}{f' {self._unit}' if self._unit else ''}"
         if not loss.open:
-            return f"{self._measure} {loss.point:.4g} {self._unit}, without an interval: no draws."
+            return f"{told}: no interval, since the fit has no draws."
         ends = f"{loss.q05:.4g} to {loss.q95:.4g}"
         mean = f"{best.q05:.4g} to {best.q95:.4g}"
         return (
-            f"{self._measure} {loss.point:.4g}{f' {self._unit}' if self._unit else ''} (90 % "
-            f"interval of one run {ends}; of the law's mean {mean}), by the law {self.law}."
+            f"{told} (90 % interval of one run {ends}; of the law's mean {mean}), by the law "
+            f"{self.law}."
         )
 
     def _costs(self) -> str:
@@ -146,13 +146,31 @@ class Answer:
             f" {name} MFU: C = {flops(end.C)}, N = {quantity(end.n_opt)}, loss {end.loss_opt:.4g}."
             for name, end in zip(("Least", "Most"), found.ends, strict=False)
         )
-        return f"{told}. {'. '.join(self.hardware.lines(found.c_kind))}.{extra}"
+        return f"{_first(told)}.{extra}"
 
     def _sure(self) -> str:
         record = self.stakes.reliability
         if record is None:
             return "No rollout of these runs checked a forecast: the interval is the law's alone."
         return f"{_first(str(record))}."
+
+    def _as_good(self) -> str:
+        flat, share = self.stakes.decision.flat, f"{self.stakes.decision.flat.within:.1%}"
+        if flat.safe is not None:
+            low, high = (quantity(end) for end in flat.safe)
+            return (
+                f"In 90 % of the draws every N from {low} to {high}, with the D that it leaves, is "
+                f"within {share} of the best loss."
+            )
+        low, high = quantity(self.found.flat[0]), quantity(self.found.flat[1])
+        told = f"By the estimate every N from {low} to {high} is within {share} of the best loss"
+        if flat.surest is None:
+            return f"{told}."
+        N, held = flat.surest
+        return (
+            f"{told}, but no N is so in 90 % of the draws: the surest, {quantity(N)}, is in "
+            f"{held:.0%}."
+        )
 
     def _at_stake(self) -> str:
         decision = self.stakes.decision
