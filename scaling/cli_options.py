@@ -207,9 +207,9 @@ def forecasters_of(names: str) -> list[Forecaster]:
 
 def saved_fit(path: Path) -> Fit:
     """A fit that `scaling fit --save` wrote."""
-    from scaling.fit.saved import read_fit
+    from scaling.fit.saved import saved_fit
 
-    return read_fit(path)
+    return saved_fit(path)
 
 
 def planned_study(

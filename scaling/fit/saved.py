@@ -1,4 +1,4 @@
-"""A fit that was saved as JSON, read."""
+"""Fits that were saved, read again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scaling.errors import InputError
 from scaling.fit.result import Fit
 
 
-def read_fit(path: Path) -> Fit:
+def saved_fit(path: Path) -> Fit:
     """A fit that `scaling fit --save` wrote. Raises InputError for anything else."""
     try:
         return Fit.from_json(path.read_text(encoding="utf-8"))
@@ -16,5 +16,3 @@ def read_fit(path: Path) -> Fit:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None

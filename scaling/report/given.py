@@ -11,7 +11,7 @@ import pandas as pd
 from scaling import files
 from scaling.errors import InputError
 from scaling.fit import Fit
-from scaling.fit.saved import read_fit
+from scaling.fit.saved import saved_fit
 from scaling.report.laws import fit_law, of_fit
 from scaling.report.read import read_study
 from scaling.report.study import Study
@@ -45,7 +45,7 @@ def read_source(
         what = "a saved fit" if suffix == ".json" else "a study's folder"
         raise InputError(f"{source}: {', '.join(given)}: of a run table only; {what} has its own")
     if suffix == ".json":
-        return of_saved(read_fit(Path(str(source))), Path(str(source)).name)
+        return of_saved(saved_fit(Path(str(source))), Path(str(source)).name)
     if not files.is_folder(files.folder(source)) and files.exists(files.folder(source)):
         raise InputError(
             f"{source}: valid are a study's folder, a run table ({', '.join(TABLES)}) and a fit "
