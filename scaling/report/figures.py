@@ -17,10 +17,10 @@ from scaling.plot.registry import FIGURES
 from scaling.plot.style import gid
 from scaling.report import svg
 from scaling.report.embed import embed
+from scaling.report.linked import Linked
 from scaling.report.points import points
 from scaling.report.pooled import Pooled
-from scaling.report.read import Study
-from scaling.report.runs import Runs
+from scaling.report.study import Study
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
 
@@ -44,10 +44,9 @@ ORDER = (
 CAPTIONS = {name: FIGURES[name].reading for name in ORDER}
 
 
-def figures(study: Study) -> dict[str, Shown]:
+def figures(study: Study, linked: Linked) -> dict[str, Shown]:
     """Every figure of the report by name; of several families some carry the family's too."""
     table, fit, rows = study.table, study.fit, study.records
-    runs = runs_of(study)
     draws: dict[str, Callable[[], Figure]] = {}
     if table is not None and not study.families:
         column = fit.n_column if fit is not None else "N"
@@ -65,7 +64,7 @@ def figures(study: Study) -> dict[str, Shown]:
     why |= {"proof": "no forecast was written", "families": "the study is of one family"}
     units = unit_of_d(study.kinds["D_kind"])
     shown = {
-        name: _shown(name, draws[name], caption.replace("tokens", units), runs)
+        name: _shown(name, draws[name], caption.replace("tokens", units), linked)
         if name in draws
         else Shown(None, "", why[name])
         for name, caption in CAPTIONS.items()
@@ -75,13 +74,8 @@ def figures(study: Study) -> dict[str, Shown]:
     for family in study.families:
         for name, draw in _of_family(study, family).items():
             caption = f"{family}: {CAPTIONS[name].replace('tokens', units)}"
-            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption, runs)
+            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption, linked)
     return shown
-
-
-def runs_of(study: Study) -> Runs:
-    """The study's runs, as the page's scripts tell them apart."""
-    return Runs.of(study.records, study.rule.N)
 
 
 def _of_law(fit: Pooled, study: Study) -> dict[str, Callable[[], Figure]]:
@@ -120,7 +114,9 @@ def _of_run(study: Study, run: str, curve: pd.DataFrame) -> Shown:
     return _shown(gid("telemetry", run), lambda: plot.telemetry(curve, record["findings"]), caption)
 
 
-def _shown(name: str, draw: Callable[[], Figure], caption: str, runs: Runs | None = None) -> Shown:
+def _shown(
+    name: str, draw: Callable[[], Figure], caption: str, runs: Linked | None = None
+) -> Shown:
     try:
         figure = draw()
         # the caption stands below: what a reader who cannot see it needs first is what it shows

@@ -13,15 +13,16 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.plot.marks import Marks, marked
-from scaling.report.runs import Runs
+from scaling.report.linked import Linked
 
 Array = NDArray[np.float64]
 
 _POINTS = 72  # an inch of an SVG
-_MOST = 160  # of a line's vertices: every k-th of more
+_VERTICES = 160  # of a line: every k-th of more
+_MARKERS = 3000  # of a series: of more, those that are in the page's table
 
 
-def points(figure: Figure, prefix: str, runs: Runs | None = None) -> dict[str, Any]:
+def points(figure: Figure, prefix: str, runs: Linked | None = None) -> dict[str, Any]:
     """Axes and series of a figure that was drawn (positions are settled then), in its SVG's units.
 
     prefix: of the ids in the page. axes: their labels. series: `id` of the element, whether it is a
@@ -54,7 +55,7 @@ def points(figure: Figure, prefix: str, runs: Runs | None = None) -> dict[str, A
 
 def _series(
     figure: Figure, artist: Line2D | PathCollection, marks: Marks, found: list[int],
-    runs: Runs | None,
+    runs: Linked | None,
 ) -> dict[str, Any]:  # fmt: skip
     data = _data(artist)
     transform = (
@@ -68,9 +69,12 @@ def _series(
     assert isinstance(ax, Axes)  # the caller looked
     seen = np.flatnonzero(np.isfinite(on_paper).all(axis=1) & _inside(ax, on_paper))
     line = isinstance(artist, Line2D) and artist.get_marker() in ("None", None, "", " ")
+    run = np.array(found if len(found) == len(data) else [-1] * len(data), dtype=int)
     if line:
-        seen = seen[:: -(-len(seen) // _MOST) or 1]
-    run = np.array(found if len(found) == len(data) else [-1] * len(data), dtype=int)[seen]
+        seen = seen[:: -(-len(seen) // _VERTICES) or 1]
+    elif len(seen) > _MARKERS:
+        seen = seen[run[seen] >= 0]
+    run = run[seen]
     columns = {k: v for k, v in marks.columns.items() if len(v) == len(data) and k != "run"}
     values: dict[str, Any] = {}
     if runs is not None and "N" in columns:

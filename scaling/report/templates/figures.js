@@ -1,16 +1,28 @@
 // Figures: what a point is, by pointer, touch and keys; selection by click, Enter or a rectangle.
 
-const NS = "http://www.w3.org/2000/svg";
 const REACH = 12; // pixels from a point, or a line, at which it is meant
 const tip = make("div", { class: "tip", hidden: "" });
 const aloud = make("div", { class: "aloud", role: "status", "aria-live": "polite" });
+
+/** What the tip stands beside. @type {Element | null} */
+let beside = null;
+
+/** Put the tip beside it, inside the window. */
+function settle() {
+  if (tip.hidden || !beside) return;
+  const { right, left, top } = beside.getBoundingClientRect();
+  const [width, height] = [tip.offsetWidth, tip.offsetHeight];
+  const room = right + 8 + width < innerWidth;
+  tip.style.left = `${Math.max(4, room ? right + 8 : left - 8 - width)}px`;
+  tip.style.top = `${Math.max(4, Math.min(top - height / 2, innerHeight - height - 4))}px`;
+}
 
 /** Where the law's lines are, inside and beyond the data: never to be confused. */
 const LAYERS = { fit: "Fitted law, inside the data", forecast: "Law beyond the data: a forecast" };
 
 /** @param {SVGElement} parent */
 function draw(parent, tag, attributes) {
-  const element = document.createElementNS(NS, tag);
+  const element = document.createElementNS(parent.namespaceURI, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   parent.append(element);
   return element;
@@ -123,7 +135,7 @@ function enliven(figure, told) {
   }
 
   function tell(point, byKey) {
-    if (point === at && !byKey && tip.hidden === !point) return;
+    if (point === at && !byKey) return;
     at = point;
     ring.setAttribute("visibility", point ? "visible" : "hidden");
     tip.hidden = !point;
@@ -135,13 +147,8 @@ function enliven(figure, told) {
     const list = make("dl");
     for (const [what, value] of lines) list.append(make("dt", {}, what), make("dd", {}, value));
     tip.replaceChildren(make("strong", {}, name), list);
-    const box = svg.getBoundingClientRect();
-    const k = box.width / svg.viewBox.baseVal.width;
-    const [left, top] = [box.left + point.x * k, box.top + point.y * k];
-    const [width, height] = [tip.offsetWidth, tip.offsetHeight];
-    const right = left + 14 + width < innerWidth ? left + 14 : left - 14 - width;
-    tip.style.left = `${Math.max(4, right)}px`;
-    tip.style.top = `${Math.max(4, Math.min(top - height / 2, innerHeight - height - 4))}px`;
+    beside = ring;
+    settle();
     if (byKey) {
       const state = chosen.has(point.run) ? ", selected" : "";
       aloud.textContent = `${name}${state}: ${lines.map((line) => line.join(" ")).join(", ")}`;
@@ -158,13 +165,13 @@ function enliven(figure, told) {
   const keys = {
     ArrowRight: () => step(at.series, at.series.own.indexOf(at) + 1, 1),
     ArrowLeft: () => step(at.series, at.series.own.indexOf(at) - 1, -1),
-    ArrowUp: () => beside(-1),
-    ArrowDown: () => beside(1),
+    ArrowUp: () => across(-1),
+    ArrowDown: () => across(1),
     Home: () => step(at.series, 0, 1),
     End: () => step(at.series, at.series.own.length - 1, -1),
   };
   /** The point nearest in x of the series before or after. */
-  function beside(by) {
+  function across(by) {
     const all = shown();
     const series = all[all.indexOf(at.series) + by];
     if (!series) return null;
@@ -278,10 +285,4 @@ for (const figure of document.querySelectorAll("figure")) {
   if (told) enliven(figure, JSON.parse(told.textContent));
 }
 document.body.append(tip, aloud);
-addEventListener(
-  "scroll",
-  () => {
-    tip.hidden = true;
-  },
-  { passive: true },
-);
+addEventListener("scroll", settle, { passive: true });
