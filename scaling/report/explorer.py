@@ -1,0 +1,1 @@
+NUMBERS = ("explorer_program.js", "explorer_predictor.js")
