@@ -17,6 +17,7 @@ from scaling.forecast.crossing import SideBySide
 from scaling.forecast.standings import standings
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
+from scaling.report import explorer
 from scaling.report.embed import attribute, embed, policy, script
 from scaling.report.figures import figures
 from scaling.report.pooled import Pooled
@@ -67,6 +68,7 @@ def render(study: Study) -> str:
         figures=figures(study),
         answer=_answer(study),
         advice=_advice(study),
+        explorer=_explorer(study),
         ran=_ran(study),
         laws=[_law(family if study.families else "", fit) for family, fit in study.fits.items()],
         views=[_side_by_side(view) for view in study.views],
@@ -128,6 +130,12 @@ def _advice(study: Study) -> list[dict[str, Any]]:
         whose = family if study.families else ""
         advice.append({"family": whose, "C": C, "ratio": _AHEAD, "n_column": fit.n_column, **told})
     return advice
+
+
+def _explorer(study: Study) -> dict[str, Any] | None:
+    """The budget that a reader moves, by the study's own fits."""
+    fits = {name if study.families else "": fit for name, fit in study.fits.items()}
+    return explorer.section(fits, study.kinds)
 
 
 def _largest(study: Study) -> dict[str, float]:

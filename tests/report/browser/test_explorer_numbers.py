@@ -1,8 +1,7 @@
-"""What a page computes of a predictor is what Python computes, to rounding: every law, every kind."""
+"""What a page computes of a predictor is what Python computes, to rounding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -25,10 +24,9 @@ from scaling.forecast.given import Given
 from scaling.forecast.growth import Growth
 from scaling.forecast.isoflop import isoflop
 from scaling.forecast.parabolas import parabolas
-from scaling.forecast.published import PublishedLaw, published_law
+from scaling.forecast.published import published_law
 from scaling.laws import Law
 from scaling.laws.program import program_of
-from scaling.laws.symbols import range_of
 from scaling.report.explorer import NUMBERS
 from scaling.report.pooled import pooled
 
@@ -184,7 +182,7 @@ def test_approach_2_is_carried_whole(page: Any) -> None:
 
 def test_a_law_that_asks_for_a_value_is_named() -> None:
     asks = replace(laws.get("chinchilla"), name="asks", predict=lambda N, D, **p: N if N > 1 else D)
-    with pytest.raises(InputError, match="law asks cannot be written down.*asks for a value"):
+    with pytest.raises(InputError, match=r"law asks cannot be written down.*asks for a value"):
         program_of(asks)
     with pytest.raises(InputError, match=r"law repeated_pool cannot .* numpy\.max is not among"):
         program_of(laws.get("repeated_pool"))
