@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from scaling.devices import CATALOGUE, device
+from scaling.devices import CATALOGUE
 from scaling.errors import InputError
 from scaling.forecast.carried import carried, count
+from scaling.forecast.given import Given
 from scaling.forecast.interval import interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.spending import Hardware
+from scaling.report.answer import AHEAD, Asked
 from scaling.units import UNSTATED, loss_unit, measure, unit_of_d
 
 # In the order in which a page runs them; the first two know nothing of a page.
 NUMBERS = ("explorer_program.js", "explorer_predictor.js")
 SCRIPTS = (*NUMBERS, "explorer_words.js", "explorer_chart.js", "explorer.js")
-MACHINE = "H100-SXM"  # what costs are of, until another is chosen
-AHEAD = 10.0  # times the largest run: where the budget stands at first
 
 _REACH = 1e4  # times the largest run: how far the slider and the table go
 _UNKNOWN = (1e18, 1e26)  # FLOPs, where no runs are behind a law
@@ -35,29 +35,29 @@ _ROWS = 9  # of the table
 def section(
     predictors: Mapping[str, Predictor],
     kinds: Mapping[str, str],
+    asked: Asked | None = None,
     *,
     command: str = "",
-    start: float | None = None,
-    hardware: Hardware | None = None,
 ) -> dict[str, Any] | None:
     """What the section shows; None where no predictor can divide a budget.
 
-    predictors: by family, the only one under "". kinds: the conventions of their table. command:
-    what prints the same forecasts, as far as the budget; empty where nothing does. start, hardware:
-    the FLOPs and the machines to begin with.
+    predictors: by family, the only one under "". kinds: the conventions of their table. asked: the
+    budget and the machines to begin with. command: what prints the same forecasts, as far as the
+    budget; empty where nothing does.
     """
     usable = {name: one for name, one in predictors.items() if _divides(one)}
     if not usable:
         return None
     largest = max(one.c_max for one in usable.values())
-    start = float(f"{start or AHEAD * largest or _START:.3g}")
+    asked = asked or Asked()
+    start = asked.compute or float(f"{AHEAD * largest or _START:.3g}")
     low, high = _UNKNOWN
     if largest:
         low, high = min(one.c_min for one in usable.values()), _REACH * largest
     low, high = min(low, start), max(high, start)
     laws = [_law(name, one) for name, one in usable.items()]
     l_kind, units = kinds.get("L_kind", UNSTATED), unit_of_d(kinds.get("D_kind", UNSTATED))
-    machine = hardware or Hardware.of(device(MACHINE))
+    machine = asked.priced_on()
     words = {"unit": loss_unit(l_kind), "measure": measure(l_kind).title, "units": units}
     return {
         **words,
@@ -82,9 +82,10 @@ def section(
 
 
 def _divides(predictor: Predictor) -> bool:
-    """Whether it says how to divide a budget between N and D."""
+    """Whether it says how to divide a budget between N and D, without being told more."""
     law = getattr(predictor, "law", None)
-    return law is None or {"N", "D"} <= set(law.variables)
+    held = isinstance(predictor, Given)
+    return law is None or held or set(law.variables) == {"N", "D"}
 
 
 def _law(name: str, predictor: Predictor) -> dict[str, Any]:
