@@ -58,7 +58,7 @@ class Left:
 
 class Plan:
     """The planned cells: their trunk, length, predicted seconds and devices, where they are known
-    (studies of older versions have no plan.parquet)."""
+    (studies of older versions have no plan.parquet). rows: of plan.parquet."""
 
     def __init__(self, runs: list[str], rows: pa.Table | None) -> None:
         self.runs, self.rows = runs, rows
@@ -79,6 +79,13 @@ class Plan:
         own = self.rows.filter(pc.equal(self.rows["role"], role)).to_pylist()
         there = set(self.runs)
         return [row for row in own if row["run"] in there]
+
+    def longest(self, trunk: str) -> dict[str, Any]:
+        """The row of a trunk's longest cell; nothing where that is not known."""
+        if self.rows is None or not (group := self.by_trunk.get(trunk)):
+            return {}
+        own = self.rows.filter(pc.equal(self.rows["run"], group[-1]))
+        return dict(own.to_pylist()[0])
 
     def seconds(self, run: str) -> float | None:
         return self.facts[run][2] if run in self.facts else None

@@ -30,18 +30,19 @@ def of_left(left: Left) -> Iterator[str]:
     """The cells left, their time and cost."""
     if not left.cells:
         return
+    cells = f"left: {left.cells:,} cell{'s' * (left.cells != 1)}"
     if left.seconds is None:
-        yield f"left: {left.cells:,} cells; their time was not predicted"
+        yield f"{cells}; time was not predicted"
         return
     corrected = "" if left.correction == 1 else (
         f" (predicted, times {left.correction:.2f}: measured over predicted so far)"
     )  # fmt: skip
     alone = f"{clock(left.seconds)} of one worker's time{corrected}"
     if left.wall_seconds is None:
-        yield f"left: {left.cells:,} cells, {alone}; nothing runs now"
+        yield f"{cells}, {alone}; nothing runs now"
     else:
         workers = f"{left.workers} worker{'s' * (left.workers != 1)} at work"
-        yield f"left: {left.cells:,} cells, about {clock(left.wall_seconds)} by {workers}; {alone}"
+        yield f"{cells}, about {clock(left.wall_seconds)} by {workers}; {alone}"
     if left.cost is not None and left.device_seconds is not None:
         hours = left.device_seconds / 3600
         yield f"cost left: {left.cost:,.2f} for {hours:,.2f} device-hours at {left.price:g} each"
