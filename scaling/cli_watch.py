@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-# Of a core, at most: a look that took long is followed by a longer rest.
-_SHARE = 0.02
 _TRIES = 10  # of looks at a store that does not answer, one after another
 
 
@@ -67,7 +65,6 @@ def _looks(watch: Watch, every: float, once: bool, show: Callable[[View], None])
     """Look and show, until the study is done. A store that does not answer is asked again."""
     failed = 0
     while True:
-        began = time.process_time()
         try:
             view = watch.look()
         except InputError as error:
@@ -80,7 +77,7 @@ def _looks(watch: Watch, every: float, once: bool, show: Callable[[View], None])
             show(view)
             if once or view.state == "done":
                 return
-        time.sleep(max(every, (time.process_time() - began) / _SHARE))
+        time.sleep(max(every, watch.rest))
 
 
 def _print_json(view: View) -> None:

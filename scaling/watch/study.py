@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from scaling.sweep.status import Status
 
 State = Literal["not begun", "empty", "running", "idle", "done"]
+SHARE = 0.02  # of a core
 _MOST = 240  # losses kept of each running trunk; of more every other is dropped
 
 
@@ -100,26 +102,42 @@ class Watch:
     """Watches one study: `look()` as often as wanted. price: of one device for an hour.
 
     Only reads; each look reads what is new, and the law is fitted anew only where other runs enter.
-    Raises InputError where there is no such folder.
+    Neither takes more than SHARE of a core: fits wait for their turn, and `rest` says how long to
+    wait for the next look. Raises InputError where there is no such folder.
     """
 
     def __init__(self, folder: Place | str, price: float | None = None) -> None:
+        self.rest = 0.0
         self._looker = Looker(folder, price)
         self._law = Follower()
         self._losses: dict[str, list[tuple[int, float]]] = {}
         self._forecast: tuple[str, dict[str, Any] | None, str] = ("", None, "")
-        self._known = "", Learnt()
+        self._known: tuple[str, Learnt] | None = None
+        self._next_fit = 0.0
         self._rule: tuple[str, Proof, str] | None = None
 
     def look(self) -> View:
+        began = time.thread_time()
         sight, at = self._looker.look(), datetime.now(UTC)
         folder, status = str(self._looker.folder), sight.status
         if status is None:
             return View(folder, at, "not begun", sight)
-        if sight.version != self._known[0]:
+        state, trunks = _state(sight, status), tuple(self._trunks(sight, status.running))
+        # a first look, and a first fit, load what others find loaded: they are no measure
+        self.rest = (time.thread_time() - began) / SHARE if self._known else 0.0
+        return View(folder, at, state, sight, trunks, self._learnt(sight, state))
+
+    def _learnt(self, sight: Sight, state: State) -> Learnt:
+        """What the newest records teach; what older ones did, while that would cost too much."""
+        if self._known is None or (
+            sight.version != self._known[0]
+            and (state == "done" or time.monotonic() >= self._next_fit)
+        ):
+            began, first = time.thread_time(), not self._law.fitted
             self._known = sight.version, self._learn(sight)
-        trunks = tuple(self._trunks(sight, status.running))
-        return View(folder, at, _state(sight, status), sight, trunks, self._known[1])
+            took = 0.0 if first else time.thread_time() - began
+            self._next_fit = time.monotonic() + took / SHARE
+        return self._known[1]
 
     def _learn(self, sight: Sight) -> Learnt:
         """What only records, plan, grid and forecast tell."""

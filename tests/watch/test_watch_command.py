@@ -133,29 +133,30 @@ def test_no_such_folder_is_one_error(tmp_path: Path, url: bool) -> None:
 
 
 def test_lines_follow_a_study_from_before_it_begins_until_it_is_done(tmp_path: Path) -> None:
-    watch = started("watch", tmp_path, "--every", 0.1, "--json")
+    with started("watch", tmp_path, "--every", 0.1, "--json") as watch:
+        until(watch, "not begun", 0)
+        study = Running(tmp_path, targets=False)
+        study.finish(16)
+        until(watch, "idle", 16)
+        study.claim(str(study.rows[0]["trunk"]), 500, 2.0)
+        until(watch, "running", 16)
+        study.release()
+        study.finish(16)
+        last = until(watch, "done", 32)
+        assert last["laws"][0]["runs"] == 32
+        assert last["forecasts"][0]["forecasts"][-1]["runs"] == 32
+        assert watch.wait(60) == 0
+
+
+def until(watch: subprocess.Popen[str], state: str, finished: int) -> dict[str, Any]:
+    """The first look that finds it so."""
     assert watch.stdout is not None
-
-    def until(state: str, finished: int) -> dict[str, Any]:
-        assert watch.stdout is not None
-        for line in watch.stdout:
-            look: dict[str, Any] = json.loads(line)
-            there = look["cells"]["finished"] if look["study"] else 0
-            if (look["state"], there) == (state, finished):
-                return look
-        pytest.fail(f"it ended before {finished} were finished: {watch.communicate()[1]}")
-
-    until("not begun", 0)
-    study = Running(tmp_path, targets=False)
-    study.finish(16)
-    assert until("idle", 16)["laws"][0]["runs"] == 16
-    study.claim(str(study.rows[0]["trunk"]), 500, 2.0)
-    until("running", 16)
-    study.release()
-    study.finish(16)
-    last = until("done", 32)
-    assert [one["runs"] for one in last["forecasts"][0]["forecasts"]][-2:] == [16, 32]
-    assert watch.wait(60) == 0
+    for line in watch.stdout:
+        look: dict[str, Any] = json.loads(line)
+        there = look["cells"]["finished"] if look["study"] else 0
+        if (look["state"], there) == (state, finished):
+            return look
+    pytest.fail(f"it ended before {finished} were finished: {watch.communicate()[1]}")
 
 
 def test_an_interrupt_is_quiet(tmp_path: Path) -> None:

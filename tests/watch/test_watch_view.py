@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from io import StringIO
 from pathlib import Path
 
@@ -12,8 +13,15 @@ from rich.console import Console
 
 from scaling import files
 from scaling.errors import InputError
+from scaling.watch import study as study_module
 from scaling.watch.screen import page
 from scaling.watch.study import View, Watch
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits wait for no turn, but where a test asks that of them."""
+    monkeypatch.setattr(study_module, "SHARE", math.inf)
 
 
 def shown(view: View, width: int = 80, *, ascii: bool = False) -> str:  # noqa: A002
@@ -152,6 +160,26 @@ def test_nothing_is_fitted_anew_while_no_run_enters_the_fit(tmp_path: Path) -> N
     study.finish(1)
     watch.look()
     assert watch._law.fitted == fitted + 1
+
+
+def test_looks_and_fits_take_no_more_than_their_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_module, "SHARE", 1e-6)
+    study = Running(tmp_path / "study", targets=False)
+    study.finish(8)
+    watch = Watch(study.folder)
+    assert watch.look().learnt.so_far.laws[0].runs == 8
+    assert watch.rest == 0  # what it loads is no measure
+    study.finish(8)
+    assert watch.look().learnt.so_far.laws[0].runs == 16
+    assert watch.rest > 100
+    study.finish(8)
+    view = watch.look()
+    assert view.status.counts["finished"] == 24
+    assert view.learnt.so_far.laws[0].runs == 16  # its turn is yet to come
+    study.finish(8)
+    assert watch.look().learnt.so_far.laws[0].runs == 32  # at the end nothing else is to come
 
 
 def test_without_targets_the_forecast_is_of_ten_times_the_largest_pilot(tmp_path: Path) -> None:
