@@ -24,7 +24,7 @@ CONVENTIONS = ("N_kind", "C_kind", "L_kind", "D_kind")
 GAP = "gap"  # of the held-out over the training loss
 FAMILY = "family"  # the column that says which model family a row is of
 ALIASES = {"L": "loss"}
-_SUFFIXES = (".csv", ".tsv", ".parquet")
+TABLES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def read_table(
     Raises InputError for a missing, empty or unreadable file, or an unknown column.
     """
     path = Path(path)
-    if path.suffix not in _SUFFIXES:
-        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
+    if path.suffix not in TABLES:
+        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}")
     if not path.is_file():
         what = "a folder, not a table" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {what}")
@@ -68,11 +68,16 @@ def read_table(
     df.attrs["source"] = str(path)
     if df.empty:
         raise InputError(f"{path}: the table has no rows")
-    for ours, theirs in (columns or {}).items():
+    return renamed(df, columns or {})
+
+
+def renamed(df: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The table with our names for some of its columns, as `read_table` takes them."""
+    for ours, theirs in columns.items():
         if theirs == GAP:
             df = with_gap(df)
         if theirs not in df.columns:
-            raise InputError(f"{path}: {_missing(theirs, df.columns)}")
+            raise InputError(f"{source_of(df)}: {_missing(theirs, df.columns)}")
         name = ALIASES.get(ours, ours)
         df = with_loss(df, theirs) if name == "loss" else df.assign(**{name: df[theirs]})
     return df
@@ -110,7 +115,7 @@ def write_table(df: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     try:
         data = to_bytes(df, path.suffix)
     except KeyError:
-        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}") from None
+        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}") from None
     write_bytes(data, path)
 
 
