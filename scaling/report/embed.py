@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -16,10 +17,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
-# In the order in which the page runs them; one script, so what one declares the next may use.
-SCRIPTS = ("runs.js", "figures.js", "cells.js", "controls.js")
+from scaling.report import explorer
 
-_COMMENTS = ("//", "/**", "* ")
+# In the order in which the page runs them; one script, so what one declares the next may use.
+SCRIPTS = ("runs.js", "figures.js", "cells.js", "controls.js", *explorer.SCRIPTS)
+
+# Comments that have lines of their own.
+_COMMENTS = re.compile(r"^\s*(?://[^\n]*|/\*\*.*?\*/\s*)$", re.M | re.S)
 # What could end a script's element, or a line of it, inside a JSON string.
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
@@ -51,9 +55,8 @@ def script(names: Iterable[str] = SCRIPTS) -> Markup:
     readers need; safe as they stand: they are this project's own."""
     folder = resources.files("scaling.report") / "templates"
     texts = [(folder / name).read_text(encoding="utf-8") for name in names]
-    lines = (line.strip() for text in texts for line in text.splitlines())
-    kept = [line for line in lines if line and not line.startswith(_COMMENTS)]
-    return Markup("\n".join(['"use strict";', *kept]))
+    lines = (line.strip() for text in texts for line in _COMMENTS.sub("", text).splitlines())
+    return Markup("\n".join(['"use strict";', *filter(None, lines)]))
 
 
 def policy(styles: Iterable[str], scripts: Iterable[str], **also: str) -> str:

@@ -116,7 +116,7 @@ def test_a_rectangle_selects_many(page: Any) -> None:
 
 
 def test_switches_hide_runs_and_layers_everywhere(page: Any) -> None:
-    page.locator("summary").click()
+    page.locator(".controls summary").click()
     seed = page.get_by_role("button", name="1", exact=True)
     seed.click()
     assert seed.get_attribute("aria-pressed") == "false"
