@@ -21,7 +21,6 @@ from scaling.plot.style import (
     WIDE,
     canvas,
     gid,
-    note,
     styled,
 )
 
@@ -56,9 +55,8 @@ def coverage(found: Coverage, *, ax: Sequence[Axes] | None = None) -> Figure:
         _panel(panel, own, looks)
         far = "inside the runs" if distance == "inside" else f"at {distance[:-1]}$\\times$ their C"
         panel.set_title(f"{_NAMES[quantity]}, {far}", fontsize=7, fontweight="normal")
+        panel.set(xlabel="Nominal coverage (%)", ylabel="Observed coverage (%)")
         panel.label_outer()
-    figure.supxlabel("Nominal coverage (%)", fontsize=7.5)
-    figure.supylabel("Observed coverage (%)", fontsize=7.5)
     handles, texts = axes[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside upper left", ncols=4)
     return figure
@@ -69,7 +67,7 @@ def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
     nominal = np.linspace(0.4, 1.0, 61)
     low, high = (binom.ppf(tail, least, nominal) / least for tail in (0.025, 0.975))
     chance = axes.fill_between(100 * nominal, 100 * low, 100 * high, color=MUTED, alpha=0.16,
-                               linewidth=0, label="right, up to chance")  # fmt: skip
+                               linewidth=0, label="right intervals, up to chance")  # fmt: skip
     chance.set_gid("chance")
     axes.plot([0, 100], [0, 100], color=INK, linewidth=0.6)
     for i, row in enumerate(own.to_dict("records")):
@@ -79,16 +77,16 @@ def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
             for name in ("actual", "low", "high")
         )
         x = 100 * (np.array(LEVELS) + _ASIDE * (i - (len(own) - 1) / 2))
+        ends = np.maximum([actual - low, high - actual], 0)
         bars = axes.errorbar(
-            x, actual, yerr=[actual - low, high - actual], fmt=marker, color=colour, markersize=4,
-            markeredgecolor="white", markeredgewidth=0.4, elinewidth=0.8, label=row["forecaster"],
+            x, actual, yerr=ends, fmt=marker, color=colour, markersize=4, markeredgewidth=0.4,
+            markeredgecolor="white", elinewidth=0.8, label=f"{row['forecaster']} (n = {row['n']})",
         )  # fmt: skip
         mark(
             bars.lines[0], gid("coverage", row["quantity"], row["distance"], row["forecaster"]),
             nominal=np.array(LEVELS), observed=actual / 100, low=low / 100, high=high / 100,
             n=np.full(len(LEVELS), row["n"]),
         )  # fmt: skip
-    note(axes, f"{least} tables", x=0.98, ha="right")
-    axes.set(xlim=(42, 100), ylim=(0, 102))
+    axes.set(xlim=(42, 100), ylim=(-4, 103))
     axes.set_xticks([100 * level for level in LEVELS])
     axes.set_yticks([0, 25, 50, 75, 100])
