@@ -133,7 +133,7 @@ def _isoflops(axes: Axes, fit: Fitted) -> None:
         float(np.log10(fit.cost.flops_per_token(n) * d)) for n, d in ((least, short), (most, long))
     )
     step = int(np.ceil((high - low) / _MOST_ISO))
-    N = np.geomspace(least, most, _LINES)
+    N, unit = np.geomspace(least, most, _LINES), " FLOPs"  # of the first that is named
     for exponent in range(int(np.floor(high)), int(np.ceil(low)) - 1, -step):
         D = np.asarray(fit.cost.tokens(10.0**exponent, N))
         (line,) = axes.plot(N, D, color=FIT, linewidth=0.5, alpha=0.55, linestyle=":", zorder=0.8)
@@ -141,7 +141,7 @@ def _isoflops(axes: Axes, fit: Fitted) -> None:
         shown = np.flatnonzero((short <= D) & (long / 1.05 >= D))
         if len(shown) > 1:
             at = shown[0]
-            name = power(10.0**exponent) + (" FLOPs" if exponent == int(np.floor(high)) else "")
+            name, unit = power(10.0**exponent) + unit, ""
             axes.annotate(name, (N[at], D[at]), xytext=(2, -1), textcoords="offset points",
                           fontsize=6.3, color=FIT, va="top", zorder=3)  # fmt: skip
 
@@ -177,7 +177,10 @@ def _star(axes: Axes, fit: Fitted, C: float) -> str:
     mark(star, "optimum", N=N, D=D, C=C, loss=loss, N_q05=low, N_q95=high, loss_q05=least,
          loss_q95=most)  # fmt: skip
     times = C / fit.c_max
-    reach = f"forecast, {times:,.3g}x the largest run" if times > 1 else "inside the runs' compute"
+    many = f"{times:,.0f}" if times >= 100 else f"{times:.3g}"
+    reach = (
+        f"forecast, {many}$\\times$ the largest run" if times > 1 else "inside the runs' compute"
+    )
     return (
         f"best at {SYMBOLS[compute_name(fit)]} = {power(C)}: {SYMBOLS[fit.n_column]} = "
         f"{quantity(N)} [{quantity(low)}, {quantity(high)}], $D$ = {quantity(D)}, $L$ = "
