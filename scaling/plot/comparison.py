@@ -79,6 +79,7 @@ def _errors(axes: Axes, found: Comparison, looks: Looks) -> None:
              behind_q05=item.behind[1], behind_q95=item.behind[2],
              coverage=item.coverage)  # fmt: skip
     _names(axes, found)
+    note(axes, "bars: 90 % interval of\nthe gap to the best", x=0.99, y=0.99, ha="right")
     axes.set_xlabel("Error of forecast losses (%)")
     axes.set_title(f"Rollouts, {len(found.rollout.cuts)} cuts")
 
