@@ -96,8 +96,8 @@ def _reach(axes: Axes, found: Forecast) -> None:
         shown += [low, checked]
         if found.checked and found.checked > 1:
             axes.plot([high, checked], [0, 0], color=FIT, linewidth=2, gid="checked")
-            axes.annotate("checked by rollouts", (high, -0.55), fontsize=6.3, color=FIT, va="top")
-        if found.C > checked:
+            axes.annotate("checked by rollouts", (high, 0.55), fontsize=6.3, color=FIT, va="bottom")
+        if checked < found.C:
             axes.plot([checked, found.C], [0, 0], color=TRUTH, linewidth=1, linestyle=":",
                       gid="unchecked")  # fmt: skip
     (star,) = axes.plot([found.C], [0], "*", color=INK, markersize=8, markeredgecolor="white",

@@ -57,9 +57,11 @@ def regret(
     for number, (name, item) in enumerate({**found.choices, "least waste": found.best}.items()):
         at = item.N / own
         axes.plot([at, at], [100 * item.q05, 100 * item.q95], color=INK, linewidth=0.8, zorder=3)
-        (dot,) = axes.plot([at], [100 * item.share], _MARKS[number % len(_MARKS)], color=INK,
-                           markersize=8 if number == 0 else 4.6, markeredgecolor="white", markeredgewidth=0.5, zorder=4,
-                           label=_told(name, item))  # fmt: skip
+        (dot,) = axes.plot(
+            [at], [100 * item.share], _MARKS[number % len(_MARKS)], color=INK, zorder=4,
+            markersize=4.6 if number else 8, markeredgecolor="white", markeredgewidth=0.5,
+            label=_told(name, item),
+        )  # fmt: skip
         mark(dot, gid("choice", name), choice=name, N=item.N, D=item.D, C=item.C,
              wasted=item.share, q05=item.q05, q95=item.q95)  # fmt: skip
     axes.set(xscale="log", xlim=(1 / far, far))

@@ -50,7 +50,7 @@ def versus(
 
     "It" is the group that leads at the largest C. Solid inside the compute of both groups' runs and
     dashed beyond, with 90 % bands. crossing: theirs, marked with its interval. kind: L_kind;
-    column: C or C_6ND. Raises InputError for duels of several pairs, and fewer than two values of C.
+    column: C or C_6ND. Raises InputError for duels of several pairs, and for fewer than two C.
     """
     duels = sorted((one for one in duels if one.C is not None), key=lambda one: one.C or 0.0)
     pairs = {frozenset((one.ahead, one.behind)) for one in duels}
