@@ -13,13 +13,14 @@ from scaling.forecast.design import Candidate, Design, Width, columns
 from scaling.forecast.narrowing import Narrowing
 from scaling.plot.marks import mark
 from scaling.plot.style import (
+    DASHED,
     FIT,
-    INK,
     MUTED,
     TRUTH,
     WIDE,
     canvas,
     end_labels,
+    gid,
     note,
     ramp,
     styled,
@@ -31,7 +32,6 @@ from scaling.units import UNSTATED
 _GOALS = {"loss": "Loss at the optimum", "n_opt": r"$N_\mathrm{opt}$", "regret": "Regret"}
 _WIDTHS = {"loss": "90 % interval (% of the loss)", "n_opt": "90 % interval (a factor)",
            "regret": "Expected regret (% of the loss)"}  # fmt: skip
-_NUMBERED = 12  # runs whose place in the order is written beside them
 
 
 @styled
@@ -58,6 +58,7 @@ def design(
     left.set_ylabel(axis_label("D", d_kind))
     left.set_title(f"{len(found.runs)} of {len(candidates)} candidates")
     _narrowing(right, found, ours, grid)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 
 
@@ -83,18 +84,15 @@ def _places(
     )  # fmt: skip
     mark(chosen, "chosen", run=[run.key for run in found.runs], order=np.arange(1, len(n) + 1),
          N=n, D=d, C=c, gain=share)  # fmt: skip
-    for i, place in enumerate(zip(n, d, strict=True)):
-        if i < _NUMBERED:
-            axes.annotate(str(i + 1), place, xytext=(4, 4), textcoords="offset points",
-                          fontsize=6, color=INK, zorder=5)  # fmt: skip
     axes.set(xscale="log", yscale="log")
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "quantity")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.07), borderaxespad=0.1)
 
 
 def _narrowing(axes: Axes, found: Design, ours: Narrowing, grid: Narrowing | None) -> None:
-    ends = []
+    now = _shown(found.width_before, found.goal)
+    axes.axhline(now, color=MUTED, linewidth=0.8, linestyle=DASHED, gid="now")
+    ends = [(now, f"now: {now:.3g}", MUTED)]
     for name, course, colour in (("design", ours, FIT), ("geometric grid", grid, TRUTH)):
         if course is None:
             note(axes, "no geometric grid costs as little")
@@ -102,12 +100,14 @@ def _narrowing(axes: Axes, found: Design, ours: Narrowing, grid: Narrowing | Non
         spent = np.array(course.spent)
         width = np.array([_shown(one, found.goal) for one in course.widths])
         (line,) = axes.step(spent, width, where="post", color=colour, linewidth=1.2)
-        line.set_gid(name.replace(" ", "-"))
-        (dots,) = axes.plot(spent, width, "o", color=colour, markersize=2.6)
-        mark(dots, f"widths-{name.replace(' ', '-')}", spent=spent, width=width)
+        line.set_gid(gid("course", name))
+        (dots,) = axes.plot(spent[1:], width[1:], "o", color=colour, markersize=2.6)
+        mark(dots, gid("widths", name), spent=spent[1:], width=width[1:])
         ends.append((float(width[-1]), f"{name}: {width[-1]:.3g}", colour))
     axes.set_ylim(bottom=1 if found.goal == "n_opt" else 0)
-    axes.set_xlim(0, found.spent)
+    first = min(course.spent[1] for course in (ours, grid) if course is not None)
+    axes.set(xscale="log", xlim=(first / 1.3, found.spent * 1.05))
+    log_ticks(axes.xaxis, "power")
     axes.set_xlabel("FLOPs spent on further runs")
     axes.set_ylabel(_WIDTHS[found.goal])
     axes.set_title(f"{_GOALS[found.goal]} at {SYMBOLS['C']} = {power(found.target)}, as expected")
