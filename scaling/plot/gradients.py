@@ -19,6 +19,7 @@ from scaling.plot.ticks import log_ticks
 
 _PREFIX = "grad_norm/"
 _SHOWN = 6  # steps whose course is drawn
+_MANY = 30  # blocks, of which only the ends are marked
 _LEAST = 4  # inner blocks that show a trend
 
 
@@ -53,17 +54,19 @@ def _courses(axes: Axes, step: Array, norms: Array, blocks: Sequence[str]) -> No
     place = np.arange(1, len(blocks) + 1)
     wanted = np.geomspace(1, len(step), _SHOWN).round().astype(int) - 1
     shown = np.unique(wanted)
+    size = 2.8 if len(blocks) <= _MANY else 0
     ends = []
     for row, colour in zip(shown, ramp(len(shown)), strict=True):
         (line,) = axes.plot(
-            place, norms[row], "o-", color=colour, linewidth=0.9, markersize=2.8,
+            place, norms[row], "o-", color=colour, linewidth=0.9, markersize=size,
             markevery=slice(1, -1),
         )  # fmt: skip
         line.set_gid(gid("course", int(step[row])))
         (dots,) = axes.plot(place[[0, -1]], norms[row][[0, -1]], "o", color=colour, markersize=3.2,
                             markerfacecolor="white", markeredgewidth=0.8)  # fmt: skip
         dots.set_gid(gid("ends", int(step[row])))
-        ends.append((float(norms[row][-1]), f"{step[row]:.0f}", colour))
+        ends.append((float(norms[row][0]), f"{step[row]:.0f}", colour))
+    axes.invert_xaxis()  # the gradient's own way: names stand where it has gone farthest
     axes.set_yscale("log")
     log_ticks(axes.yaxis, "power" if np.ptp(np.log10(norms[shown])) > 3 else "plain")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -90,4 +93,4 @@ def _trend(axes: Axes, step: Array, norms: Array) -> None:
     axes.set_xlabel("Step")
     axes.set_ylabel("Gradient over the next block's")
     axes.set_title("Growth with each block on the way back")
-    note(axes, "band: 90 % interval over blocks", x=0.98, y=0.98, ha="right")
+    note(axes, "band: 90 %, blocks taken as independent", x=0.98, y=0.98, ha="right")
