@@ -24,10 +24,11 @@ from scipy.stats import t as student
 from scaling.families import resnet
 from scaling.plot import depth, save
 from scaling.plot.depth import by_block, last_loss, nets
-from scaling.plot.registry import study_of
+from scaling.stored import Stored
 
 STUDY = Path(__file__).resolve().parents[1] / "runs" / "depth"
-table, curves = study_of(STUDY)
+study = Stored(str(STUDY))
+table, curves = study.table, study.curves
 runs = nets(table, curves)
 print(f"{len(table)} runs, {len(runs)} of them at the best rate of their kind and depth")
 

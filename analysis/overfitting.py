@@ -27,7 +27,7 @@ import pandas as pd
 from scaling.fit import fit
 from scaling.forecast.overfitting import Repetition
 from scaling.plot import save
-from scaling.plot.registry import of_repetition
+from scaling.plot.of_tables import of_repetition
 from scaling.table import read_table
 
 RUNS = Path(__file__).resolve().parents[1] / "runs"

@@ -135,7 +135,7 @@ def forecast(
         serve_devices,
     )  # fmt: skip
     amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
-    unit, bought, ends = options.budget_of(amounts, hardware)
+    unit, bought, ends = options.bought_with(amounts, hardware)
     budgets = options.budgets_of(
         compute, flops_per_second, hours, frontier, unit, bought,
         None if tokens or params else next((cap.most for cap in caps if cap.on == "C"), None),

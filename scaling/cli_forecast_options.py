@@ -143,7 +143,7 @@ def hardware_of(
     )
 
 
-def budget_of(
+def bought_with(
     amounts: Mapping[str, float | None], hardware: Hardware | None
 ) -> tuple[str, float | None, tuple[float, ...]]:
     """The option that sets a budget in another unit, its FLOPs, and those at the ends of a range of

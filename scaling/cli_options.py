@@ -207,14 +207,9 @@ def forecasters_of(names: str) -> list[Forecaster]:
 
 def saved_fit(path: Path) -> Fit:
     """A fit that `scaling fit --save` wrote."""
-    from scaling.fit import Fit
+    from scaling.fit.saved import saved_fit
 
-    try:
-        return Fit.from_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file in UTF-8") from None
+    return saved_fit(path)
 
 
 def planned_study(

@@ -1,9 +1,9 @@
-"""The command that draws a figure from a table or a saved fit. `scaling.cli` takes it in."""
+"""The command that lists and draws figures. `scaling.cli` takes it in."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from scaling.cli_options import (
     DeltaOption,
     DrawsOption,
     FixedOption,
+    JsonOption,
     KindOption,
     MethodOption,
     NOption,
@@ -25,45 +26,50 @@ from scaling.cli_options import (
     WhereOption,
     fit_settings,
     quantity_of,
-    read,
-    saved_fit,
 )
 from scaling.errors import InputError
+from scaling.terminal import pairs, show, show_json
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+    from rich.table import Table
 
-    from scaling.fit import Fit
+    from scaling.plot.entry import Entry
+    from scaling.stored import Stored
 
 app = typer.Typer()
 
-_ASKED = 6  # quantities that are profiled unless they are named
+# Options of a fit, as they are written; the others are of the figure or of the table.
+_OF_FIT = {
+    "method": "--method", "objective": "--objective", "delta": "--delta", "tau": "--tau",
+    "on": "--on", "n": "--n", "where": "--where", "weight": "--weight", "fix": "--fix",
+    "bound": "--bound", "draws": "--draws", "kind": "--kind", "seed": "--seed", "law": "--law",
+}  # fmt: skip
 
 
 @app.command("plot")
 def plot_command(
+    context: typer.Context,
     figure: Annotated[
-        str,
-        typer.Argument(
-            metavar="FIGURE",
-            help="envelope, frontier, isoflop, pairs, profile, residuals, slices (of a fit), "
-            "rates, sensitivity (of a sweep), rollout (of a run table), families (of several), "
-            "overfitting (of one that repeats its data), depth (of a study's folder) or telemetry "
-            "(of one run).",
-        ),
-    ],
+        str | None, typer.Argument(metavar="[FIGURE]", help="By name; without one, all are listed.")
+    ] = None,
     source: Annotated[
-        Path,
+        str | None,
         typer.Argument(
-            help="A run table, a fit saved as .json, a study's folder, or a run's, DIR/cells/ID."
+            metavar="[INPUT]",
+            help="A run table, a fit saved as .json, a study's folder, or a run's, DIR/cells/ID.",
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File: .svg, .pdf or .png.")],
+    ] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", "-o", help="File: .svg, .pdf or .png (repeatable)."),
+    ] = None,
     profile: ProfileOption = None,
     law: Annotated[
         str | None,
-        typer.Option(help="A law by name, or a formula; chinchilla, or overfit for overfitting."),
+        typer.Option(
+            help="A law by name, or a formula: by default chinchilla (overfit for overfitting). "
+            "For landscape, published parameters."
+        ),
     ] = None,
     method: MethodOption = None,
     objective: ObjectiveOption = None,
@@ -79,64 +85,76 @@ def plot_command(
     draws: DrawsOption = 1000,
     kind: KindOption = "cluster",
     seed: SeedOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
-    """Draw a figure of a table, of a study's folder, or of a table's fit."""
-    from scaling.plot import registry, save
+    """Draw a figure of a table, of its fit, of a study or of one run; alone, list all figures.
 
-    registry.check(figure)
-    asked = [quantity_of(text) for text in profile or []]
-    if asked and figure != registry.PROFILE:
-        raise InputError(f"--profile: only the figure {registry.PROFILE} takes quantities")
-    if figure in registry.OF_RUN:
-        save(registry.OF_RUN[figure](*_run(source)), out)
+    docs/gallery.md shows each with its command.
+    """
+    from scaling.plot import registry, save, writable
+    from scaling.stored import Stored
+
+    if figure is None:
+        entries = list(registry.FIGURES.values())
+        if as_json:
+            show_json([_facts(entry) for entry in entries])
+            return
+        show(_listed(entries), "scaling plot FIGURE INPUT -o FILE draws one; docs/gallery.md: all")
         return
-    saved = source.suffix == ".json"
-    if saved and figure in (*registry.OF_TABLE, *registry.OF_FITTED_TABLE):
-        raise InputError(f"{source}: the figure {figure} needs a run table, not a fit")
-    if figure in registry.OF_STUDY:
-        if not source.is_dir():
-            raise InputError(f"{source}: the figure {figure} needs a study's folder")
-        save(registry.OF_STUDY[figure](*registry.study_of(source)), out)
-        return
-    if figure in registry.OF_TABLE:
-        save(registry.OF_TABLE[figure](read(source, columns)), out)
-        return
+    entry = registry.get(figure)
+    if source is None:
+        raise InputError(f"scaling plot {figure}: no INPUT; it takes {_taken(entry)}")
+    if not out:
+        raise InputError(f"scaling plot {figure}: no file to draw to; give -o FILE.svg, .pdf, .png")
+    for file in out:
+        writable(file)
     settings = fit_settings(
         method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, kind, seed
     )
-    chosen = {} if law is None else {"law": law}
-    if figure in registry.OF_FITTED_TABLE:
-        draw = registry.OF_FITTED_TABLE[figure]
-        save(draw(read(source, columns), **chosen, **settings), out)
-        return
-    if saved:
-        fitted = saved_fit(source)
-    else:
-        from scaling.fit import fit
-
-        fitted = fit(law or "chinchilla", read(source, columns), **settings)
-    save(_of_fit(figure, fitted, asked), out)
+    asked = [quantity_of(text) for text in profile or []]
+    names = pairs(columns, "--columns") if columns else {}
+    stored = Stored(source, names, law, settings, asked)
+    _check(entry, stored, [name for name in context.params if _given(context, name)])
+    drawn = entry.draw(stored)
+    for file in out:
+        save(drawn, file)
+    if as_json:
+        show_json({**_facts(entry), "input": source, "files": [str(file) for file in out]})
 
 
-def _run(folder: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The curve of a run's folder, and what was found in it."""
-    import pandas as pd
-
-    from scaling.sweep.records import read_json
-
-    if not (folder / "curve.parquet").is_file():
-        raise InputError(f"{folder}: no run's folder (no curve.parquet); give DIR/cells/ID")
-    record = read_json(folder / "record.json")
-    return pd.read_parquet(folder / "curve.parquet"), list(record.get("findings") or [])
+def _given(context: typer.Context, name: str) -> bool:
+    found = context.get_parameter_source(name)
+    return found is not None and found.name == "COMMANDLINE"
 
 
-def _of_fit(figure: str, fitted: Fit, asked: list[tuple[str, dict[str, float]]]) -> Figure:
-    from scaling.fit.profile import profile
-    from scaling.plot import profile as draw_profiles
-    from scaling.plot import registry
+def _check(entry: Entry, source: Stored, given: list[str]) -> None:
+    """Refuse options that would be without effect."""
+    if "profile" in given and "profile" not in entry.options:
+        raise InputError("--profile: only the figure profile takes quantities")
+    of_fit = [_OF_FIT[name] for name in given if name in _OF_FIT and name not in entry.options]
+    if of_fit and entry.takes != "fit" and "fit" not in entry.options:
+        raise InputError(f"{', '.join(of_fit)}: without effect on the figure {entry.name}")
+    if of_fit and entry.takes == "fit" and source.saved:
+        raise InputError(f"{', '.join(of_fit)}: {source.name} is fitted already; give a run table")
 
-    if figure != registry.PROFILE:
-        return registry.OF_FIT[figure](fitted)
-    free = [name for name in (*fitted.params, *fitted.exponents()) if name not in fitted.fixed]
-    wanted = asked or [(name, {}) for name in free[:_ASKED]]
-    return draw_profiles([profile(fitted, name, at) for name, at in wanted])
+
+def _taken(entry: Entry) -> str:
+    from scaling.plot.entry import TAKES
+
+    return TAKES[entry.takes]
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    return {"figure": entry.name, "takes": _taken(entry), "shows": entry.shows}
+
+
+def _listed(entries: list[Entry]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("figure", "input", "shows"):
+        table.add_column(name, no_wrap=name == "figure")
+    for entry in entries:
+        table.add_row(entry.name, _taken(entry), entry.shows)
+    return table

@@ -68,11 +68,16 @@ def read_table(
     df.attrs["source"] = str(path)
     if df.empty:
         raise InputError(f"{path}: the table has no rows")
-    for ours, theirs in (columns or {}).items():
+    return renamed(df, columns or {})
+
+
+def renamed(df: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The table with our names for some of its columns, as `read_table` takes them."""
+    for ours, theirs in columns.items():
         if theirs == GAP:
             df = with_gap(df)
         if theirs not in df.columns:
-            raise InputError(f"{path}: {_missing(theirs, df.columns)}")
+            raise InputError(f"{source_of(df)}: {_missing(theirs, df.columns)}")
         name = ALIASES.get(ours, ours)
         df = with_loss(df, theirs) if name == "loss" else df.assign(**{name: df[theirs]})
     return df

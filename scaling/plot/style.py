@@ -7,6 +7,7 @@ the caller's. Nothing here touches pyplot.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from scaling import files
 from scaling.errors import InputError
+from scaling.places import telling
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -220,27 +223,40 @@ def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "le
 def writable(target: Path) -> Path:
     """The target itself, before long work is done for it.
 
-    Raises InputError for a suffix that no figure has, and for a folder that is not there.
+    Raises InputError for a suffix that no figure has, a folder in its place, and a folder that is
+    not there or can't be written to.
     """
     if target.suffix.lower() not in FORMATS:
         raise InputError(f"{target}: a figure ends in one of {', '.join(FORMATS)}")
-    if not target.parent.is_dir():
-        raise InputError(f"{target}: no such folder {target.parent}")
+    with telling(target, "write"):
+        if target.is_dir():
+            raise InputError(f"{target}: a folder; a figure needs a file's name")
+        if not target.parent.is_dir():
+            raise InputError(f"{target}: no such folder {target.parent}")
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise InputError(f"{target}: the folder {target.parent} can't be written to")
     return target
 
 
-@styled
 def save(figure: Figure, target: Any, suffix: str | None = None) -> None:
     """Write a figure as SVG, PDF or PNG to a path or an open binary file; equal figures, equal
-    bytes.
+    bytes. A path holds the whole figure or what it held before, whatever interrupts this.
 
-    suffix: needed for an open file. Raises InputError for another format, or no such folder.
+    suffix: needed for an open file. Raises InputError for what `writable` refuses.
     """
-    if suffix is None:
-        suffix = writable(Path(target)).suffix.lower()
+    if suffix is not None:
+        _write(figure, target, suffix)
+        return
+    path = writable(Path(target))
+    with files.writing(path, durable=False) as file:
+        _write(figure, file, path.suffix.lower())
+
+
+@styled
+def _write(figure: Figure, file: Any, suffix: str) -> None:
     dates: dict[str, dict[str, Any]] = {
         ".svg": {"Date": None, "Creator": None},
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         ".png": {"Software": None},
     }
-    figure.savefig(target, format=suffix[1:], metadata=dates[suffix], dpi=300)
+    figure.savefig(file, format=suffix[1:], metadata=dates[suffix], dpi=300)

@@ -13,11 +13,15 @@ from matplotlib.figure import Figure
 
 from scaling import plot
 from scaling.errors import InputError
+from scaling.plot.registry import FIGURES
 from scaling.plot.style import gid
+from scaling.report import svg
 from scaling.report.pooled import Pooled
 from scaling.report.read import Study
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
+
+_SCREEN = 1.55  # pixels of the page for a point of the figure, where there is room
 
 
 @dataclass(frozen=True)
@@ -29,33 +33,11 @@ class Shown:
     reason: str = ""
 
 
-CAPTIONS = {
-    "loss_curves": "Training loss (averaged over bins of tokens) and held-out loss where a run "
-    "ended (markers). Runs of one size and seed share a trunk (solid) and leave it for a short "
-    "cooldown (dotted), where the loss drops.",
-    "isoflop": "Loss against size at equal compute. Filled markers are runs trained at that "
-    "budget; open ones are no runs but each size's loss, interpolated between its two runs on "
-    "either side of the budget. Curves are the fitted law, solid where size and tokens lie inside "
-    "the data, dashed beyond, with 90 % bands; stars are its optima, with the 90 % interval of "
-    "their size.",
-    "slices": "Slices of the fitted surface: loss against size at fixed tokens (left), against "
-    "tokens at fixed size (right). Solid inside the data, dashed beyond; 90 % bands.",
-    "residuals": "Observed loss above the fitted law, in percent, for every run fitted. A trend "
-    "with size or tokens would be a fault of the law; the scatter at one point is the seeds'.",
-    "frontier": "The least loss that a budget buys (left), and the size and tokens that reach it "
-    "(right), with 90 % bands. Left of the dotted line lie the runs fitted; right of it all is "
-    "forecast. A run off the optimal split lies above the line, and so may a target.",
-    "envelope": "Held-out loss of the pilots against the compute of one full run, joined by size; "
-    "the wide line is the best that any of them reaches with at most so much compute, the thin one "
-    "the law's frontier with its 90 % band.",
-    "proof": "Each target's forecast with its 90 % interval, written before it was trained, and "
-    "the held-out loss that came out.",
-    "families": "Each family's runs and its own law: loss, and error where it was measured, "
-    "against size, against tokens, and against compute at the best split. Solid inside a family's "
-    "runs, dashed beyond, with 90 % bands; numbered rings are where one's frontier passes below "
-    "another's, with 90 % intervals.",
-    "cost": "Seconds that the plan predicted against seconds measured, a marker a cell.",
-}
+ORDER = (
+    "loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "families",
+    "cost",
+)  # fmt: skip
+CAPTIONS = {name: FIGURES[name].reading for name in ORDER}
 
 
 def figures(study: Study) -> dict[str, Shown]:
@@ -145,13 +127,15 @@ def inline(figure: Figure, prefix: str, alt: str) -> Markup:
     assert box is not None  # matplotlib writes both
     assert width is not None
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.S)
-    body = re.sub(r"<style\b.*?</style>\s*", "", body, flags=re.S)  # the page's style says it
+    body = re.sub(r"<style\b.*?</style>\s*", "", body, flags=re.S)  # the root's attributes say it
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.S)
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = body.replace('xlink:href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
-    # a hundredth of a point is finer than any screen or press
-    body = re.sub(r'\bd="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), body)
+    body = svg.paths(svg.attributes(body))
+    root = " ".join(f'{name}="{value}"' for name, value in svg.ROOT.items())
     label = Markup.escape(alt)
-    style = f"--w:{float(width[1]):.0f}pt"
     # safe: matplotlib escapes the text that it draws
-    return Markup(f'<svg {box[0]} style="{style}" role="img" aria-label="{label}">{body}')
+    return Markup(
+        f'<svg {box[0]} width="{_SCREEN * float(width[1]):.0f}" {root} role="img" '
+        f'aria-label="{label}">{body}'
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from scaling import files
 from scaling.forecast import proof
@@ -16,6 +17,7 @@ from scaling.forecast.crossing import SideBySide
 from scaling.forecast.standings import standings
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
+from scaling.report.embed import attribute, embed, policy, script
 from scaling.report.figures import figures
 from scaling.report.pooled import Pooled
 from scaling.report.read import Study, read_study
@@ -54,7 +56,13 @@ def render(study: Study) -> str:
         clock=_clock,
         when=lambda v: str(v).replace("T", " ").replace("+00:00", " UTC"),
     )
+    environment.globals["embed"] = embed
+    style = environment.get_template("style.css.j2").render()
+    code = script()
     return environment.get_template("page.html.j2").render(
+        style=Markup(style),  # safe: this project's own
+        script=code,
+        policy=attribute(policy([style], [code])),
         study=study,
         figures=figures(study),
         answer=_answer(study),

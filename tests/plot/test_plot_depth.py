@@ -14,6 +14,7 @@ from scaling.errors import InputError
 from scaling.families import resnet
 from scaling.plot import depth, registry, save
 from scaling.plot.depth import nets
+from scaling.stored import Stored
 
 DEPTHS = (8, 20, 56)
 DATA = {"image": 14, "channels": 1, "classes": 10}
@@ -111,13 +112,13 @@ def test_a_study_is_read_from_its_folder(study: Study, tmp_path: Path) -> None:
         folder = tmp_path / "cells" / run
         folder.mkdir(parents=True)
         frame.to_parquet(folder / "curve.parquet")
-    drawn = registry.OF_STUDY["depth"](*registry.study_of(tmp_path))
+    drawn = registry.get("depth").draw(Stored(str(tmp_path)))
     whole, part = drawn.axes[0].lines, depth(table, curves).axes[0].lines
     assert [list(a.get_ydata()) for a in whole] == [list(b.get_ydata()) for b in part]
     broken = tmp_path / "cells" / "plain-8-0-0.01" / "curve.parquet"
     broken.write_bytes(b"no curve")
     with pytest.raises(InputError, match=r"plain-8-0-0\.01/curve\.parquet: cannot be read"):
-        registry.study_of(tmp_path)
+        registry.get("depth").draw(Stored(str(tmp_path)))
 
 
 def test_what_is_no_study_of_resnets_is_refused(study: Study) -> None:

@@ -14,7 +14,7 @@ from scaling import cli, laws
 from scaling.errors import InputError
 from scaling.fit import fit
 from scaling.plot import overfitting
-from scaling.plot.registry import of_repetition
+from scaling.plot.of_tables import of_repetition
 from scaling.table import write_table
 
 TRUTH = {

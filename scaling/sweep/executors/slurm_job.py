@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,8 @@ Kind = Literal["done", "error", "stopped"]
 PORTS = range(20_000, 32_000)
 OUTCOMES = "outcomes"
 _LEAVING = "leaving"  # a file: the driver has asked all jobs to stop
+_HELD = {"RUNNING", "SIGNALING", "STOPPED", "SUSPENDED", "RESIZING"}  # a job that has its nodes
+_TRIES, _BETWEEN_SECONDS = 5, 1.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,11 @@ def _leave(ticket: Ticket, stopped: stopping.Stopped) -> None:
     if not stopping.saves() or (ticket.folder / _LEAVING).exists() or restarts >= ticket.requeues:
         tell(ticket, "stopped", str(stopped))
         return
-    state = slurm_commands.facts(number).get("JobState")
-    if state == "RUNNING" and not slurm_commands.requeue(number):
-        tell(ticket, "stopped", f"{stopped}, and SLURM doesn't queue the job again")
-    # In any other state SLURM has itself begun to cancel or to requeue it.
+    for _ in range(_TRIES):  # SLURM may be too busy to answer, or still be at work on the signal
+        state = slurm_commands.facts(number).get("JobState")
+        if state is not None and state not in _HELD:
+            return  # SLURM has itself begun to cancel or to requeue it
+        if state is not None and slurm_commands.requeue(number):
+            return
+        time.sleep(_BETWEEN_SECONDS)
+    tell(ticket, "stopped", f"{stopped}, and SLURM doesn't queue the job again")

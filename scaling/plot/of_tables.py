@@ -1,0 +1,151 @@
+"""Figures of a run table and of what is made of it: rollouts, sweeps, several laws, families."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from scaling.extrapolate import curves, forecast_curve
+from scaling.fit import fit, squared
+from scaling.forecast import published_law
+from scaling.forecast.crossing import side_by_side
+from scaling.forecast.forecasters import default
+from scaling.forecast.landscape import check_kind
+from scaling.forecast.landscape import landscape as known_models
+from scaling.forecast.rollout import rollout as roll
+from scaling.forecast.rows import rows_of
+from scaling.plot.entry import MODELS, TABLE, Entry, Source
+from scaling.plot.extrapolation import extrapolation
+from scaling.plot.families import families
+from scaling.plot.landscape import landscape
+from scaling.plot.overfitting import overfitting
+from scaling.plot.rates import rates
+from scaling.plot.rollout import rollout
+from scaling.plot.sensitivity import sensitivity
+from scaling.table import GAP, with_gap, with_loss
+from scaling.where import matches
+
+_FAR = 10.0  # times the largest x, to which a curve is extrapolated where it names none
+_PUBLISHED = "besiroglu2024"  # the law that language models are set against
+
+
+def _extrapolated(source: Source) -> Figure:
+    """By the columns x, loss, group and split (the latter two where there are any)."""
+    table = source.table
+    if where := source.settings.get("where"):
+        table = table[matches(table, where)]
+    split = "split" if "split" in table else None
+    at = [] if split or "x" not in table else [_FAR * float(np.nanmax(table["x"]))]
+    found = curves(table, group="group" if "group" in table else None, split=split, at=at)
+    return extrapolation([forecast_curve(curve) for curve in found])
+
+
+def _families(source: Source) -> Figure:
+    return families(side_by_side(source.law or "chinchilla", source.table, **source.settings))
+
+
+def _landscape(source: Source) -> Figure:
+    check_kind(source.name)
+    law = published_law(source.law or _PUBLISHED) if source.name == "language" else None
+    return landscape(known_models(source.name, law))
+
+
+def of_repetition(table: pd.DataFrame, law: str = "overfit", **settings: Any) -> Figure:
+    """Losses against epochs with the law fitted to them, and the gap of held-out over training loss
+    with its own, where the table has both; settings as of `fit`."""
+    fitted = fit(law, table, **settings)
+    gaps = with_gap(table)
+    if GAP not in gaps:
+        return overfitting(table, fitted)
+    # A gap may be negative where it is small: least squares of the gap itself.
+    same = {k: v for k, v in settings.items() if k in ("N", "where", "draws", "kind", "seed")}
+    return overfitting(
+        table, fitted, fit("gap", with_loss(gaps, GAP), objective=squared(), on="loss", **same)
+    )
+
+
+def _rolled_out(source: Source) -> Figure:
+    """The rollouts of the table's default forecaster."""
+    rows = rows_of(source.table)
+    return rollout(roll(source.table, [default(rows)[0]]), kind=rows.kinds["L_kind"])
+
+
+OF_TABLES = (
+    Entry(
+        "extrapolation",
+        TABLE,
+        "loss against scale, curve by curve, and what lies ahead",
+        "A panel a curve: the points fitted, the forecast (dashed) with its 90 % band, and the "
+        "points that were held back, if any. Columns: x, loss, and where there are such, group "
+        "(tells curves apart) and split (fit or extrapolate).",
+        _extrapolated,
+        "runs/image-text --columns x=D,group=N --where 'N < 1e5'",
+        frozenset({"where"}),
+    ),
+    Entry(
+        "families",
+        TABLE,
+        "model families side by side, and where their frontiers cross",
+        "Each family's runs and its own law: loss, and error where it was measured, "
+        "against size, against tokens, and against compute at the best split. Solid inside a "
+        "family's runs, dashed beyond, with 90 % bands; numbered rings are where one's frontier "
+        "passes below another's, with 90 % intervals.",
+        _families,
+        "runs/vision",
+        frozenset({"fit"}),
+    ),
+    Entry(
+        "landscape",
+        MODELS,
+        "known models by size, compute and date, beside a law",
+        "Image models: top-1 error with its trends and their 90 % bands. Language models: size by "
+        "date, tokens by size beside the law's optimum, and how far from it each was trained. "
+        "Hollow marks are estimates of others than the maker; no line is fitted to them.",
+        _landscape,
+        "language",
+        frozenset({"law"}),
+    ),
+    Entry(
+        "overfitting",
+        TABLE,
+        "held-out and training loss against epochs, and the gap",
+        "Held-out loss (with the law and its 90 % band) and training loss against epochs, a line "
+        "for each amount of unique data, a panel a size; below, the gap between the two. The star "
+        "is where the law turns: from there on more epochs do harm.",
+        lambda source: of_repetition(source.table, source.law or "overfit", **source.settings),
+        "runs/overfitting-text --n N_total",
+        frozenset({"fit"}),
+    ),
+    Entry(
+        "rates",
+        TABLE,
+        "loss against learning rate by width, with and without transfer",
+        "Held-out loss against learning rate, a line a width, its optimum starred: one column of "
+        "stars means that one tuned rate serves every width.",
+        lambda source: rates(source.table),
+        "runs/rates",
+    ),
+    Entry(
+        "rollout",
+        TABLE,
+        "errors of forecasts of the table's own larger runs, by distance",
+        "The table's smaller runs forecast its larger ones, at every cut: the error of the loss, "
+        "of N_opt, and how often the 90 % interval held the truth, against how far beyond the cut. "
+        "Small markers are single forecasts, large ones the mean of a bin of distances.",
+        _rolled_out,
+        "runs/text-proof",
+    ),
+    Entry(
+        "sensitivity",
+        TABLE,
+        "loss against learning rate by size; sensitivity by intervention",
+        "Loss against learning rate, a line a size, a panel an intervention (crosses: diverged), "
+        "and how much is lost over the range of rates, against size: an intervention is worth what "
+        "it lowers that line by.",
+        lambda source: sensitivity(source.table),
+        "runs/stability/table.csv",
+    ),
+)
