@@ -92,9 +92,10 @@ OF_FITS = (
     Entry(
         "slices",
         FIT,
-        "L(N) at fixed D and L(D) at fixed N",
-        "Slices of the fitted surface: loss against size at fixed tokens (left), against "
-        "tokens at fixed size (right). Solid inside the data, dashed beyond; 90 % bands.",
+        "L(N) at fixed D, L(D) at fixed N, L(C) at the best split",
+        "Slices of the fitted surface: loss against size at fixed tokens, against tokens at fixed "
+        "size, and against compute at the best size and tokens, where no run may lie below but by "
+        "noise. Solid inside the data, dashed beyond; 90 % bands.",
         lambda source: slices(source.fit()),
         _TEXT,
     ),
