@@ -56,11 +56,11 @@ def contours(fit: Fitted, budget: float | None = None, *, ax: Axes | None = None
     N, D, spent, loss = rows(fit)
     low, high = (float(end[0]) for end in fit.optimum(np.array([C])).N.interval())
     figure, (axes,) = canvas(ax, width=WIDE, height=4.6)
-    ends = [(low, high), fit.cost.tokens(C, np.array([high, low]))]
-    spans = [
-        (min(runs.min(), *reach) / _ROOM, max(runs.max(), *reach) * _ROOM)
-        for runs, reach in zip((N, D), ends, strict=True)
+    reach = np.array([low, high])
+    shown = [
+        np.concatenate(both) for both in ((N, reach), (D, np.asarray(fit.cost.tokens(C, reach))))
     ]
+    spans = [(values.min() / _ROOM, values.max() * _ROOM) for values in shown]
     axes.set(xscale="log", yscale="log", xlim=spans[0], ylim=spans[1])
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "quantity")

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from scaling.errors import InputError
-from scaling.forecast.coverage import LEVELS, Coverage
+from scaling.forecast.coverage import LEVELS, Coverage, wilson
+from scaling.forecast.scores import BINS, LEVEL
 from scaling.plot.marks import mark
 from scaling.plot.style import (
+    DASHED,
     GROUPS,
     INK,
     MARKERS,
@@ -90,3 +92,69 @@ def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
     axes.set(xlim=(42, 100), ylim=(-4, 103))
     axes.set_xticks([100 * level for level in LEVELS])
     axes.set_yticks([0, 25, 50, 75, 100])
+
+
+@styled
+def coverage_by_distance(lines: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
+    """How often nominal 90 % intervals held a table's own larger runs, by distance beyond the cut:
+    of losses and of N_opt. Filled: intervals calibrated by rollouts; hollow: the draws' own.
+
+    lines: `forecast.coverage.on_table`'s; with a column `table` where there are several. Bars are
+    Wilson's 95 % intervals of as many independent answers: rows of one cut err together, so that
+    the truth is less sure. Raises InputError for more than can be told apart.
+    """
+    named = (
+        lines["forecaster"] if "table" not in lines else lines["table"] + ": " + lines.forecaster
+    )
+    names = list(dict.fromkeys(named))
+    if len(names) > len(GROUPS):
+        raise InputError(f"{len(names)} forecasters; a figure can tell {len(GROUPS)} apart")
+    figure, axes = canvas(ax, 2, width=WIDE, height=2.8, sharey=True)
+    bins = [name for name in BINS if name in set(lines["bin"].astype(str))]
+    panels = (("loss", "runs", "Losses"), ("size", "budgets", r"$N_\mathrm{opt}$"))
+    for panel, (what, count, title) in zip(axes, panels, strict=True):
+        for i, name in enumerate(names):
+            own = lines[named == name]
+            aside = 0.16 * (i - (len(names) - 1) / 2)
+            _held(panel, own, bins, what, count, name, GROUPS[i], MARKERS[i], aside)
+        panel.axhline(100 * LEVEL, color=MUTED, linestyle=DASHED, linewidth=0.8)
+        panel.set_xticks(range(len(bins)), [name.replace("x", "$\\times$") for name in bins])
+        panel.set(xlim=(-0.5, len(bins) - 0.5), ylim=(-4, 103), title=title)
+        panel.set_xlabel("Compute beyond the cut")
+    axes[0].set_ylabel("Held by nominal 90 % intervals (%)")
+    if axes[0].get_legend_handles_labels()[0]:
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    return figure
+
+
+def _held(
+    axes: Axes,
+    own: pd.DataFrame,
+    bins: Sequence[str],
+    what: str,
+    count: str,
+    name: str,
+    colour: str,
+    marker: str,
+    aside: float,
+) -> None:
+    """Calibrated and bare coverage of one forecaster, each bin of distances a marker."""
+    for column, filled, shift in (
+        (f"{what}_coverage", True, 0.0),
+        (f"{what}_bare_coverage", False, 0.07),
+    ):
+        known = own[own[column].notna() & (own[count] > 0)]
+        if known.empty:
+            continue
+        share, n = known[column].to_numpy(float), known[count].to_numpy(float)
+        ends = np.array([wilson(round(s * k), round(k)) for s, k in zip(share, n, strict=True)]).T
+        x = np.array([bins.index(str(at)) for at in known["bin"]]) + aside + shift
+        bars = axes.errorbar(
+            x, 100 * share, yerr=100 * np.maximum([share - ends[0], ends[1] - share], 0),
+            fmt=marker, color=colour, markersize=4.2, elinewidth=0.8, markeredgewidth=0.8,
+            markerfacecolor=colour if filled else "white", label=name if filled else None,
+        )  # fmt: skip
+        mark(
+            bars.lines[0], gid(column, name), distance=known["bin"].astype(str).to_numpy(),
+            observed=share, low=ends[0], high=ends[1], n=n,
+        )  # fmt: skip

@@ -33,6 +33,8 @@ from scaling.units import UNSTATED
 
 Flags = NDArray[np.bool_]
 
+_NEEDS = (1e-9, 1e9)  # of the other's compute: what lies beyond is drawn there, off the axes
+_SHOWN = 30.0  # of the other's compute, and its inverse: what the axes show at most
 SURE = 0.95  # of the draws, from which two are told apart
 
 
@@ -66,7 +68,8 @@ def versus(
     _chance(axes[0], duels, C, inside, name)
     _difference(axes[1], duels, C, inside, name)
     if crossing is not None:
-        note(axes[1], "red: where they cross,\n90 % interval", x=0.98, ha="right")
+        beyond = ", open above" if crossing.open_high else ""
+        note(axes[1], f"red: where they cross,\n90 % interval{beyond}", x=0.98, ha="right")
     axes[1].set_ylabel(f"{loss_label(kind, 'Loss')}: {other} less {name}")
     _worth(axes[2], duels, C, inside, {name: FIT, other: TRUTH})
     for panel in axes:
@@ -85,7 +88,7 @@ def _chance(axes: Axes, duels: Sequence[Versus], C: Array, inside: Flags, name: 
     (dots,) = axes.plot(C, 100 * chance, "o", color=FIT, markersize=2.2)
     mark(dots, "chances", C=C, chance=chance)
     axes.set_ylim(-2, 102)
-    note(axes, f"shaded: not told apart at {100 * SURE:g} %", x=0.98, y=0.06, ha="right")
+    note(axes, f"shaded: not told apart at {100 * SURE:g} %", y=0.9)
     axes.set_ylabel("Chance (% of draws)")
     axes.set_title(f"That {name} wins")
 
@@ -114,7 +117,7 @@ def _worth(
         if not own.any():
             continue
         needs = np.array([(one.needs.point, one.needs.q05, one.needs.q95) for one in duels]).T
-        needs = np.where(own & np.isfinite(needs) & (needs > 0), needs, np.nan)
+        needs = np.where(own, np.clip(needs, *_NEEDS), np.nan)  # infinite: no compute would do
         law_line(axes, C, needs[0], inside, colour=colour, name=f"needs-{leader}",
                  band=(needs[1], needs[2]))  # fmt: skip
         (dots,) = axes.plot(C[own], needs[0][own], "o", color=colour, markersize=2.2,
@@ -122,6 +125,8 @@ def _worth(
         mark(dots, gid("needs", leader), C=C[own], needs=needs[0][own], q05=needs[1][own],
              q95=needs[2][own])  # fmt: skip
     axes.axhline(1, color=INK, linewidth=0.6)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 1 / _SHOWN), min(high, _SHOWN))
     log_ticks(axes.yaxis, "plain")
     axes.legend(loc="lower left", borderaxespad=0.1)
     axes.set_ylabel("Share of the other's compute")
