@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_forecast_sources import buildable
 from scaling.cli_options import (
     ColumnsOption,
     JsonOption,
@@ -111,6 +110,7 @@ def _candidates(
     where: str | None,
 ) -> list[Candidate]:
     from scaling.cost import Cost
+    from scaling.forecast.buildable import buildable
     from scaling.forecast.candidates import of_cells, of_file, of_ladder
     from scaling.forecast.rows import rows_of
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli_options import forecasters_of, read, saved_fit
-from scaling.errors import InputError
 from scaling.terminal import progress
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ def sources_of(
 
     like: a table whose ladder gives the nearest configurations of sources that name none.
     """
+    from scaling.forecast.buildable import buildable
     from scaling.forecast.sources import Source, smallest_of
 
     found: dict[str, Source] = {}
@@ -83,27 +83,3 @@ def _without_table(path: Path) -> Grounds:
     if path.suffix == ".json":
         return grounds.of_fit(saved_fit(path))
     return grounds.of_published(published_law(str(path)))
-
-
-def buildable(
-    df: pd.DataFrame, n: str, where: str | None
-) -> Callable[[float], dict[str, Any]] | None:
-    """From N to the nearest configuration of the table's own ladder, where it names one."""
-    if not {"family", "config"} <= set(df.columns):
-        return None
-    from scaling.families import nearest_like
-    from scaling.table import select_rows
-
-    if df["family"].nunique() > 1:  # then the filter chooses one
-        df, _ = select_rows(df, where)
-    if df["family"].nunique() != 1:
-        return None
-    found = nearest_like(str(df["family"].iloc[0]), df["config"].unique(), n)
-
-    def nearest(size: float) -> dict[str, Any]:
-        try:
-            return found(size)
-        except InputError as error:  # a size that no shape has: the forecast stands without one
-            return {"none": str(error)}
-
-    return nearest

@@ -1,23 +1,106 @@
-"""The command `report`: one page of a study. `scaling.cli` takes it in."""
+"""The command `report`: one page of a study, a run table or a fit. `scaling.cli` takes it in."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from scaling.cli_options import FolderArgument
-from scaling.terminal import console
+from scaling import cli_forecast_options as options
+from scaling.cli_options import ColumnsOption, NumberOption, WhereOption
+from scaling.errors import InputError
+from scaling.terminal import console, pairs
+
+if TYPE_CHECKING:
+    from scaling.report import Asked
 
 app = typer.Typer()
 
 
 @app.command("report")
-def report_command(folder: FolderArgument) -> None:
-    """Write one self-contained HTML page of a study."""
-    tell_of_report(folder)
+def report_command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|TABLE|FIT",
+            help="A study's folder or its URL, a run table (.csv, .tsv, .parquet), or a fit saved "
+            "as .json.",
+        ),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="By default DIR/report.html, or TABLE.report.html beside the table.",
+        ),
+    ] = None,
+    compute: NumberOption = None,
+    gpu_hours: options.DeviceHoursOption = None,
+    dollars: options.DollarsOption = None,
+    days: options.DaysOption = None,
+    kwh: options.KwhOption = None,
+    device: options.DeviceOption = None,
+    devices: options.DevicesOption = 1,
+    mfu: options.MfuOption = None,
+    mfu_from: options.MfuFromOption = None,
+    price: options.PriceOption = None,
+    precision: options.PrecisionOption = None,
+    pue: options.PueOption = None,
+    law: Annotated[
+        str | None,
+        typer.Option("--law", help="Of a table: a law by name or a formula (chinchilla)."),
+    ] = None,
+    n: Annotated[
+        str | None, typer.Option("--n", help="Of a table: the column that N stands for.")
+    ] = None,
+    where: WhereOption = None,
+    columns: ColumnsOption = None,
+) -> None:
+    """Write one self-contained HTML page: the answer to a budget, then evidence, then method.
+
+    The budget: FLOPs, or device-hours, dollars, days or kWh on a --device; by default ten times the
+    largest run's compute.
+    """  # fmt: skip
+    from scaling.report import report
+
+    asked = _asked(
+        compute, {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh},
+        (device, devices, mfu, mfu_from, price, precision, pue),
+    )  # fmt: skip
+    how = {
+        "law": law, "N": n, "where": where,
+        "columns": pairs(columns, "--columns") if columns else None,
+    }  # fmt: skip
+    _tell(report(source, out, asked, **how))
 
 
 def tell_of_report(folder: str) -> None:
-    """Write the page, and say where it is."""
+    """Write the page of a study, and say where it is."""
     from scaling.report import report
 
-    console().print(f"report: {report(folder)}", soft_wrap=True)
+    _tell(report(folder))
+
+
+def _tell(place: object) -> None:
+    console().print(f"report: {place}", soft_wrap=True)
+
+
+def _asked(
+    compute: float | None, amounts: dict[str, float | None], machines: tuple[object, ...]
+) -> Asked:
+    """The budget that the options set."""
+    from scaling.report import Asked
+
+    hardware = options.hardware_of(*machines)  # type: ignore[arg-type]  # as the command has them
+    unit, bought, ends = options.bought_with(amounts, hardware)
+    if compute is not None and bought is not None:
+        raise InputError(f"--compute and --{unit}: both set the budget; choose one")
+    if compute is not None and not 0 < compute < float("inf"):
+        raise InputError(f"--compute {compute:g}: must be a finite number above 0")
+    if bought is None:
+        return Asked(compute, hardware)
+    amount = next(value for value in amounts.values() if value is not None)
+    words = f"what {amount:,g} {unit.replace('gpu-hours', 'device-hours')} buy"
+    return Asked(bought, hardware, words, ends)

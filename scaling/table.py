@@ -24,7 +24,7 @@ CONVENTIONS = ("N_kind", "C_kind", "L_kind", "D_kind")
 GAP = "gap"  # of the held-out over the training loss
 FAMILY = "family"  # the column that says which model family a row is of
 ALIASES = {"L": "loss"}
-_SUFFIXES = (".csv", ".tsv", ".parquet")
+TABLES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def read_table(
     Raises InputError for a missing, empty or unreadable file, or an unknown column.
     """
     path = Path(path)
-    if path.suffix not in _SUFFIXES:
-        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}")
+    if path.suffix not in TABLES:
+        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}")
     if not path.is_file():
         what = "a folder, not a table" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {what}")
@@ -115,7 +115,7 @@ def write_table(df: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     try:
         data = to_bytes(df, path.suffix)
     except KeyError:
-        raise InputError(f"{path}: a table ends in one of {', '.join(_SUFFIXES)}") from None
+        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}") from None
     write_bytes(data, path)
 
 

@@ -1,5 +1,6 @@
-"""One self-contained HTML page of a study: `report(folder) -> Path`."""
+"""One self-contained HTML page of a study, a run table or a fit: `report(source) -> Path`."""
 
-from scaling.report.page import report
+from scaling.report.answer import Asked
+from scaling.report.write import report
 
-__all__ = ["report"]
+__all__ = ["Asked", "report"]

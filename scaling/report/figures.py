@@ -17,7 +17,7 @@ from scaling.plot.registry import FIGURES
 from scaling.plot.style import gid
 from scaling.report import svg
 from scaling.report.pooled import Pooled
-from scaling.report.read import Study
+from scaling.report.study import Study
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
 

@@ -2,88 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from pydantic import ValidationError
 
 from scaling import files
 from scaling.errors import InputError
-from scaling.fit import Objective
 from scaling.forecast import proof
-from scaling.forecast.crossing import SideBySide, side_by_side
-from scaling.forecast.ruled import families_of, fits
 from scaling.grid import Proof
-from scaling.report.pooled import Pooled, pooled
+from scaling.report.laws import fit_rule
+from scaling.report.study import Study, Told
 from scaling.sweep import tuning
 from scaling.sweep.columns import TABLE_COLUMNS
-from scaling.sweep.health import Health, of_records
 from scaling.sweep.records import CURVE, read_json
 from scaling.sweep.store import Store
-from scaling.table import CONVENTIONS, FAMILY, conventions, read_table
-from scaling.units import UNITS_OF_D, UNSTATED
+from scaling.table import read_table
+from scaling.units import UNITS_OF_D
 
 if TYPE_CHECKING:
     from scaling.files import Place
 
 _CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what was seen
 _ILL_RUNS = 3  # whose telemetry is drawn
-_DRAWS = 500  # of each family, side by side
-_Told = Callable[[Exception], str]
-
-
-@dataclass
-class Study:
-    """What a folder holds; `missing` says in sentences what it does not.
-
-    records: finished cells in the plan's order, those that a rate was tuned on left out; tuned:
-    what that found, in sentences. curves: by run. table: the run table, None where
-    nothing ran; kinds: its conventions. fits: the forecast's rule (chinchilla on N_total without
-    one) fitted to the pilots of each family. views: these families side by side, where there are
-    several. telemetry: whole curves of the first runs that were not well.
-    """
-
-    name: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    grid_text: str = ""
-    records: list[dict[str, Any]] = field(default_factory=list)
-    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
-    table: pd.DataFrame | None = None
-    forecast: dict[str, Any] | None = None
-    verdicts: list[proof.Verdict] = field(default_factory=list)
-    rule: Proof = field(default_factory=Proof)
-    kinds: dict[str, str] = field(default_factory=lambda: dict.fromkeys(CONVENTIONS, UNSTATED))
-    fits: dict[str, Pooled] = field(default_factory=dict)
-    views: list[SideBySide] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    telemetry: dict[str, pd.DataFrame] = field(default_factory=dict)
-    tuned: list[str] = field(default_factory=list)
-
-    @property
-    def health(self) -> Health:
-        return of_records(self.records, self.planned)
-
-    @property
-    def planned(self) -> list[str]:
-        """The study's own cells: those that a rate is tuned on aren't."""
-        others = set(self.facts.get("tuning", []))
-        return [str(cell) for cell in self.facts.get("cells", []) if cell not in others]
-
-    @property
-    def families(self) -> list[str]:
-        """The families of the table, where there are several: then no one law is all of it."""
-        if self.table is None or FAMILY not in self.table:
-            return []
-        names = sorted({str(name) for name in self.table[FAMILY].dropna()})
-        return names if len(names) > 1 else []
-
-    @property
-    def fit(self) -> Pooled | None:
-        """The fit of a study of one family."""
-        return next(iter(self.fits.values()), None) if not self.families else None
 
 
 def read_study(folder: Place) -> Study:
@@ -114,13 +56,11 @@ def read_study(folder: Place) -> Study:
         study.missing.append(f"The tuned learning rate: {told(error)}.")
     _read_forecast(folder, study, told)
     if study.table is not None:
-        _fit(study, told)
-    if study.families and len(study.fits) > 1:
-        _side_by_side(study, told)
+        fit_rule(study, told)
     return study
 
 
-def _read_cells(folder: Place, study: Study, told: _Told) -> None:
+def _read_cells(folder: Place, study: Study, told: Told) -> None:
     store = Store(folder)
     planned = study.planned
     cells = folder / "cells"
@@ -180,7 +120,7 @@ def _drawn(curve: pd.DataFrame) -> pd.DataFrame:
     return curve[[*seen, *_CURVE]]
 
 
-def _read_forecast(folder: Place, study: Study, told: _Told) -> None:
+def _read_forecast(folder: Place, study: Study, told: Told) -> None:
     if not files.exists(folder / "forecast.json"):
         study.missing.append("No forecast was written (forecast.json is absent).")
         return
@@ -191,41 +131,3 @@ def _read_forecast(folder: Place, study: Study, told: _Told) -> None:
     except (InputError, ValidationError, KeyError, TypeError) as error:
         study.forecast, study.verdicts, study.rule = None, [], Proof()
         study.missing.append(f"The forecast cannot be used: {told(error)}.")
-
-
-def _fit(study: Study, told: _Told) -> None:
-    assert study.table is not None  # the caller looked
-    if study.forecast is None and study.rule.N not in study.table:
-        study.rule = study.rule.model_copy(update={"N": "N"})
-    try:
-        study.kinds = conventions(study.table)
-        parts = families_of(study.table, study.rule)
-    except InputError as error:
-        study.missing.append(f"No law could be fitted: {told(error)}.")
-        return
-    for name, part in parts.items():
-        try:
-            members = fits(part, study.rule)
-        except InputError as error:
-            whose = f" of {name}" if study.families else ""
-            study.missing.append(f"No law{whose} could be fitted: {told(error)}.")
-        else:
-            study.fits[name] = pooled(members, study.rule.discrepancy)
-
-
-def _side_by_side(study: Study, told: _Told) -> None:
-    """The families under the rule's law, of which they hold what the rule holds at one value."""
-    assert study.table is not None  # the caller looked
-    rule = study.rule
-    try:
-        study.views = side_by_side(
-            rule.law,
-            study.table,
-            objective=Objective(rule.objective, rule.delta),
-            N=rule.N,
-            where=rule.where,
-            draws=min(rule.draws, _DRAWS),
-            fixed={name: values[0] for name, values in rule.fixed.items() if len(values) == 1},
-        )
-    except InputError as error:
-        study.missing.append(f"The families side by side: {told(error)}.")

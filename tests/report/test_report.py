@@ -23,7 +23,7 @@ from scaling.report.read import read_study
 from scaling.sweep.records import digest, write_json
 
 Study = Callable[..., Path]
-FIGURES = ("loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "cost")
+FIGURES = ("proof", "loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "cost")
 
 
 @pytest.fixture
@@ -58,7 +58,8 @@ def test_a_whole_study(study: Study) -> None:
     assert text.index("Mean absolute error") < text.index("What was run") < at[0]
     assert "1 of 1 trained target came out inside" in text
     assert "Missing here" not in text
-    assert "10 times the largest pilot, the law would train" in text
+    assert "10 times the largest run fitted" in text
+    assert text.index("Train 3") < text.index("Mean absolute error")
     images = [attrs for tag, attrs in page.tags if tag == "svg"]
     assert len(images) == len(FIGURES)
     assert all(image["role"] == "img" and image["aria-label"] for image in images)
@@ -127,16 +128,16 @@ def test_damage_is_told_not_fatal(study: Study, no_drawing: None) -> None:
 def test_several_families_are_side_by_side_and_no_law_is_of_all(families_study: Path) -> None:
     text = report(families_study).read_text(encoding="utf-8")
     shown = [part.split('"')[0] for part in text.split('id="figure-')[1:]]
-    assert shown == ["families", "loss_curves-cnn", "loss_curves-resnet", "residuals-cnn",
-                     "residuals-resnet", "proof", "cost"]  # fmt: skip
+    assert shown == ["proof", "families", "loss_curves-cnn", "loss_curves-resnet",
+                     "residuals-cnn", "residuals-resnet", "cost"]  # fmt: skip
     assert "Missing here" in text
     assert "1 of 82 planned cells are not trained yet" in text
     assert "No law" not in text
     words = " ".join(re.sub(r"<[^>]*>", " ", text).split())
     assert "no law here is of all of them" in words
     assert words.count("resnet passes below cnn at C = ") == 3  # the answer, and both measures
-    assert "times the largest pilot of cnn" in words
-    assert "times the largest pilot of resnet" in words
+    assert "cnn: train " in words
+    assert "resnet: train " in words
     assert "Largest pilot of resnet" in words
     assert "10 passes over its D_unique distinct images" in words
     for name in ("Top-1 error", "Top-5 error", "Recall at 1", "D (images)", "(nats/image)"):

@@ -1,0 +1,22 @@
+"""Numbers as the report sets them."""
+
+from __future__ import annotations
+
+
+def flops(value: float) -> str:
+    """FLOPs as they are set in print: 1.75 × 10¹²."""
+    digits, exponent = f"{value:.2e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits} × 10{power}"
+
+
+def clock(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def when(moment: object) -> str:
+    return str(moment).replace("T", " ").replace("+00:00", " UTC")
