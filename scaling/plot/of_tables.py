@@ -12,17 +12,21 @@ from scaling.errors import InputError
 from scaling.extrapolate import curves, forecast_curve
 from scaling.fit import fit, squared
 from scaling.forecast import published_law
+from scaling.forecast.candidates import of_ladder
 from scaling.forecast.coverage import DEFAULT, on_table
 from scaling.forecast.crossing import side_by_side
+from scaling.forecast.design import design as designed
 from scaling.forecast.forecasters import default, sensible
 from scaling.forecast.landscape import check_kind
 from scaling.forecast.landscape import landscape as known_models
+from scaling.forecast.narrowing import narrowings
 from scaling.forecast.rollout import rollout as roll
 from scaling.forecast.rows import rows_of
 from scaling.forecast.select import compare
 from scaling.forecast.versus import at_compute
 from scaling.plot.comparison import comparison
 from scaling.plot.coverage import coverage_by_distance
+from scaling.plot.design import design
 from scaling.plot.entry import MODELS, TABLE, Entry, Source
 from scaling.plot.extrapolation import extrapolation
 from scaling.plot.families import families
@@ -86,17 +90,30 @@ def _rolled_out(source: Source) -> Figure:
 
 def _compared(source: Source) -> Figure:
     """The laws that suit the table, as `scaling compare` takes them."""
-    asked = _of_rollouts(source)
+    asked = _asked(source)
     rows = rows_of(source.table, asked["N"], asked.get("where"))
     return comparison(compare(source.table, sensible(rows), **asked), kind=rows.kinds["L_kind"])
 
 
 def _covered(source: Source) -> Figure:
-    asked = {k: v for k, v in _of_rollouts(source).items() if k != "where"}
+    asked = {k: v for k, v in _asked(source).items() if k != "where"}
     return coverage_by_distance(on_table(source.table, [DEFAULT], **asked))
 
 
-def _of_rollouts(source: Source) -> dict[str, Any]:
+def _designed(source: Source) -> Figure:
+    """The next runs for as much as the largest two cost, of the table's own kind."""
+    asked = _asked(source)
+    rows = rows_of(source.table, asked["N"], asked.get("where"))
+    largest = float(rows.C[-1])
+    candidates = of_ladder(rows, 2 * largest)
+    found = designed(source.table, candidates, target=_AHEAD * largest, budget=2 * largest, **asked)
+    return design(
+        found, candidates, *narrowings(source.table, candidates, found, **asked),
+        known=(rows.N, rows.D), N=rows.n_column, d_kind=rows.kinds["D_kind"],
+    )  # fmt: skip
+
+
+def _asked(source: Source) -> dict[str, Any]:
     wanted = ("N", "where", "draws", "seed")
     return {"N": "N", **{k: v for k, v in source.settings.items() if k in wanted}}
 
@@ -138,6 +155,18 @@ OF_TABLES = (
         _covered,
         "runs/text-proof --n N_total --draws 200",
         frozenset({"n", "draws", "seed"}),
+    ),
+    Entry(
+        "design",
+        TABLE,
+        "the next runs to train, and how they narrow a forecast",
+        "The runs that `scaling design` would train next for twice the largest run's compute, so "
+        "that the loss at thirty times it is known best: where they lie (dark first, the larger "
+        "the more it tells), and how wide the 90 % interval at the target is expected to be as "
+        "FLOPs are spent, beside a geometric grid of the same cost.",
+        _designed,
+        "runs/text-proof --n N_total",
+        frozenset({"n", "where", "draws", "seed"}),
     ),
     Entry(
         "extrapolation",
