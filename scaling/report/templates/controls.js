@@ -1,7 +1,7 @@
 // Switches that show and hide, in every figure and the table; what is selected, and what is hidden.
 
 function control() {
-  const bar = make("div", { class: "controls", role: "region", "aria-label": "What is shown" });
+  const bar = make("div", { class: "switches", role: "region", "aria-label": "What is shown" });
   const state = make("span", { role: "status" });
   const clear = make("button", { type: "button" }, "Clear selection");
   const all = make("button", { type: "button" }, "Show all");
@@ -32,7 +32,7 @@ function control() {
     ),
   );
   clear.addEventListener("click", () => choose([]));
-  all.addEventListener("click", () => [...off].forEach((part) => turn(part, true)));
+  all.addEventListener("click", () => turn(null, true));
 
   function say() {
     const parts = [...off].map((part) => part.said);
@@ -42,8 +42,7 @@ function control() {
     clear.hidden = chosen.size === 0;
     all.hidden = parts.length === 0;
     bar.classList.toggle("plain", chosen.size + parts.length === 0);
-    for (const [button, part] of buttons)
-      button.setAttribute("aria-pressed", String(!off.has(part)));
+    for (const [button, part] of buttons) set(button, { "aria-pressed": !off.has(part) });
   }
   bar.append(panel, state, clear, all);
   document.querySelector("main").before(bar);

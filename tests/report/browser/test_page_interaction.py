@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from batteries.browser import PHONE, settled
 
-COUNT = ".controls [role=status]"
+COUNT = ".switches [role=status]"
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_rectangle_selects_many(page: Any) -> None:
 
 
 def test_switches_hide_runs_and_layers_everywhere(page: Any) -> None:
-    page.locator(".controls summary").click()
+    page.locator(".switches summary").click()
     seed = page.get_by_role("button", name="1", exact=True)
     seed.click()
     assert seed.get_attribute("aria-pressed") == "false"
@@ -124,6 +124,7 @@ def test_switches_hide_runs_and_layers_everywhere(page: Any) -> None:
     # 16 runs in three panels
     assert page.locator("#figure-residuals use.off").count() == 48
     assert page.locator(COUNT).text_content() == "0 of 33 runs selected; hidden: seed 1"
+    page.locator("#figure-isoflop").scroll_into_view_if_needed()
     band = page.locator("#isoflop-band-budget_0")
     assert band.is_visible()
     page.get_by_role("button", name="bands").click()
