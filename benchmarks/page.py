@@ -57,7 +57,7 @@ def opened(report: Path) -> Iterator[Any]:
 def pace(tab: Any) -> dict[str, list[float]]:
     """Milliseconds from input to paint of each kind of input, on a page that is open."""
     tab.evaluate(WATCH)
-    figure = tab.locator("#figure-residuals svg")
+    figure = tab.locator("#figure-residuals svg[role=img]")
     box = within(tab, figure)
     tab.locator(".switches summary").click()
     seed = tab.get_by_role("group", name="seed").get_by_role("button").first

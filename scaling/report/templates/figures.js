@@ -197,7 +197,9 @@ function enliven(figure, told) {
 
   let start = null;
   let frame = null;
+  let dragged = false; // a click ends a drag, too
   svg.addEventListener("pointerdown", (event) => {
+    dragged = false;
     if (event.button === 0 && event.pointerType !== "touch") start = place(event);
   });
   svg.addEventListener("pointermove", (event) => {
@@ -223,12 +225,15 @@ function enliven(figure, told) {
         event.shiftKey,
       );
       frame.remove();
-    } else if (event.button === 0) {
-      const point = nearest(x, y);
-      if (point) tell(point);
-      if (point?.run >= 0) choose([point.run], event.shiftKey);
+      dragged = true;
     }
     start = frame = null;
+  });
+  svg.addEventListener("click", (event) => {
+    if (dragged) return;
+    const point = nearest(...place(event));
+    if (point) tell(point);
+    if (point?.run >= 0) choose([point.run], event.shiftKey);
   });
   svg.addEventListener("pointercancel", () => {
     frame?.remove();
