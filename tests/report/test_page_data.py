@@ -1,4 +1,4 @@
-"""What Python hands the page: markers placed and matched to runs, attributes for styles, colours."""
+"""What Python hands the page: markers placed and matched to runs, attributes, colours."""
 
 from __future__ import annotations
 
