@@ -23,17 +23,18 @@ from scaling.plot.entry import TAKES, Entry
 
 DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "gallery"
-PIXELS = 290_000  # of a thumbnail
+PIXELS = 240_000  # of a thumbnail
 COLOURS = 48  # of its palette: half the bytes of a true-colour image
 
 HEAD = """# Figures
 
 <!-- Made by docs/gallery.py from the registry of figures; change that, not this. -->
 
-`scaling plot` lists every figure, `scaling plot FIGURE INPUT -o FILE` draws one (`.svg`, `.pdf` or `.png`; several
-with several `-o`). Where an INPUT is a run table, a study's folder will do, and where it is a fit, either of them: then
-the law of `--law` is fitted first, as `scaling fit` would. All are of one style: intervals are 90 %; a law is solid where it
-was fitted and dashed where it forecasts; groups differ by marker and by lightness, so that grey is enough.
+`scaling plot` lists every figure, `scaling plot FIGURE INPUT -o FILE` draws one (`.svg`, `.pdf` or
+`.png`; several with several `-o`). Where an INPUT is a run table, a study's folder will do, and
+where it is a fit, either of them: then the law of `--law` is fitted first, as `scaling fit` would.
+All are of one style: intervals are 90 %; a law is solid where it was fitted and dashed where it
+forecasts; groups differ by marker and by lightness, so that grey is enough.
 
 | figure | input | what it shows |
 |---|---|---|
