@@ -10,8 +10,8 @@ import numpy as np
 
 from scaling.report.numbers import flops
 from scaling.report.study import Study
+from scaling.report.thinning import even
 
-SHOWN = 1000  # rows of the table at most
 _NONE = "–"
 
 Row = Mapping[str, Any]
@@ -61,29 +61,20 @@ def runs_of(study: Study, words: Mapping[str, Any]) -> Runs:
 def _rows(study: Study) -> tuple[list[Row], int]:
     if study.kind == "study":
         of_compute = [float(r.get("C") or 0) for r in study.records]
-        chosen = _even(np.array(of_compute))
+        chosen = even(np.array(of_compute))
         return [study.records[i] for i in chosen], len(study.records)
     if study.table is not None:
         table = study.table
         product = table["N"] * table["D"] if {"N", "D"} <= set(table) else None
         C = table.get("C", product)
         order = np.arange(len(table)) if C is None else C.to_numpy(dtype=float)
-        own = table.iloc[_even(order)].to_dict("records")
+        own = table.iloc[even(order)].to_dict("records")
         return [cast(Row, row) for row in own], len(table)
     points = next(iter(study.fits.values())).points
     every = {name: values.tolist() for name, values in points.items()}
     listed = [dict(zip(every, row, strict=True)) for row in zip(*every.values(), strict=True)]
-    chosen = _even(np.prod([points[name] for name in points if name != "loss"], axis=0))
+    chosen = even(np.prod([points[name] for name in points if name != "loss"], axis=0))
     return [listed[i] for i in chosen], len(listed)
-
-
-def _even(compute: np.ndarray[Any, Any]) -> list[int]:
-    """Indices of at most SHOWN rows, even in order of compute, in the order given."""
-    if len(compute) <= SHOWN:
-        return list(range(len(compute)))
-    order = np.argsort(compute, kind="stable")
-    pick = np.linspace(0, len(order) - 1, SHOWN).round().astype(int)
-    return sorted(order[pick].tolist())
 
 
 def _columns(study: Study, words: Mapping[str, Any]) -> list[tuple[set[str], Column]]:
