@@ -102,8 +102,8 @@ def drawn(table: pd.DataFrame, N: str = "N") -> pd.DataFrame:
 
 def _even(values: Array, most: int) -> Array:
     """At most so many of the values, even in their order, the least and the largest among them."""
-    values = np.sort(values)
-    return values[np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))]
+    kept = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    return np.asarray(np.sort(values)[kept])
 
 
 def _draw(

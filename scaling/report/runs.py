@@ -67,7 +67,7 @@ def _rows(study: Study) -> tuple[list[Row], int]:
         table = study.table
         product = table["N"] * table["D"] if {"N", "D"} <= set(table) else None
         C = table.get("C", product)
-        order = np.arange(len(table)) if C is None else C.to_numpy(dtype=float)
+        order = np.arange(len(table), dtype=float) if C is None else C.to_numpy(dtype=float)
         own = table.iloc[even(order)].to_dict("records")
         return [cast(Row, row) for row in own], len(table)
     points = next(iter(study.fits.values())).points
