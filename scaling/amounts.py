@@ -28,6 +28,13 @@ def span(seconds: float) -> str:
     return f"{hours:,} h {minutes:02} min"
 
 
+def clock(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any: 12:34, 1:02:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def money(dollars: float) -> str:
     """Dollars to the cent, or what there is of one."""
     return f"${dollars:,.2f}" if dollars >= 0.01 or not dollars else f"${dollars:.3g}"
@@ -36,3 +43,11 @@ def money(dollars: float) -> str:
 def figure(value: float) -> str:
     """Four digits, with separators where that is how people write it."""
     return f"{float(f'{value:.4g}'):,.0f}" if 1e3 <= value < 1e15 else f"{value:.4g}"
+
+
+def quantity(value: float) -> str:
+    """A count in three digits at most: 950, 12.3k, 2M, 1.5B."""
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"

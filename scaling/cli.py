@@ -38,6 +38,7 @@ COMMANDS = {
     "rates": "cli_rates",
     "rollout": "cli_rollout",
     "status": "cli_status",
+    "watch": "cli_watch",
     "vocabulary": "cli_vocabulary",
     "gc": "cli_gc",
     "run": "cli_study",

@@ -194,6 +194,21 @@ def stamp(path: Place) -> str | None:
         return None
 
 
+def stamps(path: Place) -> dict[str, str]:
+    """The stamps of the files that lie in a folder, by name, in one look; none where there is no
+    folder."""
+    try:
+        with telling(path, "read", FileNotFoundError):
+            if isinstance(path, Path):
+                with os.scandir(path) as entries:
+                    return {one.name: stamp_of(one.stat()) for one in entries if one.is_file()}
+            listed = path.fs.ls(path.path, detail=True)
+    except FileNotFoundError:
+        return {}
+    there = (facts for facts in listed if facts["type"] == "file")
+    return {facts["name"].rpartition("/")[2]: stamp_of(facts) for facts in there}
+
+
 def age(path: Place) -> float | None:
     """Seconds since a file was written, by this machine's clock and the file system's; None where
     there is no file, or the store doesn't say."""

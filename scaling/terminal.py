@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -74,3 +75,12 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 def show_json(data: Any) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it, which knows no NaN nor infinity: such a loss is null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -96,6 +96,11 @@ class Seen:
 def at_goal(table: pd.DataFrame, rule: Proof, goal: Goal) -> Seen:
     """What the rule's fits to a table of one family say of a goal."""
     members = fits(with_recovered(table) if rule.recovered == "include" else table, rule)
+    return seen_at(members, rule, goal)
+
+
+def seen_at(members: Sequence[Fit], rule: Proof, goal: Goal) -> Seen:
+    """What the rule's fits say of a goal."""
     N, D = goal.N, goal.D
     if N is None or D is None:
         best = [member.optimum(goal.C) for member in members]

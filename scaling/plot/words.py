@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from scaling.amounts import quantity as quantity
 from scaling.table import conventions
 from scaling.units import UNSTATED, measure, unit_of_d
 
@@ -52,14 +53,6 @@ def table_loss_label(table: pd.DataFrame, what: str = "Held-out loss") -> str:
 def compute_column(cost_kind: str) -> str:
     """The compute that a cost convention means: counted `C`, or the 6ND approximation."""
     return "C" if cost_kind == "counted" else "C_6ND"
-
-
-def quantity(value: float) -> str:
-    """A count in three digits at most: 950, 12.3k, 2M, 1.5B."""
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= 0.9995 * size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
 
 
 def power(value: float) -> str:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,12 @@ _REQUESTS = 32  # of a store, at the same time
 @dataclass(frozen=True)
 class Index:
     """rows: of all whole records; damaged: the others, by cell; read: how many were read to know
-    it."""
+    it; stamps: of all of them, by cell."""
 
     rows: pa.Table
     damaged: Mapping[str, DamagedError]
     read: int
+    stamps: Mapping[str, str]
 
     def of(self, runs: list[str]) -> pa.Table:
         """The rows of those cells that have one, in the order asked for."""
@@ -58,9 +59,15 @@ class Index:
         return dict(zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True))
 
 
-def look(root: Place) -> Index:
-    """What the study at `root` has records of, as the index tells and its files say by now."""
-    known, stamps = _load(root / FILE), _stamps(root / "cells")
+def look(root: Place, before: Index | None = None) -> Index:
+    """What the study at `root` has records of, as the index tells and its files say by now.
+
+    before: of an earlier look, that stands in for the index: so who looks again reads what is new.
+    """
+    stamps = _stamps(root / "cells")
+    if before is not None and before.stamps == stamps:
+        return replace(before, read=0)
+    known = _load(root / FILE) if before is None else before.rows
     old = zip(known["run"].to_pylist(), known[STAMP].to_pylist(), strict=True)
     fresh = [stamps.get(run) == stamp for run, stamp in old]
     kept = known.filter(pa.array(fresh, pa.bool_()))
@@ -77,7 +84,7 @@ def look(root: Place) -> Index:
                 found.append({**record, FINDINGS: findings, STAMP: stamps[run]})
         parts.append(_rows(found))
     whole = kept if not left else joined(parts)
-    return Index(whole, damaged, len(left) + fresh.count(False))
+    return Index(whole, damaged, len(left) + fresh.count(False), stamps)
 
 
 def save(root: Place, index: Index) -> None:
@@ -97,6 +104,11 @@ def _load(path: Place) -> pa.Table:
             return rows
     except (FileNotFoundError, pa.ArrowException, OSError, ValueError):
         pass  # torn, or never made: that costs only the time to make it again
+    return none()
+
+
+def none() -> pa.Table:
+    """The rows of no records."""
     return _rows([])
 
 

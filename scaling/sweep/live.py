@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scaling.amounts import clock as clock
 from scaling.grid import Cell
 from scaling.sweep.plan import CellCost
 from scaling.sweep.work import Trained
@@ -87,9 +88,3 @@ def _finished(console: Console, record: dict[str, Any], done: int, total: int) -
         f"seed {record['seed']:<4} {outcome}  {record['seconds']:.1f} s",
         highlight=False,
     )
-
-
-def clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

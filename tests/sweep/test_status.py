@@ -163,7 +163,7 @@ def test_studies_of_before_plans_were_kept_have_a_status(store: Store, cells: li
     assert status.left.seconds is None
     assert status.left.cost is None
     shown = CliRunner().invoke(app, ["status", str(store.folder)]).stdout
-    assert f"left: {len(cells)} cells; their time was not predicted" in shown
+    assert f"left: {len(cells)} cells; time was not predicted" in shown
 
 
 def test_many_ill_cells_are_cut_short(
