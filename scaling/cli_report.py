@@ -91,6 +91,7 @@ def _asked(
     compute: float | None, amounts: dict[str, float | None], machines: tuple[object, ...]
 ) -> Asked:
     """The budget that the options set."""
+    from scaling.amounts import figure
     from scaling.report import Asked
 
     hardware = options.hardware_of(*machines)  # type: ignore[arg-type]  # as the command has them
@@ -102,5 +103,5 @@ def _asked(
     if bought is None:
         return Asked(compute, hardware)
     amount = next(value for value in amounts.values() if value is not None)
-    words = f"what {amount:,g} {unit.replace('gpu-hours', 'device-hours')} buy"
+    words = f"what {figure(amount)} {unit.replace('gpu-hours', 'device-hours')} buy"
     return Asked(bought, hardware, words, ends)

@@ -83,6 +83,7 @@ def sections(study: Study) -> dict[str, str]:
     """Titles of the page's sections by id, in their order: those that this source can have."""
     several, whole = bool(study.families), study.kind == "study"
     shown = {
+        "explorer": ("Move the budget", bool(study.fits)),
         "proof": ("Forecast against truth", whole),
         "families": ("Families side by side", several),
         "curves": ("Loss curves", whole),
