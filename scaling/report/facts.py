@@ -53,13 +53,16 @@ def proved(study: Study) -> dict[str, Any]:
     known = [v for v in study.verdicts if v.truth is not None]
     scores = proof.scores(study.verdicts)
     own = scores.pop("", None)
+    ratios = sorted(v.compute_ratio for v in study.verdicts)
     starts = {r["run"]: r.get("started_at") or r["trained_at"] for r in study.records}
     return {
         "forecast": len(study.verdicts),
         "trained": len(known),
         "own": own,
         "rivals": scores,
-        "ratios": sorted(v.compute_ratio for v in study.verdicts),
+        "ratios": " to ".join(
+            dict.fromkeys(f"{ratio:.3g}" for ratio in (ratios[:1] + ratios[-1:]))
+        ),
         "in_order": all(_time(v.forecast_written_at) <= _time(starts[v.cell]) for v in known),
     }
 
