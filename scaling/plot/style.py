@@ -7,6 +7,7 @@ the caller's. Nothing here touches pyplot.
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from numpy.typing import ArrayLike
 from scaling import files
 from scaling.errors import InputError
 from scaling.places import telling
+from scaling.plot.svg import compact
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -257,9 +259,15 @@ def save(figure: Figure, target: Any, suffix: str | None = None) -> None:
 
 @styled
 def _write(figure: Figure, file: Any, suffix: str) -> None:
-    dates: dict[str, dict[str, Any]] = {
+    dates: dict[str, dict[str, str | None]] = {
         ".svg": {"Date": None, "Creator": None},
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         ".png": {"Software": None},
     }
-    figure.savefig(file, format=suffix[1:], metadata=dates[suffix], dpi=300)
+    how: dict[str, Any] = {"format": suffix[1:], "metadata": dates[suffix], "dpi": 300}
+    if suffix != ".svg":
+        figure.savefig(file, **how)
+        return
+    drawn = io.BytesIO()
+    figure.savefig(drawn, **how)
+    file.write(compact(drawn.getvalue().decode()).encode())
