@@ -13,19 +13,21 @@ from scaling.plot.marks import mark
 from scaling.plot.style import (
     FIT,
     MARKERS,
+    MUTED,
     TRUTH,
     WIDE,
     canvas,
-    end_labels,
     gid,
     law_line,
     ramp,
     styled,
 )
+from scaling.plot.thin import nth
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
 _GRID = 400  # values of C at which sizes are compared, beside the runs' own
+_NAMED = 10  # sizes: more names would hide each other
 _COARSE = 26  # for the law's frontier, which is nearly straight
 
 
@@ -43,7 +45,7 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     sizes = np.unique(N)
     grid = np.union1d(np.geomspace(C.min(), C.max(), _GRID), C)
     lowest = np.full(len(grid), np.inf)
-    ends = []
+    every = -(-len(sizes) // _NAMED)
     for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
         own = np.equal(N, size)
         mean = pd.Series(loss[own]).groupby(C[own]).mean()
@@ -53,7 +55,11 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
             markeredgecolor="white", markeredgewidth=0.4, zorder=3,
         )  # fmt: skip
         mark(line, gid("size", size), N=np.full(len(x), size), C=x, loss=y)
-        ends.append((float(y[-1]), quantity(float(size)), colour))
+        if i % every == 0:
+            axes.annotate(
+                quantity(float(size)), (x[0], y[0]), xytext=(2, 3), textcoords="offset points",
+                fontsize=6.8, color=colour, ha="left", va="bottom",
+            )  # fmt: skip
         here = (grid >= x[0]) & (grid <= x[-1]) & (len(x) > 1)
         between = np.exp(np.interp(np.log(grid), np.log(x), np.log(y)))
         lowest = np.where(here, np.minimum(lowest, between), lowest)
@@ -77,6 +83,9 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     axes.set_ylabel(loss_label(loss_kind(fit)))
     log_ticks(axes.xaxis, "power")
     log_ticks(axes.yaxis, "plain")
+    named = f"every {nth(every)} named" if every > 1 else "named at its least compute"
+    symbol = SYMBOLS[fit.n_column]
+    axes.plot([], [], color=MUTED, linewidth=0.9, marker="o", markersize=4,
+              label=f"runs of one {symbol}, {named}")  # fmt: skip
     axes.legend(loc="upper right", borderaxespad=0.1)
-    end_labels(axes, ends, title=SYMBOLS[fit.n_column])
     return figure

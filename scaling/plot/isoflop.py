@@ -61,6 +61,7 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
     grid = np.geomspace(left, right, 160)
+    top = float(axes.get_ylim()[1])
     ends = []
     for i, (profile, colour) in enumerate(zip(profiles, ramp(len(profiles)), strict=True)):
         tokens = fit.cost.tokens(profile.C, grid)
@@ -74,7 +75,13 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         ran = {} if profile.D is None else {"D": profile.D}
         what = "runs" if profile.measured else "interpolated"
         mark(dots, gid(what, name), N=profile.N, loss=profile.loss, **ran)
-        ends.append((float(law.point[-1]), power(profile.C), colour))
+        if law.point[-1] <= top:
+            ends.append((float(law.point[-1]), power(profile.C), colour))
+            continue
+        rising = np.arange(len(grid)) > law.point.argmin()
+        out = float(grid[rising & (law.point > top)][0])  # where it leaves through the top
+        axes.annotate(power(profile.C), (out, top), xytext=(-4, -1), fontsize=6.8,
+                      textcoords="offset points", color=colour, ha="right", va="top")  # fmt: skip
     low, high = best.N.interval()
     stars = axes.errorbar(
         best.N.point, best.loss.point,

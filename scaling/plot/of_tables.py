@@ -37,8 +37,8 @@ from scaling.plot.receptive import nets_of, receptive
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.versus import versus
-from scaling.plot.words import compute_column
-from scaling.table import GAP, with_gap, with_loss
+from scaling.plot.words import AXES, axis_label, compute_column, table_loss_label
+from scaling.table import GAP, conventions, with_gap, with_loss
 from scaling.where import matches
 
 _FAR = 10.0  # times the largest x, to which a curve is extrapolated where it names none
@@ -55,7 +55,13 @@ def _extrapolated(source: Source) -> Figure:
     split = "split" if "split" in table else None
     at = [] if split or "x" not in table else [_FAR * float(np.nanmax(table["x"]))]
     found = curves(table, group="group" if "group" in table else None, split=split, at=at)
-    return extrapolation([forecast_curve(curve) for curve in found])
+    x = source.columns.get("x", "x")
+    kind = conventions(table)["D_kind"]
+    return extrapolation(
+        [forecast_curve(curve) for curve in found],
+        x=axis_label(x, kind) if x in (*AXES, "D") else x,
+        y=table_loss_label(table, "Loss"),
+    )
 
 
 def _families(source: Source) -> Figure:
