@@ -9,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaling.fit.prediction import Draws
 from scaling.plot.fitted import Array, Fitted, compute_name, d_kind, loss_kind, rows
 from scaling.plot.marks import mark
 from scaling.plot.proof import Outcome
@@ -76,8 +77,8 @@ def frontier(
         (dots,) = right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0,
                              alpha=0.5)  # fmt: skip
         mark(dots, f"pilots-{column}", N=N, D=D, C=C, loss=loss)
-        told = f"{SYMBOLS[column]} $\\propto C^{{{_slope(answer.point, grid):.2f}}}$"
-        ends.append((float(answer.point[-1]), f"optimal {told}", colour))
+        told = f"optimal {SYMBOLS[column]} {_growth(answer, grid)}"
+        ends.append((float(answer.point[-1]), told, colour))
     right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, {unit_of_d(d_kind(fit))} $D$")
     right.set_title("How to divide the budget")
     for panel, form in ((left, "plain"), (right, "quantity")):
@@ -95,10 +96,17 @@ def frontier(
     return figure
 
 
-def _slope(values: Array, C: Array) -> float:
-    """The exponent of a power law through the ends of what is drawn beyond the data."""
+def _growth(answer: Draws, C: Array) -> str:
+    """The exponent of C in the upper half of what is drawn, with its 90 % interval."""
     beyond = slice(len(C) // 2, None)
-    return float(np.polyfit(np.log(C[beyond]), np.log(values[beyond]), 1)[0])
+    away = np.log(C[beyond]) - np.log(C[beyond]).mean()
+    point, *draws = (
+        float(np.log(values[beyond]) @ away / (away @ away))
+        for values in (answer.point, *answer.draws)
+    )
+    low, high = np.quantile(draws, [0.05, 0.95]) if draws else (point, point)
+    interval = f"\n[{low:.2f}, {high:.2f}]" if low < high else ""
+    return f"$\\propto C^{{{point:.2f}}}${interval}"
 
 
 def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None:

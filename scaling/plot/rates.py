@@ -67,7 +67,7 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
         told = []
         if best:
             drift = max(best) / min(best)
-            told = [f"stars: of a parabola; they drift {drift:.2g} × over the widths"]
+            told = [f"stars: lowest points of parabolas; they drift {drift:.2g} ×"]
         note(panel, "\n".join([*told, *([f"{lost} runs did not finish"] if lost else [])]))
         panel.margins(y=0.15)
     axes[0].set_ylabel(table_loss_label(table))

@@ -54,7 +54,7 @@ def telemetry(
     _line(axes[2], step, logits, "Largest attention logit", "attention_logit", logs=False)
     for panel, (prefix, title) in zip(axes[3:], BY_BLOCK.items(), strict=True):
         _blocks(panel, step, curve, prefix, title)
-    for panel in axes:
+    for panel in (panel for panel in axes if panel.axison):
         panel.set_xlim(0, float(step[-1]) if len(step) else 1.0)
         panel.set_xlabel("Step")
         for finding in findings:
