@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+
+_TRIED = 2000
+_ROUND = 1e-12  # of ln x: what is near by the last bit is near
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,58 +28,55 @@ def levels(
     """Up to `most` values of x near which (within `tolerance`) lie `least` or more different
     values of `along`, ascending and apart.
 
-    Where more qualify, an even choice of those found in order of x. A row belongs to one level.
+    Where more qualify, an even choice of those found in order of x. A row belongs to one level. Of
+    more than 2,000 different x an even choice is tried as levels.
     """
     x, along = np.asarray(x, float), np.asarray(along, float)
-    ordered = np.argsort(x, kind="stable")
-    ordered = ordered[np.isfinite(x[ordered]) & (x[ordered] > 0)]
-    logs, width = np.log(x[ordered]), float(np.log1p(tolerance))
-    codes = np.unique(along[ordered], return_inverse=True)[1]
-    first = np.searchsorted(logs, logs - width)
-    last = np.searchsorted(logs, logs + width, side="right")
-    # the fullest neighbourhood first: counts only fall as rows are taken, so an old one is a bound
-    waiting = [
-        (-count, int(row), place)
-        for place, (count, row) in enumerate(
-            zip(_distinct(codes, first, last), ordered, strict=True)
-        )
-    ]
-    heapify(waiting)
-    free = np.full(len(logs), True)
+    near = _Near(x, along, float(np.log1p(tolerance)))
     found: list[Level] = []
-    while waiting:
-        bound, row, place = heappop(waiting)
-        if not free[place]:
-            continue
-        near = first[place] + np.flatnonzero(free[first[place] : last[place]])
-        count = len(np.unique(codes[near]))
-        if count < least:
-            continue
-        if count < -bound:
-            heappush(waiting, (-count, row, place))
-            continue
-        rows = np.sort(ordered[near])
+    while near.count.max(initial=0) >= least:
+        rows = near.rows_at(int(near.count.argmax()))
         value = float(np.exp(np.log(x[rows]).mean()))
         found.append(Level(value, rows, float(np.abs(x[rows] / value - 1).max())))
-        free &= np.abs(logs - np.log(value)) > 2 * width
+        near.without(value)
     found.sort(key=lambda level: level.value)
     pick = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))
     return [found[i] for i in pick]
 
 
-def _distinct(
-    codes: NDArray[np.intp], first: NDArray[np.intp], last: NDArray[np.intp]
-) -> list[int]:
-    """How many different codes lie in each window; both its ends only ever move up."""
-    inside: dict[int, int] = {}
-    counts, low, high = [], 0, 0
-    for start, end in zip(first.tolist(), last.tolist(), strict=True):
-        for code in codes[high:end].tolist():
-            inside[code] = inside.get(code, 0) + 1
-        for code in codes[low:start].tolist():
-            inside[code] -= 1
-            if not inside[code]:
-                del inside[code]
-        low, high = start, end
-        counts.append(len(inside))
-    return counts
+class _Near:
+    """For each row the number of different values of `along` among the rows near it, in windows of
+    the rows in order of x, so that very many rows take no table of all pairs."""
+
+    def __init__(self, x: Array, along: Array, reach: float) -> None:
+        self.ln, self.reach = np.log(np.where(x > 0, x, np.nan)), reach
+        usable = np.flatnonzero(np.isfinite(self.ln))
+        self.order = usable[np.argsort(self.ln[usable], kind="stable")]
+        self.sorted = self.ln[self.order]
+        self.along = np.unique(along, return_inverse=True)[1]
+        self.free = np.isfinite(self.ln)
+        self.count = np.zeros(len(x), dtype=int)
+        first = np.unique(self.ln[usable], return_index=True)[1]
+        if len(first) > _TRIED:
+            first = first[np.linspace(0, len(first) - 1, _TRIED).round().astype(int)]
+        self.tried = usable[np.sort(first)]
+        self._recount(self.tried)
+
+    def rows_at(self, row: int) -> NDArray[np.intp]:
+        """The free rows near one."""
+        low, high = np.searchsorted(
+            self.sorted, [self.ln[row] - self.reach - _ROUND, self.ln[row] + self.reach + _ROUND]
+        )
+        rows = self.order[low:high]
+        return np.sort(rows[self.free[rows]])
+
+    def without(self, value: float) -> None:
+        """Take the rows within two reaches of a level out of all further ones."""
+        away = np.abs(self.ln - np.log(value))
+        self.free &= away > 2 * self.reach
+        self.count[~self.free] = 0
+        self._recount(self.tried[(away[self.tried] <= 3 * self.reach + _ROUND)])
+
+    def _recount(self, rows: NDArray[np.intp]) -> None:
+        for row in rows[self.free[rows]]:
+            self.count[row] = len(np.unique(self.along[self.rows_at(int(row))]))

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.plot.marks import mark
 from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, note, ramp, styled
-from scaling.plot.thin import nth
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, quantity, table_loss_label
 from scaling.table import conventions
@@ -23,10 +22,12 @@ from scaling.units import UNITS_OF_D
 
 Array = NDArray[np.float64]
 
+_MOST_SIZES, _MOST_LENGTHS = 12, 8  # whose curves are drawn of more than these can be told apart
+_RULE = f": of up to {_MOST_SIZES} sizes {_MOST_LENGTHS} lengths of one seed, and every target"
+
 _TRUNK_BINS = 16  # a decade of D: training loss is noisy, so a point is a bin's mean
 _COOLDOWN_BINS = 6
 _SHOWN = 0.01  # share of the longest run after which curves are drawn: before it is warmup
-_MOST = 90  # runs drawn as lines: more are a thicket
 _COOLDOWN: tuple[float, tuple[float, float]] = (0, (1.6, 0.9))
 
 
@@ -43,23 +44,22 @@ def loss_curves(
     table: run, N, D, loss and, where there are any, trunk and role. curves: by run, frames with
     loss, learning_rate and what was seen: tokens, images or pairs. Of the runs of one trunk the
     longest draws it, the others only their cooldown: where the rate falls faster than 1/seen to the
-    end. Of very many runs some are drawn, as the figure says; markers are all. N: the size column
-    that names the lines. Raises InputError where no run has a curve.
+    end. Of very many runs those that `drawn` chooses. N: the size column that names the lines.
+    Raises InputError where no run has a curve.
     """
-    shown = table[table["run"].isin(list(curves))]
+    shown = drawn(table[table["run"].isin(list(curves))], N)
+    chosen = len(drawn(table, N)) < len(table)  # not only those that have no curve are left out
     if shown.empty:
         raise InputError("no run of the table has a loss curve")
     figure, (axes,) = canvas(ax, width=WIDE, height=3.2)
     first = _SHOWN * float(shown["D"].max())
     sizes = sorted(shown[N].unique())
-    drawn, said = _chosen(shown, N)
     ends = []
     for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
         group = shown[shown[N] == size].sort_values(["D", "run"], ascending=False)
         trunks = group["trunk"] if "trunk" in group else group["run"]
         for run, longest in zip(group["run"], ~trunks.duplicated(), strict=True):
-            if run in drawn:
-                _draw(axes, str(run), curves[str(run)], first, colour, with_trunk=bool(longest))
+            _draw(axes, str(run), curves[str(run)], first, colour, with_trunk=bool(longest))
         target = "role" in group and bool((group["role"] == "target").all())
         held_out = group[np.isfinite(group["loss"])]
         (dots,) = axes.plot(
@@ -82,29 +82,31 @@ def loss_curves(
         Line2D([], [], color=INK, linewidth=0.8, linestyle=_COOLDOWN, label="cooldown to a budget"),
         Line2D([], [], color=INK, marker="o", linestyle="", label="held-out loss of the run"),
     ]
+    if len(shown) < len(table):
+        note(axes, f"{len(shown):,} of {len(table):,} runs drawn{_RULE * chosen}")
     axes.legend(handles=key, loc="upper right", borderaxespad=0.1)
-    note(axes, said)
     return figure
 
 
-def _chosen(shown: pd.DataFrame, N: str) -> tuple[set[str], str]:
-    """The runs whose curves are drawn, and what is to be said of that: up to _MOST all, else of
-    each size the trunk (so the seed) with most runs, and every k-th of its lengths, the longest
-    first."""
-    if len(shown) <= _MOST:
-        return set(shown["run"]), ""
-    trunk = shown["trunk"] if "trunk" in shown else shown["run"]
-    counted = shown.assign(trunk=trunk, runs=trunk.map(trunk.value_counts()))
-    ordered = counted.sort_values(["runs", "trunk"], ascending=[False, True], kind="stable")
-    of_one = ordered[ordered["trunk"] == ordered.groupby(N)["trunk"].transform("first")]
-    every = -(-len(of_one) // _MOST)
-    rank = of_one.sort_values("D", ascending=False).groupby(N).cumcount()
-    chosen = of_one.loc[rank.index[rank % every == 0], "run"]
-    lengths = f", every {nth(every)} length" if every > 1 else ""
-    return set(chosen), (
-        f"{len(chosen):,} of {len(shown):,} curves drawn: of each size one trunk{lengths}; "
-        "markers: all runs"
-    )
+def drawn(table: pd.DataFrame, N: str = "N") -> pd.DataFrame:
+    """The runs whose curves are drawn: all of up to 96 pilots, else those of 12 sizes, of each of 8
+    lengths, an even choice with the least and the largest, and of one seed; and every target."""
+    target = table["role"] == "target" if "role" in table else pd.Series(False, index=table.index)
+    pilots = table[~target]
+    if len(pilots) <= _MOST_SIZES * _MOST_LENGTHS:
+        return table
+    sizes = _even(pilots[N].unique(), _MOST_SIZES)
+    kept = [
+        own[own["D"].isin(_even(own["D"].unique(), _MOST_LENGTHS))].drop_duplicates("D")
+        for _, own in pilots[pilots[N].isin(sizes)].groupby(N)
+    ]
+    return table.loc[pd.concat([*kept, table[target]]).index]
+
+
+def _even(values: Array, most: int) -> Array:
+    """At most so many of the values, even in their order, the least and the largest among them."""
+    kept = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    return np.asarray(np.sort(values)[kept])
 
 
 def _draw(

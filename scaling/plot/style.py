@@ -44,6 +44,7 @@ GROUPS = ("#0072b2", "#d55e00", "#009e73", "#a0458f", "#8a6d00", "#56b4e9", "#1a
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")
+_DOTS, _POINTS = 300, 72  # to the inch, of a picture and of a page
 
 _RC: dict[str, Any] = {
     # the first is matplotlib's own; the others are of like width, for a browser without it
@@ -275,10 +276,18 @@ def _write(figure: Figure, file: Any, suffix: str) -> None:
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         ".png": {"Software": None},
     }
-    how: dict[str, Any] = {"format": suffix[1:], "metadata": dates[suffix], "dpi": 300}
-    if suffix != ".svg":
-        figure.savefig(file, **how)
-        return
-    drawn = io.BytesIO()
-    figure.savefig(drawn, **how)
-    file.write(compact(drawn.getvalue().decode()).encode())
+    # Laid out here, at the dots per inch that the format has: savefig, where a figure has a layout
+    # engine, draws it all once more for that.
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    if engine is not None:
+        figure.dpi = _DOTS if suffix == ".png" else _POINTS
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    out = io.BytesIO()
+    try:
+        figure.savefig(out, format=suffix[1:], metadata=dates[suffix], dpi=_DOTS)
+    finally:
+        figure.dpi = dpi
+        figure.set_layout_engine(engine)
+    written = out.getvalue()
+    file.write(compact(written.decode()).encode() if suffix == ".svg" else written)
