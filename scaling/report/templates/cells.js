@@ -101,7 +101,7 @@ function tabulate(table) {
   // on paper all rows that are asked for stand, not one page of them
   addEventListener("beforeprint", () => page(true));
   addEventListener("afterprint", () => page());
-  views.push({ select: () => (only ? look() : mark()), show: look });
+  views.push({ select: () => (only ? look() : mark()), show: look, far: () => isFar(table) });
   look();
 }
 

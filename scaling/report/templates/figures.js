@@ -272,7 +272,7 @@ function enliven(figure, told) {
     }
     select();
   }
-  views.push({ select, show });
+  views.push({ select, show, far: () => isFar(figure) });
   set(paper, {
     role: "application",
     "aria-label": `${svg.getAttribute("aria-label")} Arrow keys go between points.`,
