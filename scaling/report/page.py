@@ -11,7 +11,7 @@ from markupsafe import Markup
 from scaling.plot.words import quantity
 from scaling.report import facts
 from scaling.report.answer import Asked, answers
-from scaling.report.embed import attribute, embed, policy, script
+from scaling.report.embed import SCRIPTS, attribute, embed, policy, script
 from scaling.report.figures import figures
 from scaling.report.numbers import clock, flops, when
 from scaling.report.runs import runs_of
@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 TITLES = {"study": "Scaling study", "table": "Scaling laws of", "fit": "The fit"}
 
 
-def render(study: Study, asked: Asked | None = None) -> str:
-    """The page's HTML. asked: the budget that it answers; by default ten times the largest run."""
+def render(study: Study, asked: Asked | None = None, live: Mapping[str, str] | None = None) -> str:
+    """The page's HTML. asked: the budget that it answers; by default ten times the largest run.
+    live: version and head line of a page that follows its study, and may ask its own server for
+    newer ones (`scaling.report.serving`)."""
     environment = templates()
     style = environment.get_template("style.css.j2").render()
-    code = script()
+    code = script((*SCRIPTS, "live.js")) if live else script()
+    also = {"connect_src": "'self'"} if live else {}
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # safe: this project's own
         script=code,
-        policy=attribute(policy([style], [code])),
+        policy=attribute(policy([style], [code], **also)),
+        live=live,
         **content(study, asked or Asked()),
     )
 

@@ -28,10 +28,11 @@ _CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what 
 _ILL_RUNS = 3  # whose telemetry is drawn
 
 
-def read_study(folder: Place) -> Study:
+def read_study(folder: Place, store: Store | None = None) -> Study:
     """Read what is in the folder. Damaged and absent parts are told in `missing`.
 
-    Raises InputError where there is no such folder.
+    store: of the folder, one that remembers what it read. Raises InputError where there is no such
+    folder.
     """
     if not files.exists(folder):
         raise InputError(f"{folder}: no such folder; a study's folder is needed")
@@ -49,7 +50,7 @@ def read_study(folder: Place) -> Study:
         study.grid_text = files.read(folder / "grid.toml").decode()
     except (OSError, ValueError):
         study.missing.append("The grid: grid.toml is absent or cannot be read.")
-    _read_cells(folder, study, told)
+    _read_cells(folder, study, told, store or Store(folder))
     try:
         study.tuned = [f"{a.family}: {a.told()}" for a in tuning.kept(folder) or ()]
     except InputError as error:
@@ -60,8 +61,7 @@ def read_study(folder: Place) -> Study:
     return study
 
 
-def _read_cells(folder: Place, study: Study, told: Told) -> None:
-    store = Store(folder)
+def _read_cells(folder: Place, study: Study, told: Told, store: Store) -> None:
     planned = study.planned
     cells = folder / "cells"
     known = set(planned)
