@@ -92,6 +92,19 @@ class Cost:
         slope = np.where(x < first, below, np.where(x > last, above, slope))
         return np.asarray(curve(inside), dtype=float) + slope * (x - inside), slope
 
+    def pieces(self) -> dict[str, Any]:
+        """The same curve for whoever computes it elsewhere: knots of ln N; of each piece between
+        them the coefficients of the cubic in ln N less its first knot, highest power first; and the
+        slopes below and above. One knot has no piece, and 6ND has neither."""
+        found: dict[str, Any] = {"kind": self.kind, "ln_n": list(self.ln_n)}
+        if len(self.ln_n) == 1:
+            return found | {"ln_flops": self.ln_flops[0]}
+        if self.ln_n:
+            cubics = _curve(self.ln_n, self.ln_flops).c.T
+            slopes = _end_slopes(self.ln_n, self.ln_flops)
+            found |= {"cubics": cubics.tolist(), "slopes": list(slopes)}
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "ln_n": list(self.ln_n), "ln_flops": list(self.ln_flops)}
 

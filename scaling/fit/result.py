@@ -140,11 +140,15 @@ class Fit:
     def with_noise(self, draws: Array, stream: int = 1) -> Array:
         """What the law says in each draw [n_draws, ...], each with a residual of the fit at random,
         widened for the parameters spent. stream: tells the noise of several fits apart."""
+        error = self.noise(draws.shape, stream)
+        return np.asarray(draws * np.exp(error) if self.on == "log_loss" else draws + error)
+
+    def noise(self, shape: tuple[int, ...], stream: int = 1) -> Array:
+        """Residuals at random, on the scale `on`, widened for the parameters spent."""
         free = len(self.params) - len(self.fixed)
         spread = np.sqrt(self.n_rows / max(self.n_rows - free, 1))
-        pick = np.random.default_rng([self.seed, stream]).integers(self.n_rows, size=draws.shape)
-        error = spread * self.residuals[pick]
-        return np.asarray(draws * np.exp(error) if self.on == "log_loss" else draws + error)
+        pick = np.random.default_rng([self.seed, stream]).integers(self.n_rows, size=shape)
+        return np.asarray(spread * self.residuals[pick])
 
     def optimum(self, C: ArrayLike) -> Optimum:
         """Compute-optimal N, D and loss at C training FLOPs [...], in the convention of `cost`."""

@@ -14,7 +14,7 @@ _RATE_SD, _STRETCH_SD = 1.0, 0.2
 _RATES = np.linspace(-4.0, 4.0, 41)  # ln rate over its prior median, in standard deviations
 _STRETCHES = np.linspace(-2.5, 2.5, 11)
 _FLOOR = 1e-12  # of a variance: no error is known to be exactly zero
-_FULL = float(np.log(3.0))  # distance from which on a stretch is in full effect
+FULL = float(np.log(3.0))  # distance from which on a stretch is in full effect
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +98,20 @@ class Growth:
         Each draw has one error per e-fold and one stretch, whatever the distance; at or below
         0 nothing changes.
         """
+        rate, stretch = self.of_draws(len(draws), seed)
+        column = (-1,) + (1,) * np.ndim(point)
+        beyond = np.maximum(distance, 0.0)
+        wider = stretch.reshape(column) ** np.minimum(beyond / FULL, 1.0)
+        off = np.exp(rate.reshape(column) * beyond)
+        return np.asarray(point * (draws / point) ** wider * off)
+
+    def of_draws(self, count: int, seed: list[int]) -> tuple[Array, Array]:
+        """So many draws' own errors: relative for each e-fold, and the stretch, each [count]."""
         generator = np.random.default_rng(seed)
-        at = (np.arange(len(draws)) + 0.5) / max(len(draws), 1)
+        at = (np.arange(count) + 0.5) / max(count, 1)
         pick = np.searchsorted(np.cumsum(self.probability), at).clip(max=len(self.rate) - 1)
         pick = generator.permutation(pick)
-        column = (-1,) + (1,) * np.ndim(point)
-        error = (self.rate[pick] * generator.standard_normal(len(draws))).reshape(column)
-        beyond = np.maximum(distance, 0.0)
-        stretch = self.stretch[pick].reshape(column) ** np.minimum(beyond / _FULL, 1.0)
-        return np.asarray(point * (draws / point) ** stretch * np.exp(error * beyond))
+        return self.rate[pick] * generator.standard_normal(count), self.stretch[pick]
 
     def _variance(self, errors: Errors) -> Array:
         own = self.stretch[:, None] * errors.spread

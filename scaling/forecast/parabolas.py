@@ -56,11 +56,13 @@ class Parabolas:
         values = frontier * (1 + q * (np.log(N) - n_opt) ** 2)
         point, draws = values[0], values[1:]
         if noise and len(draws):
-            pick = np.random.default_rng([self.seed, 1]).integers(
-                len(self.residuals), size=draws.shape
-            )
-            draws = draws * np.exp(self.residuals[pick])
+            draws = draws * np.exp(self.noise(draws.shape))
         return Draws(point, draws)
+
+    def noise(self, shape: tuple[int, ...]) -> Array:
+        """Residuals of ln loss at random."""
+        pick = np.random.default_rng([self.seed, 1]).integers(len(self.residuals), size=shape)
+        return np.asarray(self.residuals[pick])
 
     def optimum(self, C: ArrayLike) -> Optimum:
         """Compute-optimal N, D and loss at C FLOPs [...]."""

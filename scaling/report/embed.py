@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from scaling.report import explorer
+
 # In the order in which the page runs them; one script, so what one declares the next may use.
-SCRIPTS: tuple[str, ...] = ()
+SCRIPTS: tuple[str, ...] = (*explorer.SCRIPTS,)
 
 # What could end a script's element, or a line of it, inside a JSON string.
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scaling.plot.words import quantity
-from scaling.report import facts
+from scaling.report import explorer, facts
 from scaling.report.answer import Asked, answers
 from scaling.report.embed import SCRIPTS, attribute, embed, policy, script
 from scaling.report.figures import figures
@@ -50,6 +50,7 @@ def content(study: Study, asked: Asked) -> Mapping[str, Any]:
         "figures": figures(study),
         "sections": sections(study),
         "answers": found,
+        "explorer": _explorer(study, asked),
         "missing": [*study.missing, *silent],
         "proved": facts.proved(study),
         "ran": facts.ran(study),
@@ -67,6 +68,14 @@ def content(study: Study, asked: Asked) -> Mapping[str, Any]:
         "largest": facts.largest(study),
         "targets": {t["cell"]: t for t in (study.forecast or {}).get("targets", [])},
     }
+
+
+def _explorer(study: Study, asked: Asked) -> Mapping[str, Any] | None:
+    """The budget that a reader moves, beginning with the one that was asked."""
+    predictors = {
+        name if study.families else "": ground.predictor for name, ground in study.grounds.items()
+    }
+    return explorer.section(predictors, study.kinds, asked)
 
 
 def sections(study: Study) -> dict[str, str]:
