@@ -19,6 +19,7 @@ from scaling.plot.style import (
     WIDE,
     canvas,
     end_labels,
+    gid,
     law_line,
     note,
     ramp,
@@ -83,10 +84,12 @@ def _panel(
             axes, grid, answer.point, inside, colour=colour, name=f"{other}-{level.value:.4g}",
             band=answer.interval(),
         )  # fmt: skip
-        axes.plot(
+        (dots,) = axes.plot(
             own, loss[level.rows], MARKERS[i % len(MARKERS)], color=colour,
             markeredgecolor="white", markeredgewidth=0.5, markersize=4.4, zorder=4,
         )  # fmt: skip
+        at = {name: own, other: fixed[level.rows], "loss": loss[level.rows]}
+        mark(dots, gid("runs", other, f"{level.value:.4g}"), **at)
         ends.append((float(answer.point[-1]), quantity(level.value), colour))
     return ends
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from scaling import files
 from scaling.errors import InputError
 from scaling.places import telling
+from scaling.plot.marks import mark
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -143,7 +144,8 @@ def law_line(
     beyond = np.where(~known | edge, y, np.nan)
     for part, values, dashes in (("fit", inside, SOLID), ("forecast", beyond, DASHED)):
         (line,) = ax.plot(x, values, color=colour, linestyle=dashes, linewidth=1.1, zorder=2)
-        line.set_gid(gid(part, name))
+        ends = {} if band is None else {"q05": band[0], "q95": band[1]}
+        mark(line, gid(part, name), **ends)
 
 
 def end_labels(

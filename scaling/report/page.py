@@ -9,10 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scaling.plot.words import quantity
-from scaling.report import explorer, facts
+from scaling.report import dark, explorer, facts, svg
 from scaling.report.answer import Asked, answers
 from scaling.report.embed import SCRIPTS, attribute, embed, policy, script
 from scaling.report.figures import figures
+from scaling.report.linked import Linked
 from scaling.report.numbers import clock, flops, when
 from scaling.report.runs import runs_of
 from scaling.report.study import Study
@@ -28,7 +29,9 @@ def render(study: Study, asked: Asked | None = None, live: Mapping[str, str] | N
     live: version and head line of a page that follows its study, and may ask its own server for
     newer ones (`scaling.report.serving`)."""
     environment = templates()
-    style = environment.get_template("style.css.j2").render()
+    shown = content(study, asked or Asked())
+    painted = {c for one in shown["figures"].values() for c in svg.colours(one.svg or "")}
+    style = environment.get_template("style.css.j2").render(twins=dark.rules(painted))
     code = script((*SCRIPTS, "live.js")) if live else script()
     also = {"connect_src": "'self'"} if live else {}
     return environment.get_template("page.html.j2").render(
@@ -36,7 +39,7 @@ def render(study: Study, asked: Asked | None = None, live: Mapping[str, str] | N
         script=code,
         policy=attribute(policy([style], [code], **also)),
         live=live,
-        **content(study, asked or Asked()),
+        **shown,
     )
 
 
@@ -44,10 +47,12 @@ def content(study: Study, asked: Asked) -> Mapping[str, Any]:
     """All that the templates of a page show, whatever its format."""
     found, silent = answers(study.grounds, asked, study.nearest(), bool(study.families))
     words = facts.words(study)
+    linked = Linked.of(study)
     return {
         "study": study,
         "title": f"{TITLES[study.kind]} {study.name}",
-        "figures": figures(study),
+        "figures": figures(study, linked),
+        "linked": linked.told(),
         "sections": sections(study),
         "answers": found,
         "explorer": _explorer(study, asked),

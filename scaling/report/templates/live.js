@@ -15,7 +15,7 @@
   const panels = () => all("details");
   const panelName = (one, i) => one.id || `${one.querySelector("summary")?.textContent}/${i}`;
   const heads = () => all("th[aria-sort]");
-  const runNames = () => Object.values(runs.columns)[0] ?? [];
+  const runNames = () => runs.columns.run ?? [];
 
   /** What was not touched follows the study: only what differs from the start is kept. */
   const start = {
