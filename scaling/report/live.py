@@ -28,7 +28,7 @@ LOOK_SECONDS = 2.0
 # Of a core, at most: building a page takes seconds, and may not slow the training beside it.
 BUILD_SHARE = 0.1
 LOOK_SHARE = 0.02
-_NICENESS = 10
+NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Live:
 
     def _follow(self) -> None:
         with suppress(AttributeError, OSError):  # not every system has it for a thread
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._stop.wait(self._rest):
             try:
                 self._look()

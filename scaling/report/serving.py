@@ -59,7 +59,6 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers from memory: what is asked for is compared with two names, and never with a disk."""
 
     page: Callable[[], Page]
-    protocol_version = "HTTP/1.1"
     timeout = 30  # seconds that a client may take to ask
 
     def do_GET(self) -> None:

@@ -118,6 +118,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(live_module, "BUILD_SHARE", math.inf)
     monkeypatch.setattr(live_module, "LOOK_SHARE", math.inf)
+    monkeypatch.setattr(live_module, "NICENESS", os.nice(0))
 
 
 @pytest.fixture
