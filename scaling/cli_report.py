@@ -37,6 +37,15 @@ def report_command(
             help="By default DIR/report.html, or TABLE.report.html beside the table.",
         ),
     ] = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="html,md,pdf",
+            help="One or several; by default as FILE ends. md: and a folder of figures; pdf: needs "
+            "the extra pdf.",
+        ),
+    ] = "",
     compute: NumberOption = None,
     gpu_hours: options.DeviceHoursOption = None,
     dollars: options.DollarsOption = None,
@@ -70,21 +79,21 @@ def report_command(
         bool, typer.Option("--open", help="Open the page of --live in a browser.")
     ] = False,
 ) -> None:
-    """Write one self-contained HTML page: the answer to a budget, then evidence, then method.
+    """Write one self-contained page: the answer to a budget, then evidence, then method.
 
     The budget: FLOPs, or device-hours, dollars, days or kWh on a --device; by default ten times the
     largest run's compute.
     """  # fmt: skip
-    from scaling.report import report
+    from scaling.report import reports
 
     asked = _asked(
         compute, {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh},
         (device, devices, mfu, mfu_from, price, precision, pue),
     )  # fmt: skip
     if live:
-        if out or law or n or where or columns:
+        if out or law or n or where or columns or formats != "html":
             raise InputError(
-                "--live: shows a study by itself; no --out, --law, --n, --where, --columns"
+                "--live: shows a study by itself; no --out, --format, --law, --n, --where, --columns"
             )
         _serve(source, asked, port, open_browser)
         return
@@ -94,7 +103,9 @@ def report_command(
         "law": law, "N": n, "where": where,
         "columns": pairs(columns, "--columns") if columns else None,
     }  # fmt: skip
-    _tell(report(source, out, asked, **how))
+    forms = [form.strip() for form in formats.split(",") if form.strip()]
+    for place in reports(source, out, asked, forms, **how):
+        _tell(place)
 
 
 def _serve(folder: str, asked: Asked, port: int | None, open_browser: bool) -> None:
@@ -104,14 +115,17 @@ def _serve(folder: str, asked: Asked, port: int | None, open_browser: bool) -> N
     from scaling.report.live import Live
     from scaling.report.serving import HOST, PORT, server
 
-    live = Live(folder, asked)
-    with server(lambda: live.page, PORT if port is None else port) as serving, live:
+    # the port first: the first page takes seconds
+    with (
+        server(lambda: live.page, PORT if port is None else port) as serving,
+        suppress(KeyboardInterrupt),
+        Live(folder, asked) as live,
+    ):
         address = f"http://{HOST}:{serving.server_address[1]}/"
         print(f"live report: {address} (Ctrl-C ends it)", flush=True)
         if open_browser:
             webbrowser.open(address)
-        with suppress(KeyboardInterrupt):
-            serving.serve_forever()
+        serving.serve_forever()
 
 
 def tell_of_report(folder: str) -> None:
@@ -129,6 +143,7 @@ def _asked(
     compute: float | None, amounts: dict[str, float | None], machines: tuple[object, ...]
 ) -> Asked:
     """The budget that the options set."""
+    from scaling.amounts import figure
     from scaling.report import Asked
 
     hardware = options.hardware_of(*machines)  # type: ignore[arg-type]  # as the command has them
@@ -140,5 +155,5 @@ def _asked(
     if bought is None:
         return Asked(compute, hardware)
     amount = next(value for value in amounts.values() if value is not None)
-    words = f"what {amount:,g} {unit.replace('gpu-hours', 'device-hours')} buy"
+    words = f"what {figure(amount)} {unit.replace('gpu-hours', 'device-hours')} buy"
     return Asked(bought, hardware, words, ends)

@@ -99,7 +99,8 @@ class Live:
         self._store.stamps = sight.found.stamps
         study = read_study(self._looker.folder, self._store)
         told = self._told(sight)
-        html = render(study, self._asked, {"version": sight.version, "told": told}).encode()
+        facts = {"version": sight.version, "told": told}
+        html = render(study, self._asked, live=facts).encode()
         self._next = time.monotonic() + (time.thread_time() - began) / BUILD_SHARE
         return Page(html, sight.version, told)
 

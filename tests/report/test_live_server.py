@@ -252,7 +252,10 @@ def test_options_that_go_with_a_page_in_a_file_are_refused(tmp_path: Path) -> No
         study, "--live", "--out", "x.html"
     )
     assert "only with --live" in failing(study, "--port", "1234")
-    assert "none: no such folder" in failing(str(tmp_path / "none"), "--live")
+    assert "none: no such folder" in failing(str(tmp_path / "none"), "--live", "--port", "0")
+    table = tmp_path / "runs.csv"
+    table.write_text("N,D,loss")
+    assert "runs.csv: no folder" in failing(str(table), "--live", "--port", "0")
 
 
 def test_the_command_says_where_it_is_and_ends_quietly(tmp_path: Path) -> None:
