@@ -91,9 +91,9 @@ def report_command(
         (device, devices, mfu, mfu_from, price, precision, pue),
     )  # fmt: skip
     if live:
-        if out or law or n or where or columns or formats != "html":
+        if out or law or n or where or columns or formats:
             raise InputError(
-                "--live: shows a study by itself; no --out, --format, --law, --n, --where, --columns"
+                "--live: shows a study alone; no --out, --format, --law, --n, --where, --columns"
             )
         _serve(source, asked, port, open_browser)
         return

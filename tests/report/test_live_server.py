@@ -248,9 +248,7 @@ def test_options_that_go_with_a_page_in_a_file_are_refused(tmp_path: Path) -> No
         return str(told.value)
 
     study = str(Running(tmp_path / "study").folder)
-    assert "--live: shows a study by itself; no --out" in failing(
-        study, "--live", "--out", "x.html"
-    )
+    assert "--live: shows a study alone; no --out" in failing(study, "--live", "--out", "x.html")
     assert "only with --live" in failing(study, "--port", "1234")
     assert "none: no such folder" in failing(str(tmp_path / "none"), "--live", "--port", "0")
     table = tmp_path / "runs.csv"
