@@ -18,14 +18,13 @@ from scaling.cost import Cost, cost_of
 from scaling.errors import InputError
 from scaling.forecast.chosen import choose, gains
 from scaling.forecast.frontier import COMPUTE
-from scaling.forecast.prospect import ground_of, joint_of
+from scaling.forecast.prospect import Ground, ground_of, joint_of
 from scaling.forecast.rows import Rows, rows_of
 
 Array = NDArray[np.float64]
 Goal = Literal["loss", "n_opt", "regret"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
 
-_OTHER_C = 2.0  # a candidate's C so many times what its N and D cost counts other FLOPs
 LEAST_DRAWS = 100
 TOLD = 20  # runs that are told one by one
 _NORMAL_90 = 3.2897  # width of a normal's central 90 %, in standard deviations
@@ -132,12 +131,11 @@ def design(
     speak of.
     """
     _check(candidates, target, budget, goal, draws)
-    n, d, c = (np.array([getattr(item, k) for item in candidates]) for k in ("N", "D", "C"))
+    n, d, c = columns(candidates)
     rows = None if table is None or table.empty else rows_of(table, N, where)
     if rows is not None:
         _check_against(rows, candidates, target)
-    cost = _cost(n, d, c) if rows is None else rows.cost
-    ground = ground_of(rows, N, cost, draws, seed)
+    ground = known(rows, candidates, N, draws, seed)
     joint, asked = joint_of(ground, n, d, target), GOALS.index(goal)
     picked = choose(joint, c, budget, asked, most)
     taken = gains(joint, picked)[:, asked] / joint.variance[asked]
@@ -145,14 +143,28 @@ def design(
         chosen=tuple(picked),
         runs=tuple(candidates[i] for i in picked),
         gains=tuple(taken.tolist()),
-        width_before=_width(joint.variance),
-        width_after=_width(joint.left(picked)),
+        width_before=width_of(joint.variance),
+        width_after=width_of(joint.left(picked)),
         spent=float(c[picked].sum()),
         budget=budget,
         target=target,
         goal=goal,
         assumed=ground.words,
     )
+
+
+def columns(candidates: Sequence[Candidate]) -> tuple[Array, Array, Array]:
+    """N, D and C of candidates."""
+    n, d, c = (np.array([getattr(item, k) for item in candidates]) for k in ("N", "D", "C"))
+    return n, d, c
+
+
+def known(
+    rows: Rows | None, candidates: Sequence[Candidate], N: str, draws: int, seed: int
+) -> Ground:
+    """What is known before any candidate is trained."""
+    cost = _cost(*columns(candidates)) if rows is None else rows.cost
+    return ground_of(rows, N, cost, draws, seed)
 
 
 def _cost(N: Array, D: Array, C: Array) -> Cost:
@@ -163,7 +175,8 @@ def _cost(N: Array, D: Array, C: Array) -> Cost:
     return cost_of(N[at], D[at], C[at])
 
 
-def _width(variance: Array) -> Width:
+def width_of(variance: Array) -> Width:
+    """Of the quantities' variances, in the order of `GOALS`."""
     loss, n_opt, regret = np.maximum(variance, 0.0).tolist()
     return Width(_NORMAL_90 * loss**0.5, _NORMAL_90 * n_opt**0.5, regret)
 

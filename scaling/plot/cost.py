@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
+from scaling.plot.marks import mark
 from scaling.plot.style import FIT, INK, TRUTH, canvas, note, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import axis_label
@@ -22,13 +23,13 @@ Records = Sequence[Mapping[str, Any]]
 
 def timed(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Predicted and measured seconds of the records that have both."""
-    pairs = [
-        (float(r["predicted_seconds"]), float(r["seconds"]))
-        for r in records
-        if r.get("predicted_seconds") and r.get("seconds")
-    ]
+    pairs = [(float(r["predicted_seconds"]), float(r["seconds"])) for r in _with_times(records)]
     both = np.array(pairs, dtype=float).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _with_times(records: Records) -> Records:
+    return [r for r in records if r.get("predicted_seconds") and r.get("seconds")]
 
 
 @styled
@@ -50,13 +51,15 @@ def cost(records: Records, *, ax: Axes | None = None) -> Figure:
     )  # fmt: skip
     axes.plot(line, line, color=INK, linewidth=0.7)
     for role, colour, marker, size in (("pilot", FIT, "o", 4.2), ("target", TRUTH, "*", 8)):
-        own = timed([r for r in records if r.get("role", "pilot") == role])
+        cells = _with_times([r for r in records if r.get("role", "pilot") == role])
+        own = timed(cells)
         if len(own[0]):
             (dots,) = axes.plot(
                 *own, marker, color=colour, markersize=size, markeredgecolor="white",
                 markeredgewidth=0.4, label=f"{role} cells",
             )  # fmt: skip
-            dots.set_gid(f"cells-{role}")
+            mark(dots, f"cells-{role}", run=[str(r.get("run", "")) for r in cells],
+                 predicted_seconds=own[0], seconds=own[1])  # fmt: skip
     axes.set(xscale="log", yscale="log", xlim=line, ylim=line)
     for axis in (axes.xaxis, axes.yaxis):
         log_ticks(axis, "plain")

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.plot.fitted import Fitted, compute_name, loss_kind, rows
+from scaling.plot.marks import mark
 from scaling.plot.style import (
     FIT,
     MARKERS,
@@ -51,7 +52,7 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
             x, y, color=colour, linewidth=0.9, marker=MARKERS[i % len(MARKERS)], markersize=4,
             markeredgecolor="white", markeredgewidth=0.4, zorder=3,
         )  # fmt: skip
-        line.set_gid(gid("size", size))
+        mark(line, gid("size", size), N=np.full(len(x), size), C=x, loss=y)
         ends.append((float(y[-1]), quantity(float(size)), colour))
         here = (grid >= x[0]) & (grid <= x[-1]) & (len(x) > 1)
         between = np.exp(np.interp(np.log(grid), np.log(x), np.log(y)))
@@ -69,7 +70,7 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         grid, np.where(np.isfinite(lowest), lowest, np.nan), color=TRUTH, linewidth=3, alpha=0.45,
         zorder=1.5, label="lower envelope of the runs",
     )  # fmt: skip
-    hull.set_gid("envelope")
+    mark(hull, "envelope")
     axes.plot([], [], color=FIT, linewidth=1.1, label="frontier of the fitted law, 90 % band")
     axes.set(xscale="log", yscale="log")
     axes.set_xlabel(axis_label(compute_name(fit)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from scaling.fit.result import Fit
 from scaling.forecast.crossing import Crossing, SideBySide
 from scaling.plot.fitted import Array, compute_name, d_kind, loss_kind, rows
 from scaling.plot.levels import levels
+from scaling.plot.marks import mark
 from scaling.plot.style import (
     GROUPS,
     INK,
@@ -73,6 +75,8 @@ def families(views: Sequence[SideBySide], *, ax: Sequence[Axes] | None = None) -
     return figure
 
 
+_DOTS: dict[str, Any] = {"markersize": 4.2, "markeredgecolor": "white", "markeredgewidth": 0.4,
+                         "zorder": 4}  # fmt: skip
 Looks = dict[str, tuple[str, str]]
 
 
@@ -97,7 +101,9 @@ def _slice(axes: Axes, view: SideBySide, name: str, looks: Looks) -> list[tuple[
         inside = grid <= x[level.rows].max() * 1.02
         law_line(axes, grid, law.point, inside, colour=colour, name=f"{group}-{name}",
                  band=law.interval())  # fmt: skip
-        _dots(axes, x[level.rows], y[level.rows], colour, marker, gid("runs", name, group))
+        (dots,) = axes.plot(x[level.rows], y[level.rows], marker, color=colour, **_DOTS)
+        mark(dots, gid("runs", name, group), N=fitted.points["N"][level.rows],
+             D=fitted.points["D"][level.rows], loss=y[level.rows])  # fmt: skip
         ends.append((float(law.point[-1]), group, colour))
     symbol = SYMBOLS[next(iter(fits.values())).n_column if other == "N" else "D"]
     if not held:
@@ -118,12 +124,14 @@ def _frontiers(axes: Axes, view: SideBySide, looks: Looks) -> list[tuple[float, 
     ends = []
     for group, fitted in fits.items():
         colour, marker = looks[group]
-        _, _, C, loss = rows(fitted)
+        N, D, C, loss = rows(fitted)
         grid = np.geomspace(fitted.c_min, far, _GRID)
         best = fitted.optimum(grid)
         law_line(axes, grid, best.loss.point, _seen(fitted, grid, best.N.point, best.D.point),
                  colour=colour, name=f"{group}-frontier", band=best.loss.interval())  # fmt: skip
-        _dots(axes, C, loss, colour, marker, gid("runs", "C", group), alpha=0.35, size=2.6)
+        faint = {**_DOTS, "alpha": 0.35, "markersize": 2.6, "zorder": 1.5}
+        (dots,) = axes.plot(C, loss, marker, color=colour, **faint)
+        mark(dots, gid("runs", "C", group), N=N, D=D, C=C, loss=loss)
         ends.append((float(best.loss.point[-1]), group, colour))
     axes.set_title("At the best split of $C$")
     axes.set_xlim(right=far)
@@ -151,7 +159,8 @@ def _rings(axes: Axes, crossings: Sequence[Crossing], far: float) -> None:
                   zorder=5)  # fmt: skip
         (ring,) = axes.plot([_at(item)], [loss], "o", color=INK, markerfacecolor="white",
                             markersize=7, markeredgewidth=0.8, zorder=6)  # fmt: skip
-        ring.set_gid(gid("crossing", item.first, item.then))
+        mark(ring, gid("crossing", item.first, item.then), C=[_at(item)], q05=[item.q05],
+             q95=[item.q95])  # fmt: skip
         axes.annotate(str(number), (_at(item), loss), fontsize=5.2, color=INK, ha="center",
                       va="center_baseline", zorder=7)  # fmt: skip
     # below the frontiers nothing lies at little compute
@@ -161,21 +170,3 @@ def _rings(axes: Axes, crossings: Sequence[Crossing], far: float) -> None:
 def _at(crossing: Crossing) -> float:
     assert crossing.C is not None  # only such are drawn
     return crossing.C
-
-
-def _dots(
-    axes: Axes,
-    x: Array,
-    y: Array,
-    colour: str,
-    marker: str,
-    name: str,
-    *,
-    alpha: float = 1.0,
-    size: float = 4.2,
-) -> None:
-    (dots,) = axes.plot(
-        x, y, marker, color=colour, markersize=size, markeredgecolor="white",
-        markeredgewidth=0.4, alpha=alpha, zorder=4 if alpha == 1 else 1.5,
-    )  # fmt: skip
-    dots.set_gid(name)

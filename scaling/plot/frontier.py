@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.plot.fitted import Fitted, compute_name, d_kind, loss_kind, rows
+from scaling.plot.marks import mark
 from scaling.plot.proof import Outcome
-from scaling.plot.style import DASHED, FIT, MUTED, TRUTH, WIDE, canvas, end_labels, law_line, styled
+from scaling.plot.style import (
+    DASHED,
+    FIT,
+    MUTED,
+    TRUTH,
+    WIDE,
+    canvas,
+    end_labels,
+    gid,
+    law_line,
+    styled,
+)
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label
 from scaling.units import unit_of_d
@@ -43,7 +56,7 @@ def frontier(
     left.plot([], [], color=FIT, linewidth=1.1, linestyle=DASHED, label="optimum, forecast")
     (dots,) = left.plot(C, loss, "o", color=MUTED, markersize=3, markerfacecolor="none",
                         markeredgewidth=0.6, label="pilot runs")  # fmt: skip
-    dots.set_gid("pilots")
+    mark(dots, "pilots", N=N, D=D, C=C, loss=loss)
     _targets(left, goal, targets)
     left.set_ylabel(loss_label(loss_kind(fit)))
     left.set_title("Loss at the optimum")
@@ -55,7 +68,9 @@ def frontier(
     ):
         law_line(right, grid, answer.point, inside, colour=colour, name=f"optimal-{column}",
                  band=answer.interval())  # fmt: skip
-        right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0, alpha=0.5)
+        (dots,) = right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0,
+                             alpha=0.5)  # fmt: skip
+        mark(dots, f"pilots-{column}", N=N, D=D, C=C, loss=loss)
         ends.append((float(answer.point[-1]), f"optimal {SYMBOLS[column]}", colour))
     right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, {unit_of_d(d_kind(fit))} $D$")
     right.set_title("How to divide the budget")
@@ -84,11 +99,21 @@ def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None
         C, middle, yerr=np.maximum(ends, 0.0), fmt="s", color=FIT, markerfacecolor="white",
         markersize=3.6, elinewidth=1.0, capsize=2.2, zorder=4, label="target: forecast, 90 %",
     )  # fmt: skip
-    bars.lines[0].set_gid("forecasts")
-    known = [(c, one.truth) for c, one in zip(C, targets, strict=True) if one.truth is not None]
+    _mark(bars.lines[0], "forecasts", targets)
+    for part, line in enumerate([*bars.lines[1], *bars.lines[2]]):
+        line.set_gid(gid("forecasts", part))
+    known = [
+        (c, one.truth, one) for c, one in zip(C, targets, strict=True) if one.truth is not None
+    ]
     if known:
         (stars,) = axes.plot(
-            *np.array(known).T, "*", color=TRUTH, markersize=7.5, markeredgecolor="white",
-            markeredgewidth=0.5, zorder=6, label="target: came out",
+            [c for c, *_ in known], [truth for _, truth, _ in known], "*", color=TRUTH,
+            markersize=7.5, markeredgecolor="white", markeredgewidth=0.5, zorder=6,
+            label="target: came out",
         )  # fmt: skip
-        stars.set_gid("truths")
+        _mark(stars, "truths", [one for *_, one in known])
+
+
+def _mark(artist: Artist, name: str, targets: Sequence[Outcome]) -> None:
+    columns = {key: [getattr(one, key) for one in targets] for key in ("forecast", "q05", "q95")}
+    mark(artist, name, run=[one.cell for one in targets], **columns)

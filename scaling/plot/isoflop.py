@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
 from scaling.plot.levels import levels
+from scaling.plot.marks import mark
 from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, law_line, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, power
@@ -23,12 +24,17 @@ _MOST = 5  # profiles drawn
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Losses of several sizes at one budget; measured there, or interpolated to it."""
+    """Losses of several sizes at one budget; measured there (then D are the runs'), or interpolated
+    to it."""
 
     C: float
     N: Array
     loss: Array
-    measured: bool
+    D: Array | None = None
+
+    @property
+    def measured(self) -> bool:
+        return self.D is not None
 
 
 @styled
@@ -42,7 +48,7 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     sizes.
     """
     N, D, C, loss = rows(fit)
-    profiles = _measured(N, C, loss) or _interpolated(N, C, loss)
+    profiles = _measured(N, D, C, loss) or _interpolated(N, C, loss)
     if not profiles:
         raise InputError(f"no isoFLOP profiles: no budget is spanned by {_SIZES} sizes")
     figure, (axes,) = canvas(ax, width=WIDE, height=3.3)
@@ -65,7 +71,9 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
             profile.N, profile.loss, MARKERS[i % len(MARKERS)], color=colour, markersize=4.4,
             markerfacecolor=colour if profile.measured else "white", markeredgewidth=0.9, zorder=4,
         )  # fmt: skip
-        dots.set_gid(gid("runs", name))
+        ran = {} if profile.D is None else {"D": profile.D}
+        what = "runs" if profile.measured else "interpolated"
+        mark(dots, gid(what, name), N=profile.N, loss=profile.loss, **ran)
         ends.append((float(law.point[-1]), power(profile.C), colour))
     low, high = best.N.interval()
     stars = axes.errorbar(
@@ -74,7 +82,8 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         markersize=7, markeredgecolor="white", markeredgewidth=0.5, elinewidth=0.9, capsize=2,
         zorder=5, label="optimum by the law, 90 % interval",
     )  # fmt: skip
-    stars.lines[0].set_gid("optima")
+    mark(stars.lines[0], "optima", C=[profile.C for profile in profiles], N=best.N.point,
+         N_q05=low, N_q95=high, D=best.D.point, loss=best.loss.point)  # fmt: skip
     axes.plot(
         [], [], "o", color=INK, markersize=4, markeredgewidth=0.9,
         markerfacecolor=INK if profiles[0].measured else "white",
@@ -88,10 +97,10 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     return figure
 
 
-def _measured(N: Array, C: Array, loss: Array) -> list[Profile]:
+def _measured(N: Array, D: Array, C: Array, loss: Array) -> list[Profile]:
     """Profiles of an isoFLOP grid: budgets that several sizes were trained at."""
     found = levels(C, N, tolerance=_SAME, least=_SIZES, most=_MOST)
-    return [Profile(at.value, N[at.rows], loss[at.rows], measured=True) for at in found]
+    return [Profile(at.value, N[at.rows], loss[at.rows], D[at.rows]) for at in found]
 
 
 def _interpolated(N: Array, C: Array, loss: Array) -> list[Profile]:
@@ -116,4 +125,4 @@ def _interpolated(N: Array, C: Array, loss: Array) -> list[Profile]:
         return []
     budgets = np.linspace(usable[0], usable[-1], _MOST)
     found = [(c, np.array(at(c)).T) for c in budgets if len(at(c)) >= _SIZES]
-    return [Profile(float(np.exp(c)), n, y, measured=False) for c, (n, y) in found]
+    return [Profile(float(np.exp(c)), n, y) for c, (n, y) in found]

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
+from scaling.plot.marks import mark
 from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, quantity, table_loss_label
@@ -61,7 +62,7 @@ def loss_curves(
             color=colour, markersize=9 if target else 4.2, markeredgecolor="white",
             markeredgewidth=0.5, zorder=4,
         )  # fmt: skip
-        dots.set_gid(gid("held_out", size))
+        mark(dots, gid("held_out", size), run=held_out["run"], loss=held_out["loss"])
         if len(held_out):
             name = quantity(float(size)) + (" target" if target else "")
             ends.append((float(held_out["loss"].iloc[0]), name, colour))
@@ -100,7 +101,7 @@ def _draw(
         trunk_end = (x[-1], y[-1])
         if with_trunk:
             (line,) = axes.plot(x, y, color=colour, linewidth=0.8, zorder=2)
-            line.set_gid(gid("trunk", run))
+            mark(line, gid("trunk", run), run=run)
     if leaves < len(seen) - 1:
         edges = np.linspace(seen[leaves], seen[-1], _COOLDOWN_BINS + 1)
         x, y = _means(seen[leaves:], loss[leaves:], edges)
@@ -108,7 +109,7 @@ def _draw(
             np.append(trunk_end[0], x), np.append(trunk_end[1], y), color=colour,
             linewidth=0.8, linestyle=_COOLDOWN, zorder=2,
         )  # fmt: skip
-        line.set_gid(gid("cooldown", run))
+        mark(line, gid("cooldown", run), run=run)
 
 
 def _cooldown_start(seen: Array, rate: Array) -> int:

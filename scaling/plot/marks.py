@@ -30,7 +30,8 @@ _MARKS: WeakKeyDictionary[Artist, Marks] = WeakKeyDictionary()
 
 
 def mark(artist: Artist, name: str, /, **columns: ArrayLike) -> None:
-    """Say what an artist's markers are: its id in files (`style.gid`) and a value of each.
+    """Say what an artist's markers are: its id in files (`style.gid`) and a value of each. Of a
+    line that is one run's, `run=...` alone: one value for the whole.
 
     Raises InputError for columns of different lengths.
     """
@@ -44,4 +45,9 @@ def mark(artist: Artist, name: str, /, **columns: ArrayLike) -> None:
 
 def marks_of(figure: Figure) -> list[Marks]:
     """All that was said of a figure's markers, in drawing order."""
-    return [_MARKS[artist] for artist in figure.findobj() if artist in _MARKS]
+    return [marks for _, marks in marked(figure)]
+
+
+def marked(figure: Figure) -> list[tuple[Artist, Marks]]:
+    """The artists that something was said of, and what."""
+    return [(artist, _MARKS[artist]) for artist in figure.findobj() if artist in _MARKS]

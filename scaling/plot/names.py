@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Named = tuple[float, float, str]
 
 _SIZE = 5.6  # points: a figure with many names
-_WIDE, _HIGH = 0.56, 1.15  # of a letter and a line, in sizes
+_WIDE, _HIGH = 0.62, 1.25  # of a letter and a line, in sizes
 _ROUND = ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _BEHIND = {"facecolor": "white", "alpha": 0.65, "linewidth": 0, "pad": 0.3}
 _NEAR = (4.0, 9.0, 16.0)  # points between a name and its own

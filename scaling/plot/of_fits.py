@@ -5,12 +5,16 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from scaling.fit.profile import profile as profiled
+from scaling.forecast import forecast as forecast_at
+from scaling.plot.contours import AHEAD, contours
 from scaling.plot.entry import FIT, Entry, Source
 from scaling.plot.envelope import envelope
+from scaling.plot.forecast import forecast
 from scaling.plot.frontier import frontier
 from scaling.plot.isoflop import isoflop
 from scaling.plot.pairs import pairs
 from scaling.plot.profile import profile
+from scaling.plot.regret import regret
 from scaling.plot.residuals import residuals
 from scaling.plot.slices import slices
 
@@ -26,7 +30,28 @@ def _profiles(source: Source) -> Figure:
     return profile([profiled(fit, name, at) for name, at in asked])
 
 
+def _forecast(source: Source) -> Figure:
+    fit = source.fit()
+    return forecast(forecast_at(fit, compute=AHEAD * fit.c_max))
+
+
+def _regret(source: Source) -> Figure:
+    fit = source.fit()
+    return regret(fit, AHEAD * fit.c_max)
+
+
 OF_FITS = (
+    Entry(
+        "contours",
+        FIT,
+        "L(N, D) as contours, with the runs, isoFLOP lines and the frontier",
+        "The fitted loss over size and tokens. The shaded area is that among the runs: contours "
+        "are solid there, and dashed where the law is extrapolated. Dotted lines are of equal "
+        "compute; the blue one is the best split of each, its band the 90 % interval of the best "
+        "size. The star is the best split of ten times the largest run's compute.",
+        lambda source: contours(source.fit()),
+        _TEXT,
+    ),
     Entry(
         "envelope",
         FIT,
@@ -35,6 +60,16 @@ OF_FITS = (
         "the wide line is the best that any of them reaches with at most so much compute, the thin "
         "one the law's frontier with its 90 % band.",
         lambda source: envelope(source.fit()),
+        _TEXT,
+    ),
+    Entry(
+        "forecast",
+        FIT,
+        "one forecast: loss, size and length with intervals, and its reach",
+        "What to train with ten times the largest run's compute, and how sure that is: the loss of "
+        "one run, size and tokens with 90 % intervals (pale: all sizes within .5 % of the best "
+        "loss), and the budget beside the compute of the runs behind it.",
+        _forecast,
         _TEXT,
     ),
     Entry(
@@ -81,6 +116,16 @@ OF_FITS = (
         frozenset({"profile"}),
     ),
     Entry(
+        "regret",
+        FIT,
+        "what each size is expected to waste at a budget",
+        "The share of ten times the largest run's compute that training another size than the "
+        "best wastes, by that size over the best: the mean over draws, and the central 90 % of "
+        "them. Shaded, if there are such: sizes within .5 % of the best loss in 90 % of the draws.",
+        _regret,
+        _TEXT,
+    ),
+    Entry(
         "residuals",
         FIT,
         "observed over fitted loss against N, D and loss",
@@ -92,9 +137,10 @@ OF_FITS = (
     Entry(
         "slices",
         FIT,
-        "L(N) at fixed D and L(D) at fixed N",
-        "Slices of the fitted surface: loss against size at fixed tokens (left), against "
-        "tokens at fixed size (right). Solid inside the data, dashed beyond; 90 % bands.",
+        "L(N) at fixed D, L(D) at fixed N, L(C) at the best split",
+        "Slices of the fitted surface: loss against size at fixed tokens, against tokens at fixed "
+        "size, and against compute at the best size and tokens, where no run may lie below but by "
+        "noise. Solid inside the data, dashed beyond; 90 % bands.",
         lambda source: slices(source.fit()),
         _TEXT,
     ),

@@ -8,6 +8,7 @@ from scaling.errors import InputError
 from scaling.plot.cost import cost
 from scaling.plot.depth import depth
 from scaling.plot.entry import RUN, STUDY, Entry, Source
+from scaling.plot.gradients import gradients
 from scaling.plot.loss_curves import loss_curves
 from scaling.plot.proof import proof
 from scaling.plot.telemetry import telemetry
@@ -38,6 +39,16 @@ OF_STUDIES = (
         "the means of seeds, whose runs are dots.",
         lambda source: depth(source.table, source.curves),
         "runs/depth",
+    ),
+    Entry(
+        "gradients",
+        RUN,
+        "one run's gradient by block, and how it grows on its way back",
+        "The norm of each block's gradient at up to six steps (dark first; stem and head are "
+        "hollow), and the factor from each block to the one before at every step, with the 90 % "
+        "interval of a regression over blocks: above 1 gradients explode, below 1 they vanish.",
+        lambda source: gradients(source.run[0]),
+        "runs/depth/cells/ac33ce2b66aef915",
     ),
     Entry(
         "loss_curves",

@@ -8,27 +8,42 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from scaling.errors import InputError
 from scaling.extrapolate import curves, forecast_curve
 from scaling.fit import fit, squared
 from scaling.forecast import published_law
+from scaling.forecast.candidates import of_ladder
+from scaling.forecast.coverage import DEFAULT, on_table
 from scaling.forecast.crossing import side_by_side
-from scaling.forecast.forecasters import default
+from scaling.forecast.design import design as designed
+from scaling.forecast.forecasters import default, sensible
 from scaling.forecast.landscape import check_kind
 from scaling.forecast.landscape import landscape as known_models
+from scaling.forecast.narrowing import narrowings
 from scaling.forecast.rollout import rollout as roll
 from scaling.forecast.rows import rows_of
+from scaling.forecast.select import compare
+from scaling.forecast.versus import at_compute
+from scaling.plot.comparison import comparison
+from scaling.plot.coverage import coverage_by_distance
+from scaling.plot.design import design
 from scaling.plot.entry import MODELS, TABLE, Entry, Source
 from scaling.plot.extrapolation import extrapolation
 from scaling.plot.families import families
 from scaling.plot.landscape import landscape
 from scaling.plot.overfitting import overfitting
 from scaling.plot.rates import rates
+from scaling.plot.receptive import nets_of, receptive
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
+from scaling.plot.versus import versus
+from scaling.plot.words import compute_column
 from scaling.table import GAP, with_gap, with_loss
 from scaling.where import matches
 
 _FAR = 10.0  # times the largest x, to which a curve is extrapolated where it names none
+_AHEAD = 30.0  # times the largest run's compute, up to which two families are compared
+_DUELS = 25  # budgets at which they are
 _PUBLISHED = "besiroglu2024"  # the law that language models are set against
 
 
@@ -73,7 +88,86 @@ def _rolled_out(source: Source) -> Figure:
     return rollout(roll(source.table, [default(rows)[0]]), kind=rows.kinds["L_kind"])
 
 
+def _compared(source: Source) -> Figure:
+    """The laws that suit the table, as `scaling compare` takes them."""
+    asked = _asked(source)
+    rows = rows_of(source.table, asked["N"], asked.get("where"))
+    return comparison(compare(source.table, sensible(rows), **asked), kind=rows.kinds["L_kind"])
+
+
+def _covered(source: Source) -> Figure:
+    asked = {k: v for k, v in _asked(source).items() if k != "where"}
+    return coverage_by_distance(on_table(source.table, [DEFAULT], **asked))
+
+
+def _designed(source: Source) -> Figure:
+    """The next runs for as much as the largest two cost, of the table's own kind."""
+    asked = _asked(source)
+    rows = rows_of(source.table, asked["N"], asked.get("where"))
+    largest = float(rows.C[-1])
+    candidates = of_ladder(rows, 2 * largest)
+    found = designed(source.table, candidates, target=_AHEAD * largest, budget=2 * largest, **asked)
+    return design(
+        found, candidates, *narrowings(source.table, candidates, found, **asked),
+        known=(rows.N, rows.D), N=rows.n_column, d_kind=rows.kinds["D_kind"],
+    )  # fmt: skip
+
+
+def _asked(source: Source) -> dict[str, Any]:
+    wanted = ("N", "where", "draws", "seed")
+    return {"N": "N", **{k: v for k, v in source.settings.items() if k in wanted}}
+
+
+def _versus(source: Source) -> Figure:
+    """The two groups of the table, from the least run's compute on."""
+    view = side_by_side(source.law or "chinchilla", source.table, **source.settings)[0]
+    if len(view.crossings) != 1:
+        raise InputError(
+            f"{source.name}: families {', '.join(view.groups.names)}; this figure shows two: "
+            "choose them with --where"
+        )
+    fits = view.groups.fits.values()
+    ends = min(one.c_min for one in fits), _AHEAD * max(one.c_max for one in fits)
+    duels = at_compute(view.groups, np.geomspace(*ends, _DUELS).tolist())
+    column = compute_column(next(iter(fits)).cost.kind)
+    return versus(duels, view.crossings[0], kind=view.groups.kinds["L_kind"], column=column)
+
+
 OF_TABLES = (
+    Entry(
+        "comparison",
+        TABLE,
+        "laws compared: rollout errors, weights, and what each forecasts",
+        "Laws ranked by how they forecast the table's own larger runs (bars: 90 % interval of how "
+        "far behind the best each is), their weights in an average, and the least loss that each "
+        "expects of a budget: solid inside the data, dashed beyond, with 90 % bands.",
+        _compared,
+        "runs/text-proof --n N_total --draws 200",
+        frozenset({"n", "where", "draws", "seed"}),
+    ),
+    Entry(
+        "coverage",
+        TABLE,
+        "how often 90 % intervals held the table's own larger runs",
+        "How often nominal 90 % intervals held larger runs and their best sizes, in forecasts from "
+        "the smaller ones, by how far beyond the cut these lie. Filled: calibrated by rollouts; "
+        "hollow: the forecaster's own. Bars are 95 % intervals as if answers were independent.",
+        _covered,
+        "runs/text-proof --n N_total --draws 200",
+        frozenset({"n", "draws", "seed"}),
+    ),
+    Entry(
+        "design",
+        TABLE,
+        "the next runs to train, and how they narrow a forecast",
+        "The runs that `scaling design` would train next for twice the largest run's compute, so "
+        "that the loss at thirty times it is known best: where they lie (dark first, the larger "
+        "the more it tells), and how wide the 90 % interval at the target is expected to be as "
+        "FLOPs are spent, beside a geometric grid of the same cost.",
+        _designed,
+        "runs/text-proof --n N_total",
+        frozenset({"n", "where", "draws", "seed"}),
+    ),
     Entry(
         "extrapolation",
         TABLE,
@@ -139,6 +233,15 @@ OF_TABLES = (
         "runs/text-proof",
     ),
     Entry(
+        "receptive",
+        TABLE,
+        "receptive fields of convolutional nets, by layer and by size",
+        "What a position of each family's nets can see of the image, in exact arithmetic: along "
+        "the layers of the largest net, and at the end of every size; dashed, the image's side.",
+        lambda source: receptive(nets_of(source.table)),
+        "runs/vision",
+    ),
+    Entry(
         "sensitivity",
         TABLE,
         "loss against learning rate by size; sensitivity by intervention",
@@ -147,5 +250,16 @@ OF_TABLES = (
         "it lowers that line by.",
         lambda source: sensitivity(source.table),
         "runs/stability/table.csv",
+    ),
+    Entry(
+        "versus",
+        TABLE,
+        "two families by compute: who wins, by how much, what it is worth",
+        "At each budget, each family at its own best split: in which share of the draws the one "
+        "wins, by how much its loss is lower, and which share of the other's compute the leader "
+        "needs for the other's loss; 90 % bands, dashed beyond the runs. Red: where they cross.",
+        _versus,
+        'runs/vision --where \'family in ["cnn", "resnet"]\'',
+        frozenset({"fit"}),
     ),
 )

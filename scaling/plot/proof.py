@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.plot.style import FIT, INK, MUTED, TRUTH, WIDE, canvas, styled
+from scaling.plot.marks import mark
+from scaling.plot.style import FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, styled
 from scaling.plot.words import loss_label
 
 
@@ -55,12 +56,18 @@ def proof(
             [one.q05, one.q95], [y, y], color=FIT, linewidth=6, alpha=0.28,
             solid_capstyle="butt", label=once("90 % interval, before training"),
         )  # fmt: skip
-        axes.plot([one.forecast], [y], "|", color=FIT, markersize=13, markeredgewidth=2,
-                  label=once("forecast"))  # fmt: skip
+        (line,) = axes.plot([one.forecast], [y], "|", color=FIT, markersize=13, markeredgewidth=2,
+                            label=once("forecast"))  # fmt: skip
+        mark(line, gid("forecast", one.cell), run=[one.cell], forecast=[one.forecast],
+             q05=[one.q05], q95=[one.q95])  # fmt: skip
         text = "not yet trained"
         if one.truth is not None:
-            axes.plot([one.truth], [y], "D", color=TRUTH, markersize=5.5, markeredgecolor="white",
-                      markeredgewidth=0.6, label=once("came out"), zorder=4)  # fmt: skip
+            (dot,) = axes.plot(
+                [one.truth], [y], "D", color=TRUTH, markersize=5.5, markeredgecolor="white",
+                markeredgewidth=0.6, label=once("came out"), zorder=4,
+            )  # fmt: skip
+            mark(dot, gid("truth", one.cell), run=[one.cell], forecast=[one.forecast],
+                 q05=[one.q05], q95=[one.q95])  # fmt: skip
             text = f"error {one.error_pct:+.2f} %"
         axes.annotate(
             text, (1.015, y), xycoords=("axes fraction", "data"), va="center", fontsize=7,

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from scaling import files
 from scaling.errors import InputError
 from scaling.places import telling
+from scaling.plot.marks import mark
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -143,7 +144,8 @@ def law_line(
     beyond = np.where(~known | edge, y, np.nan)
     for part, values, dashes in (("fit", inside, SOLID), ("forecast", beyond, DASHED)):
         (line,) = ax.plot(x, values, color=colour, linestyle=dashes, linewidth=1.1, zorder=2)
-        line.set_gid(gid(part, name))
+        ends = {} if band is None else {"q05": band[0], "q95": band[1]}
+        mark(line, gid(part, name), **ends)
 
 
 def end_labels(
@@ -164,7 +166,7 @@ def end_labels(
         float(to_axes.transform((ax.get_xlim()[0], min(max(y, low), high)))[1])
         for y, _, _ in ordered
     ]
-    placed = _apart(wanted, step, 1.0 - (step if title else 0.0))
+    placed = _apart(wanted, step, 0.0, 1.0 - (step if title else 0.0))
     for (_, text, colour), at, goal in zip(ordered, placed, wanted, strict=True):
         ax.annotate(
             text,
@@ -178,15 +180,19 @@ def end_labels(
             ha="left",
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0.5,
-                        "shrinkB": 0.5},
+                        "shrinkB": 0.5, "relpos": (0.0, 0.5)},  # to the text, not through it
         )  # fmt: skip
     if title:
         above = max(placed[-1] + step, 0.0)
         ax.text(1.045, above, title, transform=ax.transAxes, fontsize=6.8, color=MUTED, va="center")
 
 
-def _apart(wanted: Sequence[float], step: float, top: float) -> list[float]:
-    """Heights as near to those wanted (ascending) as may be, at least `step` apart, under `top`."""
+def _apart(wanted: Sequence[float], step: float, low: float, high: float) -> list[float]:
+    """Heights as near to those wanted (ascending) as may be, at least `step` apart, within bounds;
+    even over all of them where they do not fit."""
+    count = len(wanted)
+    if (count - 1) * step > high - low:
+        return [float(y) for y in np.linspace(low, high, count)]
     groups: list[list[float]] = []  # [centre, count]: runs of labels that touch move together
     for y in wanted:
         groups.append([y, 1])
@@ -195,14 +201,13 @@ def _apart(wanted: Sequence[float], step: float, top: float) -> list[float]:
             if b - a >= step * (n + m) / 2:
                 break
             groups[-2:] = [[(a * n + b * m) / (n + m), n + m]]
-    out: list[float] = []
-    for centre, count in groups:
-        first = centre - step * (count - 1) / 2
-        out += [first + step * i for i in range(int(count))]
-    for i in reversed(range(len(out))):
-        limit = top if i == len(out) - 1 else out[i + 1] - step
-        out[i] = min(out[i], limit)
-    return out
+    free: list[float] = []
+    for centre, size in groups:
+        first = centre - step * (size - 1) / 2
+        free += [first + step * i for i in range(int(size))]
+    # what leaves the bounds pushes its neighbours in
+    under = [min(y, high - step * (count - 1 - i)) for i, y in enumerate(free)]
+    return [max(y, low + step * i) for i, y in enumerate(under)]
 
 
 def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "left") -> None:

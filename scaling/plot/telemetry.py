@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
+from scaling.plot.marks import mark
 from scaling.plot.style import INK, MUTED, TRUTH, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 
@@ -44,7 +45,7 @@ def telemetry(
     _line(axes[0], step, curve["loss"], "Training loss", "loss", logs=True)
     if "held_out" in curve and curve["held_out"].notna().any():
         (dots,) = axes[0].plot(step, curve["held_out"], "o", color=TRUTH, markersize=2.4)
-        dots.set_gid("held_out")
+        mark(dots, "held_out")
     _line(axes[1], step, curve["learning_rate"], "Learning rate", "learning_rate", logs=False)
     logits = curve.get("attention_logit", pd.Series(np.nan, index=curve.index))
     _line(axes[2], step, logits, "Largest attention logit", "attention_logit", logs=False)
@@ -68,7 +69,7 @@ def _line(
         note(axes, "not told of this model", x=0.5, y=0.5, ha="center")
         return
     (line,) = axes.plot(step, np.where(np.isfinite(told), told, np.nan), color=INK, linewidth=0.9)
-    line.set_gid(gid(name))
+    mark(line, gid(name))
     if logs:
         _log(axes, told)
 
@@ -86,7 +87,7 @@ def _blocks(
         values = curve[name].to_numpy(float)
         values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
         (line,) = axes.plot(step, values, color=colour, linewidth=0.7)
-        line.set_gid(gid(name))
+        mark(line, gid(name))
     _log(axes, curve[columns].to_numpy(float))
     ends = [str(name).split("/", 1)[1] for name in (columns[0], columns[-1])]
     axes.set_title(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -19,8 +20,10 @@ from markupsafe import Markup, escape
 from scaling.report import explorer
 
 # In the order in which the page runs them; one script, so what one declares the next may use.
-SCRIPTS: tuple[str, ...] = (*explorer.SCRIPTS,)
+SCRIPTS = ("runs.js", "figures.js", "cells.js", "controls.js", *explorer.SCRIPTS)
 
+# Comments that have lines of their own.
+_COMMENTS = re.compile(r"^\s*(?://[^\n]*|/\*\*.*?\*/\s*)$", re.M | re.S)
 # What could end a script's element, or a line of it, inside a JSON string.
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
@@ -48,10 +51,12 @@ def _plain(value: Any) -> Any:
 
 
 def script(names: Iterable[str] = SCRIPTS) -> Markup:
-    """The page's scripts, joined; safe as they stand: they are this project's own."""
+    """The page's scripts, joined, without the indents and the lines of comment that only their
+    readers need; safe as they stand: they are this project's own."""
     folder = resources.files("scaling.report") / "templates"
-    parts = [(folder / name).read_text(encoding="utf-8") for name in names]
-    return Markup('"use strict";\n' + "\n".join(parts))
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
+    lines = (line.strip() for text in texts for line in _COMMENTS.sub("", text).splitlines())
+    return Markup("\n".join(['"use strict";', *filter(None, lines)]))
 
 
 def policy(styles: Iterable[str], scripts: Iterable[str], **also: str) -> str:

@@ -16,6 +16,9 @@ from scaling.errors import InputError
 from scaling.plot.registry import FIGURES
 from scaling.plot.style import gid
 from scaling.report import svg
+from scaling.report.embed import embed
+from scaling.report.linked import Linked
+from scaling.report.points import points
 from scaling.report.pooled import Pooled
 from scaling.report.study import Study
 from scaling.table import FAMILY
@@ -31,6 +34,7 @@ class Shown:
     svg: Markup | None
     caption: str
     reason: str = ""
+    points: Markup | str = ""  # what its markers are, for the page's scripts
 
 
 ORDER = (
@@ -40,7 +44,7 @@ ORDER = (
 CAPTIONS = {name: FIGURES[name].reading for name in ORDER}
 
 
-def figures(study: Study) -> dict[str, Shown]:
+def figures(study: Study, linked: Linked) -> dict[str, Shown]:
     """Every figure of the report by name; of several families some carry the family's too."""
     table, fit, rows = study.table, study.fit, study.records
     draws: dict[str, Callable[[], Figure]] = {}
@@ -60,7 +64,7 @@ def figures(study: Study) -> dict[str, Shown]:
     why |= {"proof": "no forecast was written", "families": "the study is of one family"}
     units = unit_of_d(study.kinds["D_kind"])
     shown = {
-        name: _shown(name, draws[name], caption.replace("tokens", units))
+        name: _shown(name, draws[name], caption.replace("tokens", units), linked)
         if name in draws
         else Shown(None, "", why[name])
         for name, caption in CAPTIONS.items()
@@ -70,7 +74,7 @@ def figures(study: Study) -> dict[str, Shown]:
     for family in study.families:
         for name, draw in _of_family(study, family).items():
             caption = f"{family}: {CAPTIONS[name].replace('tokens', units)}"
-            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption)
+            shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption, linked)
     return shown
 
 
@@ -110,10 +114,15 @@ def _of_run(study: Study, run: str, curve: pd.DataFrame) -> Shown:
     return _shown(gid("telemetry", run), lambda: plot.telemetry(curve, record["findings"]), caption)
 
 
-def _shown(name: str, draw: Callable[[], Figure], caption: str) -> Shown:
+def _shown(
+    name: str, draw: Callable[[], Figure], caption: str, runs: Linked | None = None
+) -> Shown:
     try:
+        figure = draw()
         # the caption stands below: what a reader who cannot see it needs first is what it shows
-        return Shown(inline(draw(), name, "Chart. " + caption.split(". ")[0]), caption)
+        drawing = inline(figure, name, "Chart. " + caption.split(". ")[0])
+        told = points(figure, name, runs)
+        return Shown(drawing, caption, points=embed(f"points-{name}", told))
     except InputError as error:
         return Shown(None, "", str(error))
 

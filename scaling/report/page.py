@@ -10,10 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scaling.plot.words import quantity
-from scaling.report import explorer, facts
+from scaling.report import dark, explorer, facts, svg
 from scaling.report.answer import Asked, answers
 from scaling.report.embed import attribute, embed, policy, script
 from scaling.report.figures import figures
+from scaling.report.linked import Linked
 from scaling.report.numbers import clock, flops, when
 from scaling.report.runs import runs_of
 from scaling.report.study import Study
@@ -27,13 +28,15 @@ TITLES = {"study": "Scaling study", "table": "Scaling laws of", "fit": "The fit"
 def render(study: Study, asked: Asked | None = None) -> str:
     """The page's HTML. asked: the budget that it answers; by default ten times the largest run."""
     environment = templates()
-    style = environment.get_template("style.css.j2").render()
+    shown = content(study, asked or Asked())
+    painted = {c for one in shown["figures"].values() for c in svg.colours(one.svg or "")}
+    style = environment.get_template("style.css.j2").render(twins=dark.rules(painted))
     code = script()
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # safe: this project's own
         script=code,
         policy=attribute(policy([style], [code])),
-        **content(study, asked or Asked()),
+        **shown,
     )
 
 
@@ -41,10 +44,12 @@ def content(study: Study, asked: Asked) -> Mapping[str, Any]:
     """All that the templates of a page show, whatever its format."""
     found, silent = answers(study.grounds, asked, study.nearest(), bool(study.families))
     words = facts.words(study)
+    linked = Linked.of(study)
     return {
         "study": study,
         "title": f"{TITLES[study.kind]} {study.name}",
-        "figures": figures(study),
+        "figures": figures(study, linked),
+        "linked": linked.told(),
         "sections": sections(study),
         "answers": found,
         "explorer": _explorer(study, asked),

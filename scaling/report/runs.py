@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -19,12 +19,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading (`|` is where a line may break), whether it is text, and what a row
-    has there."""
+    """One column: its heading (`|` is where a line may break), whether it is text, what a row has
+    there, and the name that it is sorted by."""
 
     title: str
     text: bool
     of: Callable[[Row], str]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,13 @@ class Runs:
 
 def runs_of(study: Study, words: Mapping[str, Any]) -> Runs:
     """Every cell of a study, every row of a table, every point of a fit: 1,000 at most."""
-    rows, total = _rows(study)
+    rows, total = rows_of(study)
     there = {name for row in rows for name, value in row.items() if not _empty(value)}
-    columns = [column for needs, column in _columns(study, words) if needs <= there]
+    columns = [
+        replace(column, name=next(iter(needs)) if len(needs) == 1 else "")
+        for needs, column in _columns(study, words)
+        if needs <= there
+    ]
     rule = ""
     if total > len(rows):
         rule = (
@@ -58,7 +63,8 @@ def runs_of(study: Study, words: Mapping[str, Any]) -> Runs:
     return Runs(columns, cells, total, rule)
 
 
-def _rows(study: Study) -> tuple[list[Row], int]:
+def rows_of(study: Study) -> tuple[list[Row], int]:
+    """The rows that the table shows, and of how many."""
     if study.kind == "study":
         of_compute = [float(r.get("C") or 0) for r in study.records]
         chosen = _even(np.array(of_compute))

@@ -30,7 +30,7 @@ FIGURES = ("proof", "loss_curves", "isoflop", "slices", "residuals", "frontier",
 def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that look at words only need not wait for figures."""
     nothing = {name: Shown(None, "", "not drawn here") for name in CAPTIONS}
-    monkeypatch.setattr(page_module, "figures", lambda study: nothing)
+    monkeypatch.setattr(page_module, "figures", lambda study, linked: nothing)
 
 
 class Page(HTMLParser):

@@ -1,0 +1,58 @@
+// What is selected and what is hidden: figures, table and controls are views of it.
+
+/** The value that Python embedded under an id; null where there is none.
+ * @param {string} id */
+const embedded = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+
+const runs = embedded("runs") ?? { count: 0, columns: {}, forms: {}, groups: [] };
+/** @type {Set<number>} */
+const chosen = new Set();
+const hidden = new Uint8Array(runs.count);
+/** Switches that are off. @type {Set<{name: string, runs?: number[], layer?: string}>} */
+const off = new Set();
+/** @type {{select: () => void, show: () => void}[]} */
+const views = [];
+
+/** Select runs; with `extend` beside those selected, or no longer where all of them were.
+ * @param {number[]} found @param {boolean} [extend] */
+function choose(found, extend) {
+  const known = found.filter((run) => run >= 0);
+  const drop = extend && known.length > 0 && known.every((run) => chosen.has(run));
+  if (!extend) chosen.clear();
+  for (const run of known) {
+    if (drop) chosen.delete(run);
+    else chosen.add(run);
+  }
+  for (const view of views) view.select();
+}
+
+/** Show or hide what a switch stands for. */
+function turn(part, on) {
+  if (on) off.delete(part);
+  else off.add(part);
+  hidden.fill(0);
+  for (const one of off) for (const run of one.runs ?? []) hidden[run] = 1;
+  for (const view of views) view.show();
+}
+
+/** An element with attributes and children; texts become text, never markup. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+const short = (value) =>
+  value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)
+    ? value.toExponential(3)
+    : String(Number(value.toPrecision(5)));
+
+/** A run's value as it is read. */
+function written(name, value) {
+  if (typeof value !== "number") return String(value);
+  const form = runs.forms[name];
+  if (form === "count") return Math.round(value).toLocaleString("en");
+  if (form === "power") return value.toExponential(3);
+  return form === "loss" ? value.toFixed(4) : short(value);
+}
