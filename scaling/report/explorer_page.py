@@ -35,7 +35,8 @@ def page(
     shown = explorer.section(predictors, kinds or {}, asked, command=command)
     if shown is None:
         raise InputError("none of these laws says how to divide a budget between N and D")
-    style = Markup(templates().get_template("style.css.j2").render())  # safe: this project's own
+    text = templates().get_template("style.css.j2").render(twins="")  # no figure to paint
+    style = Markup(text)  # safe: this project's own
     code = script(explorer.SCRIPTS)
     held = attribute(policy([style], [code]))
     template = templates().get_template("explorer_page.html.j2")
