@@ -36,6 +36,15 @@ def report_command(
             help="By default DIR/report.html, or TABLE.report.html beside the table.",
         ),
     ] = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="html,md,pdf",
+            help="One or several; by default as FILE ends. md: and a folder of figures; pdf: needs "
+            "the extra pdf.",
+        ),
+    ] = "",
     compute: NumberOption = None,
     gpu_hours: options.DeviceHoursOption = None,
     dollars: options.DollarsOption = None,
@@ -58,12 +67,12 @@ def report_command(
     where: WhereOption = None,
     columns: ColumnsOption = None,
 ) -> None:
-    """Write one self-contained HTML page: the answer to a budget, then evidence, then method.
+    """Write one self-contained page: the answer to a budget, then evidence, then method.
 
     The budget: FLOPs, or device-hours, dollars, days or kWh on a --device; by default ten times the
     largest run's compute.
     """  # fmt: skip
-    from scaling.report import report
+    from scaling.report import reports
 
     asked = _asked(
         compute, {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh},
@@ -73,7 +82,9 @@ def report_command(
         "law": law, "N": n, "where": where,
         "columns": pairs(columns, "--columns") if columns else None,
     }  # fmt: skip
-    _tell(report(source, out, asked, **how))
+    forms = [form.strip() for form in formats.split(",") if form.strip()]
+    for place in reports(source, out, asked, forms, **how):
+        _tell(place)
 
 
 def tell_of_report(folder: str) -> None:
@@ -91,6 +102,7 @@ def _asked(
     compute: float | None, amounts: dict[str, float | None], machines: tuple[object, ...]
 ) -> Asked:
     """The budget that the options set."""
+    from scaling.amounts import figure
     from scaling.report import Asked
 
     hardware = options.hardware_of(*machines)  # type: ignore[arg-type]  # as the command has them
@@ -102,5 +114,5 @@ def _asked(
     if bought is None:
         return Asked(compute, hardware)
     amount = next(value for value in amounts.values() if value is not None)
-    words = f"what {amount:,g} {unit.replace('gpu-hours', 'device-hours')} buy"
+    words = f"what {figure(amount)} {unit.replace('gpu-hours', 'device-hours')} buy"
     return Asked(bought, hardware, words, ends)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from scaling.errors import InputError
 from scaling.extrapolate.drift import LEAST
@@ -140,6 +139,8 @@ def _check(rows: pd.DataFrame, fit: pd.DataFrame, x: str, y: str, where: str) ->
             f"{where}: {y} is exactly 1, the ceiling of a rate, in {rows_named(full.index)}; valid "
             "are rates above 0 and below 1: leave rows out that have not left chance"
         )
+    from scipy.stats import spearmanr  # late: half a second to load
+
     if fit[y].nunique() > 1 and spearmanr(fit[x], fit[y]).statistic >= _RISING:
         raise InputError(
             f"{where}: {y} rises with {x} all along the fitted rows; a loss or an error rate falls "

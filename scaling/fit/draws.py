@@ -60,17 +60,12 @@ def shared_weights(fits: Sequence[tuple[Index, Index, int]], draws: int, seed: i
     generator = np.random.default_rng(seed)
     count = max(int(clusters.max()) for clusters, _, _ in fits) + 1
     chance = np.full(count, 1 / count)
-    holds = [np.zeros((count, int(points.max()) + 1)) for _, points, _ in fits]
-    for held, (clusters, points, _) in zip(holds, fits, strict=True):
-        held[clusters, points] = 1.0
     weights = np.zeros((draws, count))
     todo = np.arange(draws)
     for _ in range(_REDRAWS):
         weights[todo] = generator.multinomial(count, chance, size=len(todo))
         drawn = weights[todo] > 0
-        few = np.zeros(len(todo), dtype=bool)
-        for held, (_, _, need) in zip(holds, fits, strict=True):
-            few |= (drawn @ held > 0).sum(axis=1) < need
+        few = np.array([any(_too_few(own, *one) for one in fits) for own in drawn], dtype=bool)
         todo = todo[few]
         if todo.size == 0:
             return weights
@@ -79,6 +74,14 @@ def shared_weights(fits: Sequence[tuple[Index, Index, int]], draws: int, seed: i
         f"{count} independent runs are too few to bootstrap {need} free parameters: a resample "
         f"rarely holds {need} distinct points; train more runs, fix parameters, or ask for no draws"
     )
+
+
+def _too_few(drawn: NDArray[np.bool_], clusters: Index, points: Index, need: int) -> bool:
+    """Whether the clusters drawn hold fewer than `need` distinct points. No table of clusters by
+    points is made: of 100,000 runs that would take 75 GB."""
+    seen = np.zeros(int(points.max()) + 1, dtype=bool)
+    seen[points[drawn[clusters]]] = True
+    return int(seen.sum()) < need
 
 
 @dataclass(frozen=True)

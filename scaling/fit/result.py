@@ -245,6 +245,11 @@ class Fit:
 
         return summary(self)
 
+    def _repr_html_(self) -> str:
+        from scaling.fit.card import fit_card  # it reads a Fit, so it comes after it
+
+        return fit_card(self)
+
 
 @dataclass(frozen=True, eq=False)
 class GroupFit:
@@ -278,6 +283,11 @@ class GroupFit:
 
     def __str__(self) -> str:
         return "\n\n".join(f"{self.by} = {name}\n{fit}" for name, fit in self.fits.items())
+
+    def _repr_html_(self) -> str:
+        from scaling.fit.card import groups_card  # as above
+
+        return groups_card(self)
 
 
 _PLAIN = (

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from scaling.errors import InputError
 from scaling.fit.sweeps import BATCHES
@@ -156,4 +155,6 @@ def trend(N: Sequence[float], values: Sequence[float]) -> Trend:
 
 
 def _reach(points: int) -> float:
+    from scipy.stats import t as student  # late: half a second to load
+
     return float(student.ppf(0.95, points - 2))

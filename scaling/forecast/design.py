@@ -100,6 +100,11 @@ class Design:
             )
         return "\n".join([*lines, *(f"  assumed  {words}" for words in self.assumed)])
 
+    def _repr_html_(self) -> str:
+        from scaling.forecast.card import design_card  # it reads a Design, so it comes after it
+
+        return design_card(self)
+
 
 _WORDS = {"loss": "loss", "n_opt": "size", "regret": "least regret"}
 

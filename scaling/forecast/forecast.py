@@ -128,6 +128,11 @@ class Forecast:
     def __str__(self) -> str:
         return "\n".join(lines_of(self))
 
+    def _repr_html_(self) -> str:
+        from scaling.forecast.card import forecast_card  # it reads a Forecast, so it comes after it
+
+        return forecast_card(self)
+
     @property
     def reach(self) -> str:
         """How far beyond the runs behind it this is, in words."""

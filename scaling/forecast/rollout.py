@@ -53,6 +53,11 @@ class Rollout:
     refused: tuple[str, ...]
     source: str
 
+    def _repr_html_(self) -> str:
+        from scaling.forecast.card import rollout_card  # it reads a Rollout, so it comes after it
+
+        return rollout_card(self)
+
 
 def cuts_of(rows: Rows) -> list[float]:
     """The admissible cuts: each leaves 15 rows of 3.9x in compute, in 3 budgets where the table has

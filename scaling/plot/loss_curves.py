@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputError
 from scaling.plot.marks import mark
-from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, ramp, styled
+from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, quantity, table_loss_label
 from scaling.table import conventions
 from scaling.units import UNITS_OF_D
 
 Array = NDArray[np.float64]
+
+_MOST_SIZES, _MOST_LENGTHS = 12, 8  # whose curves are drawn of more than these can be told apart
 
 _TRUNK_BINS = 16  # a decade of D: training loss is noisy, so a point is a bin's mean
 _COOLDOWN_BINS = 6
@@ -41,9 +43,10 @@ def loss_curves(
     table: run, N, D, loss and, where there are any, trunk and role. curves: by run, frames with
     loss, learning_rate and what was seen: tokens, images or pairs. Of the runs of one trunk the
     longest draws it, the others only their cooldown: where the rate falls faster than 1/seen to the
-    end. N: the size column that names the lines. Raises InputError where no run has a curve.
+    end. Of very many runs those that `drawn` chooses. N: the size column that names the lines.
+    Raises InputError where no run has a curve.
     """
-    shown = table[table["run"].isin(list(curves))]
+    shown = drawn(table[table["run"].isin(list(curves))], N)
     if shown.empty:
         raise InputError("no run of the table has a loss curve")
     figure, (axes,) = canvas(ax, width=WIDE, height=3.2)
@@ -77,8 +80,31 @@ def loss_curves(
         Line2D([], [], color=INK, linewidth=0.8, linestyle=_COOLDOWN, label="cooldown to a budget"),
         Line2D([], [], color=INK, marker="o", linestyle="", label="held-out loss of the run"),
     ]
+    if len(shown) < len(table):
+        note(axes, f"{len(shown):,} of {len(table):,} runs")
     axes.legend(handles=key, loc="upper right", borderaxespad=0.1)
     return figure
+
+
+def drawn(table: pd.DataFrame, N: str = "N") -> pd.DataFrame:
+    """The runs whose curves are drawn: all of up to 96 pilots, else those of 12 sizes, of each of 8
+    lengths, an even choice with the least and the largest, and of one seed; and every target."""
+    target = table["role"] == "target" if "role" in table else pd.Series(False, index=table.index)
+    pilots = table[~target]
+    if len(pilots) <= _MOST_SIZES * _MOST_LENGTHS:
+        return table
+    sizes = _even(pilots[N].unique(), _MOST_SIZES)
+    kept = [
+        own[own["D"].isin(_even(own["D"].unique(), _MOST_LENGTHS))].drop_duplicates("D")
+        for _, own in pilots[pilots[N].isin(sizes)].groupby(N)
+    ]
+    return table.loc[pd.concat([*kept, table[target]]).index]
+
+
+def _even(values: Array, most: int) -> Array:
+    """At most so many of the values, even in their order, the least and the largest among them."""
+    kept = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
+    return np.asarray(np.sort(values)[kept])
 
 
 def _draw(

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-from scipy.stats import gaussian_kde
 
 from scaling.errors import InputError
 from scaling.fit import Fit
@@ -123,6 +122,8 @@ def _pair(axes: Axes, x: Array, y: Array, log_x: bool, log_y: bool) -> None:
     # a grid along the principal axes: on the parameters' own a narrow ridge falls between cells
     to = turn * np.sqrt(root)
     white = np.linalg.solve(to, both - centre[:, None])
+    from scipy.stats import gaussian_kde  # late: half a second to load
+
     density = gaussian_kde(white)
     line = np.linspace(-_REACH, _REACH, _CELLS)
     u, v = np.meshgrid(line, line)

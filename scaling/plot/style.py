@@ -41,6 +41,7 @@ GROUPS = ("#0072b2", "#d55e00", "#009e73", "#a0458f", "#8a6d00", "#56b4e9", "#1a
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")
+_DOTS, _POINTS = 300, 72  # to the inch, of a picture and of a page
 
 _RC: dict[str, Any] = {
     # the first is matplotlib's own; the others are of like width, for a browser without it
@@ -264,4 +265,15 @@ def _write(figure: Figure, file: Any, suffix: str) -> None:
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         ".png": {"Software": None},
     }
-    figure.savefig(file, format=suffix[1:], metadata=dates[suffix], dpi=300)
+    # Laid out here, at the dots per inch that the format has: savefig, where a figure has a layout
+    # engine, draws it all once more for that.
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    if engine is not None:
+        figure.dpi = _DOTS if suffix == ".png" else _POINTS
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    try:
+        figure.savefig(file, format=suffix[1:], metadata=dates[suffix], dpi=_DOTS)
+    finally:
+        figure.dpi = dpi
+        figure.set_layout_engine(engine)

@@ -233,8 +233,8 @@ def _count(value: Interval) -> str:
 
 
 def _waste(item: Regret) -> str:
-    return f"{100 * item.share:.2g} % ({100 * item.q05:.2g} to {100 * item.q95:.2g} %)"
+    return f"{100 * item.share:.3g} % ({100 * item.q05:.3g} to {100 * item.q95:.3g} %)"
 
 
 def _first(text: str) -> str:
-    return text[0].upper() + text[1:]
+    return text if text.startswith("kWh") else text[0].upper() + text[1:]

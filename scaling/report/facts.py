@@ -22,6 +22,12 @@ from scaling.units import GAINS, METRICS, Measure, loss_unit, measure, unit_of_d
 _COSTS = {
     "counted": "C, counted from the model", "6ND": "C_6ND = 6 N D", "stated": "C as the law states"
 }  # fmt: skip
+_DRAWN = {
+    "cluster": "bootstrap draws over clusters",
+    "row": "bootstrap draws over rows",
+    "laplace": "normal draws by the cluster-robust covariance of all rows (too many to bootstrap)",
+    "posterior": "draws of the posterior",
+}
 
 
 def words(study: Study) -> dict[str, Any]:
@@ -47,13 +53,16 @@ def proved(study: Study) -> dict[str, Any]:
     known = [v for v in study.verdicts if v.truth is not None]
     scores = proof.scores(study.verdicts)
     own = scores.pop("", None)
+    ratios = sorted(v.compute_ratio for v in study.verdicts)
     starts = {r["run"]: r.get("started_at") or r["trained_at"] for r in study.records}
     return {
         "forecast": len(study.verdicts),
         "trained": len(known),
         "own": own,
         "rivals": scores,
-        "ratios": sorted(v.compute_ratio for v in study.verdicts),
+        "ratios": " to ".join(
+            dict.fromkeys(f"{ratio:.3g}" for ratio in (ratios[:1] + ratios[-1:]))
+        ),
         "in_order": all(_time(v.forecast_written_at) <= _time(starts[v.cell]) for v in known),
     }
 
@@ -94,6 +103,7 @@ def law_of(family: str, fit: Pooled) -> dict[str, Any]:
         "left_out": first.left_out,
         "objective": f"{first.objective.name} (delta {first.objective.delta:g}) "
         f"on {first.on.replace('_', ' ')}",
+        "drawn": _DRAWN.get(first.kind, f"draws ({first.kind})"),
         "draws": sum(len(member.draws) for member in fit.fits),
         "discrepancy": fit.discrepancy,
         "members": [

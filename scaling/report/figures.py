@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from markupsafe import Markup
@@ -20,7 +20,9 @@ from scaling.report.embed import embed
 from scaling.report.linked import Linked
 from scaling.report.points import points
 from scaling.report.pooled import Pooled
+from scaling.report.sentences import sentences
 from scaling.report.study import Study
+from scaling.report.thinning import drawn
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
 
@@ -29,18 +31,23 @@ _SCREEN = 1.55  # pixels of the page for a point of the figure, where there is r
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure in the page: its drawing, or the reason why there is none."""
+    """A figure in the page: its drawing, or the reason why there is none.
+
+    told: what it shows of this study; caption: how it is read.
+    """
 
     svg: Markup | None
     caption: str
     reason: str = ""
     points: Markup | str = ""  # what its markers are, for the page's scripts
+    told: str = ""
 
 
 ORDER = (
     "loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "proof", "families",
     "cost",
 )  # fmt: skip
+_LAW = ("isoflop", "slices", "residuals", "frontier", "envelope")
 CAPTIONS = {name: FIGURES[name].reading for name in ORDER}
 
 
@@ -75,11 +82,22 @@ def figures(study: Study, linked: Linked) -> dict[str, Shown]:
         for name, draw in _of_family(study, family).items():
             caption = f"{family}: {CAPTIONS[name].replace('tokens', units)}"
             shown[f"{name}-{family}"] = _shown(gid(name, family), draw, caption, linked)
-    return shown
+    told = sentences(study)
+    return {name: replace(one, told=_told(told.get(name, ""), name, study))
+            for name, one in shown.items()}  # fmt: skip
+
+
+def _told(sentence: str, name: str, study: Study) -> str:
+    """What a figure shows, and which runs it draws where these are not all."""
+    family = name.partition("-")[2]
+    fit = study.fits.get(family) if family else study.fit
+    chosen = "" if fit is None or name.partition("-")[0] not in _LAW else drawn(fit)[1]
+    return " ".join(filter(None, (sentence, chosen)))
 
 
 def _of_law(fit: Pooled, study: Study) -> dict[str, Callable[[], Figure]]:
     """The figures of one law."""
+    fit, _ = drawn(fit)
     counted = fit.cost.kind == "counted"  # else a target's C is of another kind than the axis
     targets = study.verdicts if counted else []
     return {
@@ -100,7 +118,7 @@ def _of_family(study: Study, family: str) -> dict[str, Callable[[], Figure]]:
     column = study.rule.N
     draws = {"loss_curves": lambda: plot.loss_curves(own, study.curves, N=column)}
     if fit is not None:
-        draws["residuals"] = lambda: plot.residuals(fit)
+        draws["residuals"] = lambda: plot.residuals(drawn(fit)[0])
     return draws
 
 

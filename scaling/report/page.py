@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,17 +19,26 @@ from scaling.report.linked import Linked
 from scaling.report.numbers import clock, flops, when
 from scaling.report.runs import runs_of
 from scaling.report.study import Study
+from scaling.report.thinning import SHOWN
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+FILTERS: Mapping[str, Callable[[Any], str]] = {
+    "count": lambda value: f"{value:,.0f}",
+    "quantity": lambda value: quantity(float(value)),
+    "flops": flops,
+    "clock": clock,
+    "when": when,
+}
 TITLES = {"study": "Scaling study", "table": "Scaling laws of", "fit": "The fit"}
 
 
-def render(study: Study, asked: Asked | None = None) -> str:
-    """The page's HTML. asked: the budget that it answers; by default ten times the largest run."""
+PRINTED = 100  # runs in the table of a report on paper
+
+
+def render(study: Study, asked: Asked | None = None, *, printed: bool = False) -> str:
+    """The page's HTML. asked: the budget that it answers; by default ten times the largest run.
+    printed: for paper, with fewer rows in the table of runs."""
     environment = templates()
-    shown = content(study, asked or Asked())
+    shown = content(study, asked or Asked(), printed=printed)
     painted = {c for one in shown["figures"].values() for c in svg.colours(one.svg or "")}
     style = environment.get_template("style.css.j2").render(twins=dark.rules(painted))
     code = script()
@@ -40,7 +50,7 @@ def render(study: Study, asked: Asked | None = None) -> str:
     )
 
 
-def content(study: Study, asked: Asked) -> Mapping[str, Any]:
+def content(study: Study, asked: Asked, *, printed: bool = False) -> Mapping[str, Any]:
     """All that the templates of a page show, whatever its format."""
     found, silent = answers(study.grounds, asked, study.nearest(), bool(study.families))
     words = facts.words(study)
@@ -63,7 +73,7 @@ def content(study: Study, asked: Asked) -> Mapping[str, Any]:
         "grounds": study.grounds,
         "views": [facts.view_of(view) for view in study.views],
         "words": words,
-        "runs": runs_of(study, words),
+        "runs": runs_of(study, words, PRINTED if printed else SHOWN),
         "health": study.health,
         "costs": facts.costs(study),
         "again": facts.again(study),
@@ -89,6 +99,7 @@ def sections(study: Study) -> dict[str, str]:
     """Titles of the page's sections by id, in their order: those that this source can have."""
     several, whole = bool(study.families), study.kind == "study"
     shown = {
+        "explorer": ("Move the budget", bool(study.fits)),
         "proof": ("Forecast against truth", whole),
         "families": ("Families side by side", several),
         "curves": ("Loss curves", whole),
@@ -115,12 +126,6 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        count=lambda v: f"{v:,.0f}",
-        quantity=lambda v: quantity(float(v)),
-        flops=flops,
-        clock=clock,
-        when=when,
-    )
+    environment.filters.update(FILTERS)
     environment.globals["embed"] = embed
     return environment

@@ -23,10 +23,12 @@ class Pooled(Calibrated):
 
     Losses are widened by the rule's discrepancy, so that bands agree with the intervals of
     `forecast.json`. fits: the members whole, for what is told of them.
+    shown: the points that figures draw, where that is not all of them.
     """
 
     fits: Sequence[Fit] = ()
     discrepancy: float = 0.0
+    shown: Mapping[str, Array] | None = None
 
     @property
     def law(self) -> Law:
@@ -34,7 +36,7 @@ class Pooled(Calibrated):
 
     @property
     def points(self) -> Mapping[str, Array]:
-        return self.fits[0].points
+        return self.fits[0].points if self.shown is None else self.shown
 
     @property
     def conventions(self) -> Mapping[str, str]:

@@ -12,13 +12,14 @@ from scaling import files
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import Proof
+from scaling.plot.loss_curves import drawn
 from scaling.report.laws import fit_rule
 from scaling.report.study import Study, Told
 from scaling.sweep import tuning
 from scaling.sweep.columns import TABLE_COLUMNS
 from scaling.sweep.records import CURVE, read_json
 from scaling.sweep.store import Store
-from scaling.table import read_table
+from scaling.table import FAMILY, read_table
 from scaling.units import UNITS_OF_D
 
 if TYPE_CHECKING:
@@ -63,27 +64,15 @@ def read_study(folder: Place) -> Study:
 def _read_cells(folder: Place, study: Study, told: Told) -> None:
     store = Store(folder)
     planned = study.planned
-    cells = folder / "cells"
     known = set(planned)
-    for cell in [*planned, *(run for run in files.names(cells) if run not in known)]:
+    for cell in [*planned, *(run for run in files.names(folder / "cells") if run not in known)]:
         try:
             record = store.read(cell)
         except InputError as error:
             study.missing.append(f"Cell {cell}: {told(error)}.")
             continue
-        if record is None:
-            continue
-        if record["role"] == "tuning":
-            continue
-        study.records.append(record)
-        if files.exists(cells / cell / CURVE):
-            try:
-                whole = store.curve(cell)
-                study.curves[cell] = _drawn(whole)
-                if record.get("findings") and len(whole) and len(study.telemetry) < _ILL_RUNS:
-                    study.telemetry[cell] = whole
-            except (OSError, ValueError) as error:
-                study.missing.append(f"Curve of cell {cell}: {told(error)}.")
+        if record is not None and record["role"] != "tuning":
+            study.records.append(record)
     left = len(known - {r["run"] for r in study.records})
     if left:
         study.missing.append(f"{left} of {len(planned)} planned cells are not trained yet.")
@@ -99,6 +88,27 @@ def _read_cells(folder: Place, study: Study, told: Told) -> None:
             study.missing.append(f"No run is finished: {told(error)}.")
     if study.table is not None:
         study.table.attrs["source"] = "table.parquet"
+        _read_curves(store, study, told)
+
+
+def _read_curves(store: Store, study: Study, told: Told) -> None:
+    """The curves that are drawn, and those of the first runs that were not well."""
+    table = study.table
+    assert table is not None  # the caller looked
+    parts = [table[table[FAMILY] == name] for name in study.families] or [table]
+    runs = [str(run) for part in parts for run in drawn(part)["run"]]
+    ill = [str(r["run"]) for r in study.records if r.get("findings")][:_ILL_RUNS]
+    for run in dict.fromkeys([*runs, *ill]):
+        if not files.exists(store.cell_folder(run) / CURVE):
+            continue
+        try:
+            whole = store.curve(run)
+            study.curves[run] = _shown(whole)
+        except (OSError, ValueError) as error:
+            study.missing.append(f"Curve of cell {run}: {told(error)}.")
+            continue
+        if run in ill and len(whole):
+            study.telemetry[run] = whole
     if study.records and not study.curves:
         study.missing.append("No loss curves are kept with the records.")
 
@@ -109,7 +119,7 @@ def _stored_table(folder: Place) -> pd.DataFrame:
     raise InputError("no records are there")
 
 
-def _drawn(curve: pd.DataFrame) -> pd.DataFrame:
+def _shown(curve: pd.DataFrame) -> pd.DataFrame:
     """The columns of a curve that are drawn. Raises ValueError where one is missing."""
     seen = [name for name in UNITS_OF_D if name in curve][:1]
     missing = [name for name in _CURVE if name not in curve] + [" or ".join(UNITS_OF_D)] * (

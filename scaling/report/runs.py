@@ -10,8 +10,8 @@ import numpy as np
 
 from scaling.report.numbers import flops
 from scaling.report.study import Study
+from scaling.report.thinning import SHOWN, even
 
-SHOWN = 1000  # rows of the table at most
 _NONE = "–"
 
 Row = Mapping[str, Any]
@@ -39,9 +39,9 @@ class Runs:
     rule: str
 
 
-def runs_of(study: Study, words: Mapping[str, Any]) -> Runs:
-    """Every cell of a study, every row of a table, every point of a fit: 1,000 at most."""
-    rows, total = rows_of(study)
+def runs_of(study: Study, words: Mapping[str, Any], most: int = SHOWN) -> Runs:
+    """Every cell of a study, every row of a table, every point of a fit: so many at most."""
+    rows, total = rows_of(study, most)
     there = {name for row in rows for name, value in row.items() if not _empty(value)}
     columns = [
         replace(column, name=next(iter(needs)) if len(needs) == 1 else "")
@@ -51,9 +51,8 @@ def runs_of(study: Study, words: Mapping[str, Any]) -> Runs:
     rule = ""
     if total > len(rows):
         rule = (
-            f"{len(rows):,} of {total:,} runs are shown: every "
-            f"{total / len(rows):.3g}th in order of compute, the least and the largest among them. "
-            "Fits use all of them."
+            f"{len(rows):,} of {total:,} runs are shown, even in order of compute, the least and "
+            "the largest among them. Fits use all."
         )
     cells = [
         (_text("run")(row), str(row.get("status", "finished")) != "finished",
@@ -63,33 +62,24 @@ def runs_of(study: Study, words: Mapping[str, Any]) -> Runs:
     return Runs(columns, cells, total, rule)
 
 
-def rows_of(study: Study) -> tuple[list[Row], int]:
+def rows_of(study: Study, most: int = SHOWN) -> tuple[list[Row], int]:
     """The rows that the table shows, and of how many."""
     if study.kind == "study":
         of_compute = [float(r.get("C") or 0) for r in study.records]
-        chosen = _even(np.array(of_compute))
+        chosen = even(np.array(of_compute), most)
         return [study.records[i] for i in chosen], len(study.records)
     if study.table is not None:
         table = study.table
         product = table["N"] * table["D"] if {"N", "D"} <= set(table) else None
         C = table.get("C", product)
-        order = np.arange(len(table)) if C is None else C.to_numpy(dtype=float)
-        own = table.iloc[_even(order)].to_dict("records")
+        order = np.arange(len(table), dtype=float) if C is None else C.to_numpy(dtype=float)
+        own = table.iloc[even(order, most)].to_dict("records")
         return [cast(Row, row) for row in own], len(table)
     points = next(iter(study.fits.values())).points
     every = {name: values.tolist() for name, values in points.items()}
     listed = [dict(zip(every, row, strict=True)) for row in zip(*every.values(), strict=True)]
-    chosen = _even(np.prod([points[name] for name in points if name != "loss"], axis=0))
+    chosen = even(np.prod([points[name] for name in points if name != "loss"], axis=0), most)
     return [listed[i] for i in chosen], len(listed)
-
-
-def _even(compute: np.ndarray[Any, Any]) -> list[int]:
-    """Indices of at most SHOWN rows, even in order of compute, in the order given."""
-    if len(compute) <= SHOWN:
-        return list(range(len(compute)))
-    order = np.argsort(compute, kind="stable")
-    pick = np.linspace(0, len(order) - 1, SHOWN).round().astype(int)
-    return sorted(order[pick].tolist())
 
 
 def _columns(study: Study, words: Mapping[str, Any]) -> list[tuple[set[str], Column]]:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from batteries import studies
 
+from scaling.report import page as page_module
+from scaling.report.figures import CAPTIONS, Shown
+
 
 @pytest.fixture
 def study(tmp_path: Path) -> Callable[..., Path]:
@@ -19,3 +22,10 @@ def study(tmp_path: Path) -> Callable[..., Path]:
 def families_study(tmp_path: Path) -> Path:
     """A study of two families on images: pilots, a forecast, and the target of one trained."""
     return studies.two_families(tmp_path / "families")
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that look at words only need not wait for figures."""
+    nothing = {name: Shown(None, "", "not drawn here") for name in CAPTIONS}
+    monkeypatch.setattr(page_module, "figures", lambda study, linked: nothing)

@@ -16,21 +16,12 @@ from typer.testing import CliRunner
 
 from scaling.cli import app
 from scaling.errors import InputError
-from scaling.report import page as page_module
 from scaling.report import report
-from scaling.report.figures import CAPTIONS, Shown
 from scaling.report.read import read_study
 from scaling.sweep.records import digest, write_json
 
 Study = Callable[..., Path]
 FIGURES = ("proof", "loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "cost")
-
-
-@pytest.fixture
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests that look at words only need not wait for figures."""
-    nothing = {name: Shown(None, "", "not drawn here") for name in CAPTIONS}
-    monkeypatch.setattr(page_module, "figures", lambda study, linked: nothing)
 
 
 class Page(HTMLParser):
