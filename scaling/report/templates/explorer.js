@@ -287,7 +287,9 @@
   }
   part("amount").value = plain(state.C);
   part("copy")?.addEventListener("click", () => {
-    const said = (text) => (part("copied").textContent = text);
+    const said = (text) => {
+      part("copied").textContent = text;
+    };
     const marked = () => {
       getSelection().selectAllChildren(part("command"));
       said("selected: copy it with the keyboard");

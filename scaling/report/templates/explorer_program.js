@@ -107,7 +107,7 @@ const lawPrograms = (() => {
    */
   function run(program, inputs, tangents) {
     const values = program.inputs.map((name) => inputs[name]);
-    const slopes = program.inputs.map((name) => (tangents && tangents[name]) || 0);
+    const slopes = program.inputs.map((name) => tangents?.[name] || 0);
     for (const [name, ...args] of program.steps) {
       if (name === "constant") {
         values.push(args[0]);
