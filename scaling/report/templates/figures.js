@@ -13,8 +13,9 @@ function settle() {
   const { right, left, top } = beside.getBoundingClientRect();
   const [width, height] = [tip.offsetWidth, tip.offsetHeight];
   const room = right + 8 + width < innerWidth;
-  tip.style.left = `${Math.max(4, room ? right + 8 : left - 8 - width)}px`;
-  tip.style.top = `${Math.max(4, Math.min(top - height / 2, innerHeight - height - 4))}px`;
+  const x = Math.max(4, room ? right + 8 : left - 8 - width);
+  const y = Math.max(4, Math.min(top - height / 2, innerHeight - height - 4));
+  tip.style.transform = `translate(${x}px, ${y}px)`;
 }
 
 /** Where the law's lines are, inside and beyond the data: never to be confused. */
