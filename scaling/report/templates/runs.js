@@ -7,7 +7,8 @@ const embedded = (id) => JSON.parse(document.getElementById(id)?.textContent ?? 
 const runs = embedded("runs") ?? { count: 0, columns: {}, forms: {}, groups: [] };
 /** @type {Set<number>} */
 const chosen = new Set();
-const AFTER = 30; // milliseconds: by then what is in sight is painted
+// milliseconds: by then what is in sight is painted
+const AFTER = 30;
 const hidden = new Uint8Array(runs.count);
 /** Switches that are off. @type {Set<{name: string, runs?: number[], layer?: string}>} */
 const off = new Set();
@@ -52,6 +53,8 @@ function turn(part, on) {
   for (const one of off) for (const run of one.runs ?? []) hidden[run] = 1;
   tellAll("show");
 }
+
+const listen = (target, type, act, how) => target.addEventListener(type, act, how);
 
 /** The element, with attributes set. */
 function set(element, attributes) {
