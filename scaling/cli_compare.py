@@ -40,6 +40,10 @@ def compare(
     where: WhereOption = None,
     columns: ColumnsOption = None,
     draws: Annotated[int, typer.Option(min=20, help="Draws of each forecast.")] = 500,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw errors, weights and what each forecasts: .svg, .pdf, .png."),
+    ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,6 +55,10 @@ def compare(
     from scaling.forecast.rows import rows_of
     from scaling.forecast.select import compare as compare_laws
 
+    if plot is not None:
+        from scaling.plot import comparison, save, writable
+
+        writable(plot)
     df = read(table, columns)
     rows = rows_of(df, n, where)
     items = forecasters_of(laws) if laws is not None else sensible(rows)
@@ -58,6 +66,8 @@ def compare(
         found = compare_laws(
             df, items, N=n, draws=draws, seed=seed, where=where, within=within, progress=told
         )
+    if plot is not None:
+        save(comparison(found, kind=rows.kinds["L_kind"]), plot)
     if as_json:
         show_json(_json(found))
     else:

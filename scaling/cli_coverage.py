@@ -56,6 +56,9 @@ def coverage(
         list[str] | None, typer.Option(help=f"Split the answers by {', '.join(_BY)} (repeatable).")
     ] = None,
     draws: Annotated[int, typer.Option(min=20, help="Draws for each forecast.")] = 200,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw nominal against actual: .svg, .pdf, .png.")
+    ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,15 +68,25 @@ def coverage(
     and at 10 and 100 times their largest compute. With --table: how often intervals held the
     table's own larger runs, in rollouts from its smaller ones.
     """
+    import pandas as pd
+
     from scaling.forecast import coverage as study
     from scaling.forecast.truths import DESIGNS, TRUTHS
 
+    if plot is not None:
+        from scaling.plot import coverage as drawn
+        from scaling.plot import save, writable
+        from scaling.plot.coverage import coverage_by_distance
+
+        writable(plot)
     if table:
         synthetic = {"--law": law, "--design": design, "--noise": noise, "--by": by}
         if given := [name for name, value in synthetic.items() if value]:
             raise InputError(f"{given[0]} is of synthetic tables; with --table it has no meaning")
         names = [name.removeprefix(study.CALIBRATED) for name in forecaster or study.DEFAULTS]
         lines = _on_tables(table, names, draws, seed)
+        if plot is not None:
+            save(coverage_by_distance(pd.DataFrame(lines)), plot)
         if as_json:
             show_json({"tables": [{k: _known(v) for k, v in line.items()} for line in lines]})
         else:
@@ -88,6 +101,8 @@ def coverage(
     makers = {name: study.maker(name) for name in forecaster or study.DEFAULTS}
     with progress("tables") as told:
         found = study.coverage(asked, makers, draws=draws, progress=told)
+    if plot is not None:
+        save(drawn(found), plot)
     if as_json:
         show_json(found.to_dict(*(by or [])))
     else:

@@ -63,6 +63,10 @@ def design_command(
             "table of N, D, C (.csv).",
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the chosen, and how the interval narrows: .svg, .pdf, .png."),
+    ] = None,
     n: NOption = "N",
     where: WhereOption = None,
     columns: ColumnsOption = None,
@@ -74,6 +78,10 @@ def design_command(
     """Choose the runs that narrow the forecast at a target most for what they cost."""
     from scaling.forecast.design import design
 
+    if plot is not None:
+        from scaling.plot import writable
+
+        writable(plot)
     df = None if table is None else read(table, columns, recovered)
     planned = None
     if cells is not None and cells.suffix == ".toml":
@@ -85,11 +93,14 @@ def design_command(
     ):
         raise InputError(f"-o {output}: valid is .csv, and .toml where --cells names a grid")
     candidates = _candidates(df, cells, planned, pilot_budget, n, where)
+    asked: dict[str, Any] = {"draws": draws, "seed": seed, "N": n, "where": where}
     found = design(
         df, candidates, target=target_compute, budget=pilot_budget,
         goal=goal,  # type: ignore[arg-type]  # it checks the name
-        draws=draws, seed=seed, N=n, where=where, most=most,
+        most=most, **asked,
     )  # fmt: skip
+    if plot is not None:
+        _draw(plot, found, df, candidates, asked)
     if output is not None:
         _write(found, planned, n, output)
     if as_json:
@@ -122,6 +133,25 @@ def _candidates(
     if df is None or rows is None:
         raise InputError("without a table give --cells: a grid, or a table of N and D")
     return of_ladder(rows, budget, buildable(df, n, where))
+
+
+def _draw(
+    file: Path,
+    found: Design,
+    df: pd.DataFrame | None,
+    candidates: list[Candidate],
+    asked: dict[str, Any],
+) -> None:
+    from scaling.forecast.narrowing import narrowings
+    from scaling.forecast.rows import rows_of
+    from scaling.plot import design, save
+
+    rows = None if df is None or df.empty else rows_of(df, asked["N"], asked["where"])
+    known: dict[str, Any] = {}
+    if rows is not None:
+        known = {"known": (rows.N, rows.D), "d_kind": rows.kinds["D_kind"]}
+    courses = narrowings(df, candidates, found, **asked)
+    save(design(found, candidates, *courses, N=asked["N"], **known), file)
 
 
 def _write(found: Design, planned: Planned | None, n: str, output: Path) -> None:

@@ -60,8 +60,11 @@ def test_a_table_gives_runs_of_its_own_kind(table: Path, tmp_path: Path) -> None
     assert chosen.N.to_list() == [item["N"] for item in facts["runs"]]
     shapes = known.D / known.N
     assert (chosen.D / chosen.N).between(0.9 * shapes.min(), 1.1 * shapes.max()).all()
-    # what the text says is what the JSON says
-    text = run(table, *ASKED, "--pilot-budget", "1e21")
+    # what the text says is what the JSON says, and so does a figure
+    drawn = tmp_path / "next.svg"
+    text = run(table, *ASKED, "--pilot-budget", "1e21", "--plot", drawn)
+    assert f"{len(chosen)} of {facts['candidates']} candidates" in drawn.read_text()
+    assert f"design: {100 * facts['width_after']['loss']:.3g}" in drawn.read_text()
     assert f"{len(chosen)} runs of {facts['spent']:.4g} FLOPs" in text
     assert all(words in text for words in facts["assumed"])
     # a file of candidates, C by the table's own cost

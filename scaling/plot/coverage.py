@@ -104,9 +104,8 @@ def coverage_by_distance(lines: pd.DataFrame, *, ax: Sequence[Axes] | None = Non
     Wilson's 95 % intervals of as many independent answers: rows of one cut err together, so that
     the truth is less sure. Raises InputError for more than can be told apart.
     """
-    named = (
-        lines["forecaster"] if "table" not in lines else lines["table"] + ": " + lines.forecaster
-    )
+    several = "table" in lines and lines["table"].nunique() > 1
+    named = lines["table"] + ": " + lines["forecaster"] if several else lines["forecaster"]
     names = list(dict.fromkeys(named))
     if len(names) > len(GROUPS):
         raise InputError(f"{len(names)} forecasters; a figure can tell {len(GROUPS)} apart")

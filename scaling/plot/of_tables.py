@@ -14,9 +14,10 @@ from scaling.fit import fit, squared
 from scaling.forecast import published_law
 from scaling.forecast.candidates import of_ladder
 from scaling.forecast.coverage import DEFAULT, on_table
-from scaling.forecast.crossing import side_by_side
+from scaling.forecast.crossing import crossings, side_by_side
 from scaling.forecast.design import design as designed
 from scaling.forecast.forecasters import default, sensible
+from scaling.forecast.groups import fit_by
 from scaling.forecast.landscape import check_kind
 from scaling.forecast.landscape import landscape as known_models
 from scaling.forecast.narrowing import narrowings
@@ -37,8 +38,15 @@ from scaling.plot.receptive import nets_of, receptive
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.versus import versus
-from scaling.plot.words import compute_column
-from scaling.table import GAP, with_gap, with_loss
+from scaling.plot.words import (
+    AXES,
+    SYMBOLS,
+    axis_label,
+    compute_column,
+    quantity,
+    table_loss_label,
+)
+from scaling.table import GAP, conventions, with_gap, with_loss
 from scaling.where import matches
 
 _FAR = 10.0  # times the largest x, to which a curve is extrapolated where it names none
@@ -53,9 +61,18 @@ def _extrapolated(source: Source) -> Figure:
     if where := source.settings.get("where"):
         table = table[matches(table, where)]
     split = "split" if "split" in table else None
+    by = source.columns.get("group")
+    if by in SYMBOLS:  # curves of one size, or of one length
+        table = table.assign(group=[f"{by} = {quantity(value)}" for value in table[by]])
     at = [] if split or "x" not in table else [_FAR * float(np.nanmax(table["x"]))]
     found = curves(table, group="group" if "group" in table else None, split=split, at=at)
-    return extrapolation([forecast_curve(curve) for curve in found])
+    x = source.columns.get("x", "x")
+    kind = conventions(table)["D_kind"]
+    return extrapolation(
+        [forecast_curve(curve) for curve in found],
+        x=axis_label(x, kind) if x in (*AXES, "D") else x,
+        y=table_loss_label(table, "Loss"),
+    )
 
 
 def _families(source: Source) -> Figure:
@@ -102,7 +119,7 @@ def _covered(source: Source) -> Figure:
 
 def _designed(source: Source) -> Figure:
     """The next runs for as much as the largest two cost, of the table's own kind."""
-    asked = _asked(source)
+    asked = {k: v for k, v in _asked(source).items() if k != "draws"}
     rows = rows_of(source.table, asked["N"], asked.get("where"))
     largest = float(rows.C[-1])
     candidates = of_ladder(rows, 2 * largest)
@@ -120,17 +137,18 @@ def _asked(source: Source) -> dict[str, Any]:
 
 def _versus(source: Source) -> Figure:
     """The two groups of the table, from the least run's compute on."""
-    view = side_by_side(source.law or "chinchilla", source.table, **source.settings)[0]
-    if len(view.crossings) != 1:
+    found = fit_by(source.law or "chinchilla", source.table, **source.settings)
+    if len(found.names) != 2:
         raise InputError(
-            f"{source.name}: families {', '.join(view.groups.names)}; this figure shows two: "
-            "choose them with --where"
+            f"{source.name}: families {', '.join(found.names)}; this figure shows two: choose them "
+            "with --where"
         )
-    fits = view.groups.fits.values()
-    ends = min(one.c_min for one in fits), _AHEAD * max(one.c_max for one in fits)
-    duels = at_compute(view.groups, np.geomspace(*ends, _DUELS).tolist())
-    column = compute_column(next(iter(fits)).cost.kind)
-    return versus(duels, view.crossings[0], kind=view.groups.kinds["L_kind"], column=column)
+    first, other = found.fits.values()
+    ends = min(first.c_min, other.c_min), _AHEAD * max(first.c_max, other.c_max)
+    duels = at_compute(found, np.geomspace(*ends, _DUELS).tolist())
+    (crossing,) = crossings(found)
+    column = compute_column(first.cost.kind)
+    return versus(duels, crossing, kind=found.kinds["L_kind"], column=column)
 
 
 OF_TABLES = (
@@ -166,7 +184,7 @@ OF_TABLES = (
         "FLOPs are spent, beside a geometric grid of the same cost.",
         _designed,
         "runs/text-proof --n N_total",
-        frozenset({"n", "where", "draws", "seed"}),
+        frozenset({"n", "where", "seed"}),
     ),
     Entry(
         "extrapolation",

@@ -69,6 +69,20 @@ def plain(value: float) -> str:
     return f"{value:.4g}"
 
 
+_LONG = 32  # letters of a name that is written out
+
+
+def named(name: str) -> str:
+    """A name of the user's, as text: not too long, and its dollars no mathematics."""
+    short = name if len(name) <= _LONG else f"{name[: _LONG - 1]}…"
+    return short.replace("$", r"\$")
+
+
+def times(value: float) -> str:
+    """A factor: 2×."""
+    return f"{plain(value)}×"
+
+
 _GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "kappa", "lambda", "tau", "omega")
 _SUBSCRIPT = re.compile(r"^([A-Za-z])_?([A-Za-z0-9*]+)$")
 

@@ -111,14 +111,17 @@ def test_a_table_whose_law_moves_is_not_to_be_trusted(
     assert out.startswith("do not trust this forecast")
 
 
-def test_compare_and_the_average(scaling, profiles_file: Path) -> None:
+def test_compare_and_the_average(scaling, profiles_file: Path, tmp_path: Path) -> None:
     laws = ("--laws", "chinchilla_near,kaplan,isoflop", "--draws", 60)
     code, out, err = scaling("compare", profiles_file, *laws)
     assert (code, err) == (0, "")
     for piece in ("behind the best", "AICc", "kaplan", "would tell", "they differ most"):
         assert piece in out, piece
-    _, out, _ = scaling("compare", profiles_file, *laws, "--within", "1e20", "--json")
+    file = tmp_path / "laws.svg"
+    more = ("--within", "1e20", "--json", "--plot", file)
+    _, out, _ = scaling("compare", profiles_file, *laws, *more)
     told = json.loads(out)
+    assert all(name in file.read_text() for name in ("chinchilla_near", "kaplan", "average"))
     assert told["telling_run"]["C"] <= 1.0001e20
     assert sum(told["weights"].values()) == pytest.approx(1)
     code, out, err = scaling("forecast", profiles_file, *laws, "--compute", "1e21", "--json")
@@ -144,6 +147,8 @@ def test_a_cut_just_below_the_last_budget_scores_nothing_and_says_so(
         ),
         (("rollout", "TABLE", "--plot", "x.gif", "--draws", "20"), "ends in one of .svg"),
         (("rollout", "TABLE", "--plot", "no/where.svg"), "no such folder no"),
+        (("compare", "TABLE", "--plot", "x.gif"), "ends in one of .svg"),
+        (("coverage", "--plot", "no/where.svg"), "no such folder no"),
         (("coverage", "--table", "TABLE", "--by", "law"), "--by is of synthetic tables"),
         (("compare", "TABLE", "--laws", "kaplan"), "two laws or more"),
         (("compare", "TABLE", "--laws", "kaplan,magic"), "unknown forecaster 'magic'"),

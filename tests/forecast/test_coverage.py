@@ -149,13 +149,18 @@ def scaling(
     return int(end.value.code or 0), out, err
 
 
-def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = ["--law", "pnorm", "--design", "grid", "--replications", 2, "--draws", 30]
     code, out, err = scaling(capsys, monkeypatch, "coverage", *few)
     assert (code, err) == (0, "")
     for piece in ("own law", "calibrated default", "N_opt", "100x", " 95 %", "interval score"):
         assert piece in out, piece
-    code, out, _ = scaling(capsys, monkeypatch, "coverage", *few, "--by", "noise", "--json")
+    file = tmp_path / "coverage.svg"
+    more = ["--by", "noise", "--json", "--plot", file]
+    code, out, _ = scaling(capsys, monkeypatch, "coverage", *few, *more)
+    assert all(piece in file.read_text() for piece in ("own law (n = 2)", "at 100"))
     rows = json.loads(out)["coverage"]
     assert code == 0
     assert len(rows) == 18  # three forecasters, two quantities, three distances
@@ -195,7 +200,9 @@ def test_a_tables_own_rollouts(
     assert (code, err) == (0, "")
     for piece in ("runs", "chinchilla", "10-30x", "loss, bare", "calibrated"):
         assert piece in out, piece
-    code, out, _ = scaling(capsys, monkeypatch, *words, "--json")
+    file = tmp_path / "held.svg"
+    code, out, _ = scaling(capsys, monkeypatch, *words, "--json", "--plot", file)
+    assert all(piece in file.read_text() for piece in (">chinchilla<", "10-30"))
     lines = json.loads(out)["tables"]
     assert code == 0
     assert [line["bin"] for line in lines] == ["3-10x", "10-30x"]
