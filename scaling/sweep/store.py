@@ -154,7 +154,8 @@ class Store:
         """The curve of a cell that has a record."""
         with files.reading(self.cell_folder(cell_id) / CURVE) as file:
             # pandas' own reader takes three times as long for so small a file
-            return pq.read_table(file, use_threads=False).to_pandas()
+            found: pd.DataFrame = pq.read_table(file, use_threads=False).to_pandas()
+            return found
 
     def finished(self, cells: Iterable[Named]) -> dict[str, dict[str, Any]]:
         """The records of those cells that have one, by cell."""
