@@ -25,6 +25,7 @@ from scaling.plot.style import (
     gid,
     styled,
 )
+from scaling.plot.words import label
 
 _ASIDE = 0.011  # of nominal coverage: forecasters stand beside each other
 _NAMES = {"loss": "loss of a new run", "N_opt": r"$N_\mathrm{opt}$"}
@@ -79,10 +80,11 @@ def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
             for name in ("actual", "low", "high")
         )
         x = 100 * (np.array(LEVELS) + _ASIDE * (i - (len(own) - 1) / 2))
+        name = f"{label(row['forecaster'])} (n = {row['n']})"
         ends = np.maximum([actual - low, high - actual], 0)
         bars = axes.errorbar(
             x, actual, yerr=ends, fmt=marker, color=colour, markersize=4, markeredgewidth=0.4,
-            markeredgecolor="white", elinewidth=0.8, label=f"{row['forecaster']} (n = {row['n']})",
+            markeredgecolor="white", elinewidth=0.8, label=name,
         )  # fmt: skip
         mark(
             bars.lines[0], gid("coverage", row["quantity"], row["distance"], row["forecaster"]),
@@ -151,7 +153,7 @@ def _held(
         bars = axes.errorbar(
             x, 100 * share, yerr=100 * np.maximum([share - ends[0], ends[1] - share], 0),
             fmt=marker, color=colour, markersize=4.2, elinewidth=0.8, markeredgewidth=0.8,
-            markerfacecolor=colour if filled else "white", label=name if filled else None,
+            markerfacecolor=colour if filled else "white", label=label(name) if filled else None,
         )  # fmt: skip
         mark(
             bars.lines[0], gid(column, name), distance=known["bin"].astype(str).to_numpy(),

@@ -69,6 +69,12 @@ def plain(value: float) -> str:
     return f"{value:.4g}"
 
 
+def label(name: str, most: int = 24) -> str:
+    """A name that others gave, as it stands in a figure: cut where it is long, and no mathtext."""
+    cut = name if len(name) <= most else f"{name[: most - 1]}…"
+    return " ".join(cut.split()).replace("$", r"\$")
+
+
 _GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "kappa", "lambda", "tau", "omega")
 _SUBSCRIPT = re.compile(r"^([A-Za-z])_?([A-Za-z0-9*]+)$")
 
