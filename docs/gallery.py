@@ -24,7 +24,7 @@ from scaling.plot.entry import TAKES, Entry
 DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "gallery"
 PIXELS = 240_000  # of a thumbnail
-COLOURS = 48  # of its palette: half the bytes of a true-colour image
+COLOURS = 40  # of its palette: half the bytes of a true-colour image
 
 HEAD = """# Figures
 

@@ -29,7 +29,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import SYMBOLS, axis_label, label, loss_label, power, quantity
+from scaling.plot.words import SYMBOLS, axis_label, loss_label, named, power, quantity
 
 AHEAD = 10.0  # times the largest run's compute: the budget where none is asked for
 _ROOM = 1.7  # around runs and optimum, as a factor
@@ -80,7 +80,7 @@ def contours(fit: Fitted, budget: float | None = None, *, ax: Axes | None = None
     small = narrow(axes)
     told = ("\n" if small else " ").join(_star(axes, fit, C))
     above, below = (_LINE * n for n in ((3, 3) if small else (1, 1)))
-    title = f"Contours: {loss_label(loss_kind(fit), 'fitted loss')}, {label(fit.law.name)}"
+    title = f"Contours: {loss_label(loss_kind(fit), 'fitted loss')}, {named(fit.law.name)}"
     axes.set_title(title, pad=above + below + 10, fontsize=7 if small else None)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if small else 3,
                 borderaxespad=0.1, columnspacing=1.4)  # fmt: skip

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.plot.marks import mark
 from scaling.plot.style import FIT, INK, TRUTH, canvas, note, styled
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import axis_label
 
@@ -50,8 +51,12 @@ def cost(records: Records, *, ax: Axes | None = None) -> Figure:
         label=f"within {100 * WITHIN:.0f} %",
     )  # fmt: skip
     axes.plot(line, line, color=INK, linewidth=0.7)
+    said = ""
     for role, colour, marker, size in (("pilot", FIT, "o", 4.2), ("target", TRUTH, "*", 8)):
         cells = _with_times([r for r in records if r.get("role", "pilot") == role])
+        kept, told = thinned([float(r["predicted_seconds"]) for r in cells])
+        said += f"\n{told}" if told else ""
+        cells = [cells[i] for i in kept]
         own = timed(cells)
         if len(own[0]):
             (dots,) = axes.plot(
@@ -70,7 +75,7 @@ def cost(records: Records, *, ax: Axes | None = None) -> Figure:
     note(
         axes,
         f"{near} of {len(predicted)} cells within {100 * WITHIN:.0f} %\n"
-        f"all together: measured {measured.sum() / predicted.sum():.2f} × predicted",
+        f"all together: measured {measured.sum() / predicted.sum():.2f} × predicted{said}",
         x=0.98, ha="right",
     )  # fmt: skip
     return figure

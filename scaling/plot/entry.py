@@ -27,12 +27,15 @@ FIT, TABLE, STUDY, RUN, MODELS = TAKES
 class Source(Protocol):
     """What a figure is drawn from: each part is read, or fitted, when it is asked for.
 
-    name: as it was given. law, settings: what the user says of a fit, as keywords of `fit`.
-    quantities: those to be profiled. Parts raise InputError where there are none.
+    name: as it was given. columns: our names of a table's columns. law, settings: what the user
+    says of a fit, as keywords of `fit`. quantities: those to be profiled. Parts raise InputError
+    where there are none.
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def columns(self) -> Mapping[str, str]: ...
     @property
     def law(self) -> str | None: ...
     @property

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.plot.fitted import Fitted, compute_name, loss_kind, rows
+from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
 from scaling.plot.marks import mark
 from scaling.plot.style import (
     FIT,
     MARKERS,
+    MUTED,
     TRUTH,
     WIDE,
     canvas,
-    end_labels,
     gid,
     law_line,
+    note,
     ramp,
     styled,
 )
+from scaling.plot.thin import nth
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
 _GRID = 400  # values of C at which sizes are compared, beside the runs' own
+_POINTS = 60  # of a line: runs of more values of C are averaged
+_NAMED = 10  # sizes: more names would hide each other
 _COARSE = 26  # for the law's frontier, which is nearly straight
 
 
@@ -41,19 +44,25 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     N, _, C, loss = rows(fit)
     figure, (axes,) = canvas(ax, width=WIDE, height=3.1)
     sizes = np.unique(N)
-    grid = np.union1d(np.geomspace(C.min(), C.max(), _GRID), C)
+    courses = [_course(C[own], loss[own]) for own in (np.equal(N, size) for size in sizes)]
+    binned = any(np.unique(C[np.equal(N, size)]).size > _POINTS for size in sizes)
+    grid = np.union1d(
+        np.geomspace(C.min(), C.max(), _GRID), np.concatenate([x for x, _ in courses])
+    )
     lowest = np.full(len(grid), np.inf)
-    ends = []
-    for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
-        own = np.equal(N, size)
-        mean = pd.Series(loss[own]).groupby(C[own]).mean()
-        x, y = mean.index.to_numpy(dtype=float), mean.to_numpy(dtype=float)
+    every = -(-len(sizes) // _NAMED)
+    colours = ramp(len(sizes))
+    for i, (size, colour, (x, y)) in enumerate(zip(sizes, colours, courses, strict=True)):
         (line,) = axes.plot(
             x, y, color=colour, linewidth=0.9, marker=MARKERS[i % len(MARKERS)], markersize=4,
             markeredgecolor="white", markeredgewidth=0.4, zorder=3,
         )  # fmt: skip
         mark(line, gid("size", size), N=np.full(len(x), size), C=x, loss=y)
-        ends.append((float(y[-1]), quantity(float(size)), colour))
+        if i % every == 0:
+            axes.annotate(
+                quantity(float(size)), (x[0], y[0]), xytext=(2, 3), textcoords="offset points",
+                fontsize=6.8, color=colour, ha="left", va="bottom",
+            )  # fmt: skip
         here = (grid >= x[0]) & (grid <= x[-1]) & (len(x) > 1)
         between = np.exp(np.interp(np.log(grid), np.log(x), np.log(y)))
         lowest = np.where(here, np.minimum(lowest, between), lowest)
@@ -77,6 +86,23 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     axes.set_ylabel(loss_label(loss_kind(fit)))
     log_ticks(axes.xaxis, "power")
     log_ticks(axes.yaxis, "plain")
+    named = f"every {nth(every)} named" if every > 1 else "named at its least compute"
+    symbol = SYMBOLS[fit.n_column]
+    axes.plot([], [], color=MUTED, linewidth=0.9, marker="o", markersize=4,
+              label=f"runs of one {symbol}, {named}")  # fmt: skip
     axes.legend(loc="upper right", borderaxespad=0.1)
-    end_labels(axes, ends, title=SYMBOLS[fit.n_column])
+    if binned:
+        note(axes, f"runs of a size averaged over {_POINTS} bins of compute")
     return figure
+
+
+def _course(C: Array, loss: Array) -> tuple[Array, Array]:
+    """C and mean loss of the runs of one size; of very many C, the means of bins of ln C."""
+    values, which = np.unique(C, return_inverse=True)
+    if len(values) <= _POINTS:
+        return values, np.bincount(which, loss) / np.bincount(which)
+    edges = np.geomspace(C.min(), C.max(), _POINTS + 1)
+    bins = np.clip(np.searchsorted(edges, C, side="right") - 1, 0, _POINTS - 1)
+    which = np.unique(bins, return_inverse=True)[1]
+    count = np.bincount(which)
+    return np.exp(np.bincount(which, np.log(C)) / count), np.bincount(which, loss) / count

@@ -12,6 +12,7 @@ from scaling.errors import InputError
 from scaling.extrapolate import CurveForecast
 from scaling.plot.style import COLUMN, FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, note, styled
 from scaling.plot.ticks import log_ticks
+from scaling.plot.words import named
 
 _ROW = 3  # panels beside each other
 _POINTS = 60  # of the drawn forecast
@@ -36,12 +37,17 @@ def extrapolation(
     figure, axes = canvas(ax, columns, rows=rows, width=width, height=2.1 * rows + 0.3)
     for panel, item in zip(axes, shown, strict=False):
         _panel(panel, item)
+    for panel in axes[max(0, len(shown) - columns) : len(shown)]:
         panel.set_xlabel(x)
     for panel in axes[len(shown) :]:
         panel.set_axis_off()
     for panel in axes[: len(shown) : columns]:
         panel.set_ylabel(y)
-    axes[0].legend(loc="upper right")
+    handles, names = axes[0].get_legend_handles_labels()
+    if ax is None:
+        figure.legend(handles, names, loc="outside upper left", ncols=len(names))
+    else:
+        axes[0].legend(handles, names)
     return figure
 
 
@@ -63,6 +69,6 @@ def _panel(axes: Axes, item: CurveForecast) -> None:
     axes.set(xscale="log", yscale="log")
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
-    axes.set_title(name, fontsize=7, color=MUTED)
+    axes.set_title(named(name), fontsize=7, color=MUTED)
     if item.unchecked:
         note(axes, item.unchecked.split(":")[0])

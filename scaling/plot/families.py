@@ -29,7 +29,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import SYMBOLS, axis_label, label, loss_label, quantity
+from scaling.plot.words import SYMBOLS, axis_label, loss_label, named, quantity
 
 _BEYOND = 4.0  # how far past its runs a slice is drawn
 _FAR = 30.0  # how far past the largest run frontiers are drawn
@@ -104,7 +104,7 @@ def _slice(axes: Axes, view: SideBySide, name: str, looks: Looks) -> list[tuple[
         (dots,) = axes.plot(x[level.rows], y[level.rows], marker, color=colour, **_DOTS)
         mark(dots, gid("runs", name, group), N=fitted.points["N"][level.rows],
              D=fitted.points["D"][level.rows], loss=y[level.rows])  # fmt: skip
-        ends.append((float(law.point[-1]), label(group), colour))
+        ends.append((float(law.point[-1]), named(group), colour))
     symbol = SYMBOLS[next(iter(fits.values())).n_column if other == "N" else "D"]
     if not held:
         note(axes, f"no {other} is shared by runs of different {name}")
@@ -132,7 +132,7 @@ def _frontiers(axes: Axes, view: SideBySide, looks: Looks) -> list[tuple[float, 
         faint = {**_DOTS, "alpha": 0.35, "markersize": 2.6, "zorder": 1.5}
         (dots,) = axes.plot(C, loss, marker, color=colour, **faint)
         mark(dots, gid("runs", "C", group), N=N, D=D, C=C, loss=loss)
-        ends.append((float(best.loss.point[-1]), label(group), colour))
+        ends.append((float(best.loss.point[-1]), named(group), colour))
     axes.set_title("At the best split of $C$")
     axes.set_xlim(right=far)
     _rings(axes, view.crossings, far)
@@ -166,7 +166,7 @@ def _rings(axes: Axes, crossings: Sequence[Crossing], far: float) -> None:
     # below the frontiers nothing lies at little compute
     note(
         axes,
-        "\n".join(f"{i}  {label(x.then)} below {label(x.first)}" for i, x in enumerate(shown, 1)),
+        "\n".join(f"{i}  {named(x.then)} below {named(x.first)}" for i, x in enumerate(shown, 1)),
     )
 
 

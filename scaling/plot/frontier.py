@@ -9,7 +9,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scaling.plot.fitted import Fitted, compute_name, d_kind, loss_kind, rows
+from scaling.fit.prediction import Draws
+from scaling.plot.fitted import Array, Fitted, compute_name, d_kind, loss_kind, rows
 from scaling.plot.marks import mark
 from scaling.plot.proof import Outcome
 from scaling.plot.style import (
@@ -22,8 +23,10 @@ from scaling.plot.style import (
     end_labels,
     gid,
     law_line,
+    note,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label
 from scaling.units import unit_of_d
@@ -54,8 +57,11 @@ def frontier(
              band=best.loss.interval())  # fmt: skip
     left.plot([], [], color=FIT, linewidth=1.1, label="optimum, inside the data")
     left.plot([], [], color=FIT, linewidth=1.1, linestyle=DASHED, label="optimum, forecast")
+    kept, said = thinned(N)
+    N, D, C, loss = N[kept], D[kept], C[kept], loss[kept]
     (dots,) = left.plot(C, loss, "o", color=MUTED, markersize=3, markerfacecolor="none",
                         markeredgewidth=0.6, label="pilot runs")  # fmt: skip
+    note(left, said)
     mark(dots, "pilots", N=N, D=D, C=C, loss=loss)
     _targets(left, goal, targets)
     left.set_ylabel(loss_label(loss_kind(fit)))
@@ -71,7 +77,8 @@ def frontier(
         (dots,) = right.plot(C, runs, "o", color=colour, markersize=2.2, markeredgewidth=0,
                              alpha=0.5)  # fmt: skip
         mark(dots, f"pilots-{column}", N=N, D=D, C=C, loss=loss)
-        ends.append((float(answer.point[-1]), f"optimal {SYMBOLS[column]}", colour))
+        told = f"optimal {SYMBOLS[column]} {_growth(answer, grid)}"
+        ends.append((float(answer.point[-1]), told, colour))
     right.set_ylabel(f"Parameters {SYMBOLS[fit.n_column]}, {unit_of_d(d_kind(fit))} $D$")
     right.set_title("How to divide the budget")
     for panel, form in ((left, "plain"), (right, "quantity")):
@@ -87,6 +94,19 @@ def frontier(
     left.legend(loc="upper right", borderaxespad=0)
     end_labels(right, ends)
     return figure
+
+
+def _growth(answer: Draws, C: Array) -> str:
+    """The exponent of C in the upper half of what is drawn, with its 90 % interval."""
+    beyond = slice(len(C) // 2, None)
+    away = np.log(C[beyond]) - np.log(C[beyond]).mean()
+    point, *draws = (
+        float(np.log(values[beyond]) @ away / (away @ away))
+        for values in (answer.point, *answer.draws)
+    )
+    low, high = np.quantile(draws, [0.05, 0.95]) if draws else (point, point)
+    interval = f"\n[{low:.2f}, {high:.2f}]" if low < high else ""
+    return f"$\\propto C^{{{point:.2f}}}${interval}"
 
 
 def _targets(axes: Axes, C: Sequence[float], targets: Sequence[Outcome]) -> None:

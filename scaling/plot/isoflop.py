@@ -13,13 +13,26 @@ from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
 from scaling.plot.levels import levels
 from scaling.plot.marks import mark
-from scaling.plot.style import INK, MARKERS, WIDE, canvas, end_labels, gid, law_line, ramp, styled
+from scaling.plot.style import (
+    INK,
+    MARKERS,
+    WIDE,
+    canvas,
+    end_labels,
+    gid,
+    law_line,
+    note,
+    ramp,
+    styled,
+)
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, power
 
 _SAME = 0.05  # runs within 5 % of a budget were trained at it
 _SIZES = 3  # that a profile needs
 _MOST = 5  # profiles drawn
+_DOTS = 300  # runs drawn of each
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +74,31 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     log_ticks(axes.xaxis, "quantity")
     log_ticks(axes.yaxis, "plain")
     grid = np.geomspace(left, right, 160)
+    said = ""
+    top = float(axes.get_ylim()[1])
     ends = []
     for i, (profile, colour) in enumerate(zip(profiles, ramp(len(profiles)), strict=True)):
         tokens = fit.cost.tokens(profile.C, grid)
         law, name = fit.loss(grid, tokens), f"budget-{i}"
         inside = (grid >= N.min()) & (grid <= N.max()) & (tokens >= D.min()) & (tokens <= D.max())
         law_line(axes, grid, law.point, inside, colour=colour, name=name, band=law.interval())
+        kept, told = thinned(profile.N, _DOTS)
+        said = told.replace("runs drawn", "runs of a budget drawn") or said
         (dots,) = axes.plot(
-            profile.N, profile.loss, MARKERS[i % len(MARKERS)], color=colour, markersize=4.4,
+            profile.N[kept], profile.loss[kept], MARKERS[i % len(MARKERS)], color=colour,
+            markersize=4.4,
             markerfacecolor=colour if profile.measured else "white", markeredgewidth=0.9, zorder=4,
         )  # fmt: skip
-        ran = {} if profile.D is None else {"D": profile.D}
+        ran = {} if profile.D is None else {"D": profile.D[kept]}
         what = "runs" if profile.measured else "interpolated"
-        mark(dots, gid(what, name), N=profile.N, loss=profile.loss, **ran)
-        ends.append((float(law.point[-1]), power(profile.C), colour))
+        mark(dots, gid(what, name), N=profile.N[kept], loss=profile.loss[kept], **ran)
+        if law.point[-1] <= top:
+            ends.append((float(law.point[-1]), power(profile.C), colour))
+            continue
+        rising = np.arange(len(grid)) > law.point.argmin()
+        out = float(grid[rising & (law.interval()[1] > top)][0])  # where it leaves by the top
+        axes.annotate(power(profile.C), (out, top), xytext=(-5, -1), fontsize=6.8,
+                      textcoords="offset points", color=colour, ha="right", va="top")  # fmt: skip
     low, high = best.N.interval()
     stars = axes.errorbar(
         best.N.point, best.loss.point,
@@ -90,6 +114,7 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         label="runs" if profiles[0].measured else "each size, interpolated between its runs",
     )  # fmt: skip
     axes.plot([], [], color=INK, linewidth=1.1, label="fitted law (dashed: beyond the data)")
+    note(axes, said)
     axes.set_xlabel(axis_label(fit.n_column))
     axes.set_ylabel(loss_label(loss_kind(fit)))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.4)

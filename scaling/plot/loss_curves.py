@@ -23,6 +23,7 @@ from scaling.units import UNITS_OF_D
 Array = NDArray[np.float64]
 
 _MOST_SIZES, _MOST_LENGTHS = 12, 8  # whose curves are drawn of more than these can be told apart
+_RULE = f": of up to {_MOST_SIZES} sizes {_MOST_LENGTHS} lengths of one seed, and every target"
 
 _TRUNK_BINS = 16  # a decade of D: training loss is noisy, so a point is a bin's mean
 _COOLDOWN_BINS = 6
@@ -47,6 +48,7 @@ def loss_curves(
     Raises InputError where no run has a curve.
     """
     shown = drawn(table[table["run"].isin(list(curves))], N)
+    chosen = len(drawn(table, N)) < len(table)  # not only those that have no curve are left out
     if shown.empty:
         raise InputError("no run of the table has a loss curve")
     figure, (axes,) = canvas(ax, width=WIDE, height=3.2)
@@ -81,7 +83,7 @@ def loss_curves(
         Line2D([], [], color=INK, marker="o", linestyle="", label="held-out loss of the run"),
     ]
     if len(shown) < len(table):
-        note(axes, f"{len(shown):,} of {len(table):,} runs")
+        note(axes, f"{len(shown):,} of {len(table):,} runs drawn{_RULE * chosen}")
     axes.legend(handles=key, loc="upper right", borderaxespad=0.1)
     return figure
 

@@ -38,8 +38,15 @@ from scaling.plot.receptive import nets_of, receptive
 from scaling.plot.rollout import rollout
 from scaling.plot.sensitivity import sensitivity
 from scaling.plot.versus import versus
-from scaling.plot.words import compute_column
-from scaling.table import GAP, with_gap, with_loss
+from scaling.plot.words import (
+    AXES,
+    SYMBOLS,
+    axis_label,
+    compute_column,
+    quantity,
+    table_loss_label,
+)
+from scaling.table import GAP, conventions, with_gap, with_loss
 from scaling.where import matches
 
 _FAR = 10.0  # times the largest x, to which a curve is extrapolated where it names none
@@ -54,9 +61,18 @@ def _extrapolated(source: Source) -> Figure:
     if where := source.settings.get("where"):
         table = table[matches(table, where)]
     split = "split" if "split" in table else None
+    by = source.columns.get("group")
+    if by in SYMBOLS:  # curves of one size, or of one length
+        table = table.assign(group=[f"{by} = {quantity(value)}" for value in table[by]])
     at = [] if split or "x" not in table else [_FAR * float(np.nanmax(table["x"]))]
     found = curves(table, group="group" if "group" in table else None, split=split, at=at)
-    return extrapolation([forecast_curve(curve) for curve in found])
+    x = source.columns.get("x", "x")
+    kind = conventions(table)["D_kind"]
+    return extrapolation(
+        [forecast_curve(curve) for curve in found],
+        x=axis_label(x, kind) if x in (*AXES, "D") else x,
+        y=table_loss_label(table, "Loss"),
+    )
 
 
 def _families(source: Source) -> Figure:

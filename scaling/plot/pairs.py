@@ -13,15 +13,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from scaling.errors import InputError
 from scaling.fit import Fit
 from scaling.plot.fitted import Array
-from scaling.plot.style import BAND, COLUMN, FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, styled
+from scaling.plot.style import BAND, COLUMN, FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, note, styled
+from scaling.plot.thin import nth
 from scaling.plot.words import power, quantity, symbol
 
-_SHOWN = 600  # draws shown as points
+_SHOWN = 1500  # points of all panels together; each shows as many
+_FROM = 500  # draws that contours are made of
 _LEVELS = (0.9, 0.5)  # of the draws inside each contour
-_CELLS = 90  # of a contour's grid, along each axis
+_CELLS = 60  # of a contour's grid, along each axis
 _REACH = 4.5  # standard deviations to which the grid goes
 _FEW = 3  # parameters that fit into a column
 _LARGE = 1e15  # no letter is left for such a number
+_NARROW = np.log(4)
 _WIDE = np.log(30)  # a log axis over less has linear ticks
 
 
@@ -45,6 +48,7 @@ def pairs(fit: Fit, *, ax: Sequence[Axes] | None = None) -> Figure:
     )
     drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
     count = len(names)
+    step = max(1, len(drawn[0]) * count * (count - 1) // 2 // _SHOWN)
     size = COLUMN if count <= _FEW else min(WIDE, 1.05 * count)
     figure, axes = canvas(ax, count, rows=count, width=size, height=0.9 * size)
     ranges = [_range(values) for values in drawn]
@@ -58,7 +62,7 @@ def pairs(fit: Fit, *, ax: Sequence[Axes] | None = None) -> Figure:
                 _histogram(panel, drawn[row], ranges[row], logs[row])
                 panel.axvline(fit.params[names[row]], color=TRUTH, linewidth=0.9)
             else:
-                _pair(panel, drawn[column], drawn[row], logs[column], logs[row])
+                _pair(panel, drawn[column], drawn[row], logs[column], logs[row], step)
                 panel.plot(
                     fit.params[names[column]], fit.params[names[row]], "+", color=TRUTH,
                     markersize=6, markeredgewidth=1.1, zorder=5,
@@ -76,6 +80,9 @@ def pairs(fit: Fit, *, ax: Sequence[Axes] | None = None) -> Figure:
                 panel.set_xlabel(symbol(names[column]))
             if column == 0 and row > 0:
                 panel.set_ylabel(symbol(names[row]))
+    if step > 1:  # the last panel of the first row has room below its correlation
+        note(axes[count - 1], f"dots: every {nth(step)}\nof {len(drawn[0]):,} draws",
+             x=0.5, ha="center")  # fmt: skip
     figure.align_labels()
     return figure
 
@@ -102,9 +109,8 @@ def _histogram(axes: Axes, values: Array, reach: tuple[float, float], log: bool)
     axes.spines["left"].set_visible(False)
 
 
-def _pair(axes: Axes, x: Array, y: Array, log_x: bool, log_y: bool) -> None:
+def _pair(axes: Axes, x: Array, y: Array, log_x: bool, log_y: bool, step: int) -> None:
     """Points, thinned evenly, and contours from a kernel density on the draws' own axes."""
-    step = max(1, len(x) // _SHOWN)
     axes.plot(
         _plain(x[::step], log_x),
         _plain(y[::step], log_y),
@@ -114,7 +120,7 @@ def _pair(axes: Axes, x: Array, y: Array, log_x: bool, log_y: bool) -> None:
         markeredgewidth=0,
         alpha=0.6,
     )
-    both = np.stack([x, y])
+    both = np.stack([x, y])[:, :: max(1, len(x) // _FROM)]
     centre, spread = both.mean(axis=1), np.cov(both)
     root, turn = np.linalg.eigh(spread)
     if not root[0] > 1e-12 * root[1]:
@@ -157,6 +163,8 @@ def _ticks(axis: Axis, reach: tuple[float, float], log: bool) -> None:
     """Few ticks, in the parameter's own units."""
     if log and reach[1] - reach[0] > _WIDE:
         axis.set_major_locator(LogLocator(numticks=3))
+    elif log and reach[1] - reach[0] > _NARROW:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if reach[1] - reach[0] < 2 else (1, 3)))
     else:
         axis.set_major_locator(MaxNLocator(3, prune="both"))
     axis.set_minor_locator(NullLocator())

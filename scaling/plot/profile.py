@@ -68,7 +68,9 @@ def _panel(axes: Axes, item: Profile) -> None:
             _open(axes, side, limit)
     _ticks(axes, item)
     axes.set_xlabel(asked(item.quantity, item.at))
-    axes.set_title(f"{_short(item.low)} to {_short(item.high)}", fontsize=7, fontweight="normal")
+    interval = f"{_short(item.low)} to {_short(item.high)}"
+    axes.set_title(f"{_short(item.estimate)}, {100 * item.level:g} %: {interval}", fontsize=7,
+                   fontweight="normal")  # fmt: skip
     if item.status != "converged":
         note(axes, "a lower minimum lies elsewhere")
 
@@ -85,7 +87,7 @@ def _open(axes: Axes, side: int, limit: float) -> None:
 def _ticks(axes: Axes, item: Profile) -> None:
     left, right = float(item.values[0]), float(item.values[-1])
     if item.log and left > 0 and np.log10(right / left) > _DECADE:
-        log_ticks(axes.xaxis, "power" if right > 1e5 else "plain")
+        log_ticks(axes.xaxis, "power" if right > 1e15 else "quantity")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
         axes.xaxis.set_minor_locator(NullLocator())

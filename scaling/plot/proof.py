@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scaling.errors import InputError
 from scaling.plot.marks import mark
 from scaling.plot.style import FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, styled
-from scaling.plot.words import loss_label
+from scaling.plot.words import loss_label, named
 
 
 class Outcome(Protocol):
@@ -68,16 +68,17 @@ def proof(
             )  # fmt: skip
             mark(dot, gid("truth", one.cell), run=[one.cell], forecast=[one.forecast],
                  q05=[one.q05], q95=[one.q95])  # fmt: skip
-            text = f"error {one.error_pct:+.2f} %"
+            text = f"error {one.error_pct:+.2f} %".replace("-", "\N{MINUS SIGN}")
         axes.annotate(
             text, (1.015, y), xycoords=("axes fraction", "data"), va="center", fontsize=7,
             color=INK if one.truth is not None else MUTED, annotation_clip=False,
         )  # fmt: skip
+    ratios = [f"({one.compute_ratio:.3g}$\\times$ compute)" for one in outcomes]
     axes.set_yticks(
         range(len(outcomes)),
         [
-            f"{one.family} {one.cell[:8]}  ({one.compute_ratio:.3g}$\\times$ compute)".lstrip()
-            for one in outcomes
+            f"{named(one.family)} {one.cell[:8]}  {ratio}".lstrip()
+            for one, ratio in zip(outcomes, ratios, strict=True)
         ],
     )
     axes.set_ylim(len(outcomes) - 0.45, -0.55)

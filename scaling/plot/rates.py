@@ -47,6 +47,9 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
                 x, y, marker=MARKERS[i % len(MARKERS)], color=colour, linewidth=1,
                 markeredgecolor="white", markeredgewidth=0.5, markersize=4.6,
             )  # fmt: skip
+            seeds = own.groupby("learning_rate")["loss"]
+            if (seeds.size() > 1).any():
+                panel.vlines(x, seeds.min(), seeds.max(), color=colour, linewidth=0.7)
             at, low, inside = _optimum(x, y)
             panel.plot(
                 [at], [low], "*", markersize=10, color=colour if inside else "white",
@@ -61,7 +64,10 @@ def rates(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Figure:
         panel.set_title(title)
         named.append((panel, ends))
         lost = int((mine & bad).sum())
-        told = [f"optimum drifts {max(best) / min(best):.2g} × over the widths"] if best else []
+        told = []
+        if best:
+            drift = max(best) / min(best)
+            told = [f"stars: lowest points of parabolas; they drift {drift:.2g} ×"]
         note(panel, "\n".join([*told, *([f"{lost} runs did not finish"] if lost else [])]))
         panel.margins(y=0.15)
     axes[0].set_ylabel(table_loss_label(table))

@@ -32,7 +32,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import axis_label, label
+from scaling.plot.words import axis_label, named
 
 _WIDENING = ("convolution", "max_pool")  # layers whose windows can widen a field
 Nets = Mapping[str, Sequence[Shape]]
@@ -100,7 +100,7 @@ def _by_layer(axes: Axes, nets: Nets, looks: Looks) -> list[tuple[float, str, st
             markeredgecolor="white", markeredgewidth=0.3,
         )  # fmt: skip
         mark(line, gid("fields", family), layer=number, field=fields)
-        ends.append((float(fields[-1]), label(family), colour))
+        ends.append((float(fields[-1]), named(family), colour))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlabel("Convolutions and pools passed")
     axes.set_ylabel("Receptive field (side, pixels)")

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from scaling.plot.fitted import Fitted, d_kind, loss_kind, rows
 from scaling.plot.marks import mark
 from scaling.plot.style import INK, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
+_MOST = 500  # runs: each has a marker in each of three panels
 _NAMED = 12  # sizes that the legend can name
 
 
@@ -27,6 +29,9 @@ def residuals(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     law = fit.loss(N, D).point
     percent = 100 * (loss / law - 1)
     low, high = np.quantile(percent, [0.05, 0.95])
+    told = f"rms {np.sqrt(np.mean(percent**2)):.2f} %; strip: middle 90 %"
+    kept, said = thinned(N, _MOST)
+    N, D, loss, law, percent = (values[kept] for values in (N, D, loss, law, percent))
     figure, axes = canvas(ax, 3, width=WIDE, height=2.4, sharey=True)
     sizes = np.unique(N)
     reach = 1.3 * float(np.abs(percent).max() or 1.0)
@@ -54,7 +59,8 @@ def residuals(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
         log_ticks(panel.xaxis, form)
         panel.set_xlabel(label)
     axes[0].set_ylabel("Observed loss above fit (%)")
-    note(axes[0], f"rms {np.sqrt(np.mean(percent**2)):.2f} %; strip: middle 90 %")
+    note(axes[0], told)
+    note(axes[1], said)
     if len(sizes) <= _NAMED:
         axes[-1].legend(
             title=SYMBOLS[fit.n_column], loc="center left", bbox_to_anchor=(1.01, 0.5),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from scaling.errors import InputError
 from scaling.forecast.rollout import Rollout
 from scaling.forecast.scores import LEVEL, loss_cells, size_cells
 from scaling.plot.style import DASHED, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
-from scaling.plot.words import plain
+from scaling.plot.ticks import log_ticks
 from scaling.units import METRICS_AS_LOSS, UNSTATED
 
 _TITLES = ("Error of the {loss} (%)", "Error of $\\log_{10}\\,N_\\mathrm{opt}$",
@@ -52,8 +51,7 @@ def rollout(found: Rollout, *, kind: str = UNSTATED, ax: list[Axes] | None = Non
     axes[2].set_ylim(-0.03, 1.03)
     for panel, title in zip(axes, _TITLES, strict=True):
         panel.set_xscale("log")
-        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{plain(value)}×"))
-        panel.xaxis.set_minor_formatter("")
+        log_ticks(panel.xaxis, "times")
         panel.set_xlabel("Compute beyond the cut")
         panel.set_ylabel(title.replace("{loss}", of))
         if panel is not axes[2]:

@@ -26,7 +26,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import axis_label, quantity, table_loss_label
+from scaling.plot.words import axis_label, named, quantity, table_loss_label
 
 _COLUMNS = 4
 _HEIGHT = 2.15  # inches of a row of panels
@@ -52,10 +52,14 @@ def sensitivity(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Fig
     low = float(found["best_loss"].min())
     for i, name in enumerate(names):
         _losses(axes[i], table[table["intervention"] == name], cap)
-        axes[i].set_title(name)
+        axes[i].set_title(named(name))
         axes[i].set_ylim(low - 0.06 * (cap - low), cap + 0.1 * (cap - low))
         if i % columns == 0:
             axes[i].set_ylabel(table_loss_label(table))
+    if not logits:
+        for i, (size, colour) in enumerate(_sizes(table)):
+            axes[0].plot([], [], label=quantity(size), **_points(i, colour))
+        axes[0].legend(title="$N$", title_fontsize=6.8, handlelength=1.2, loc="center")
     if logits:
         _logits(axes[len(names)], table[table["intervention"] == names[0]])
         axes[len(names)].set_title("Largest logit")
@@ -65,11 +69,22 @@ def sensitivity(table: pd.DataFrame, *, ax: Sequence[Axes] | None = None) -> Fig
     return figure
 
 
+def _sizes(rows: pd.DataFrame) -> list[tuple[float, Any]]:
+    sizes = sorted(rows["N"].unique())
+    return list(zip(map(float, sizes), ramp(len(sizes)), strict=True))
+
+
 def _losses(panel: Axes, own: pd.DataFrame, cap: float) -> None:
-    sizes = sorted(own["N"].unique())
-    for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
+    for i, (size, colour) in enumerate(_sizes(own)):
         rows = own[own["N"] == size]
-        mean = np.fmin(rows["loss"].astype(float), cap).groupby(rows["learning_rate"]).mean()
+        mean = (
+            rows["loss"]
+            .astype(float)
+            .fillna(cap)
+            .clip(upper=cap)
+            .groupby(rows["learning_rate"])
+            .mean()
+        )
         x, y = mean.index.to_numpy(float), mean.to_numpy(float)
         panel.plot(x, y, **_points(i, colour))
         lost = rows[~np.isfinite(rows["loss"].astype(float))]["learning_rate"].unique()
@@ -84,8 +99,7 @@ def _losses(panel: Axes, own: pd.DataFrame, cap: float) -> None:
 
 
 def _logits(panel: Axes, own: pd.DataFrame) -> None:
-    sizes = sorted(own["N"].unique())
-    for i, (size, colour) in enumerate(zip(sizes, ramp(len(sizes)), strict=True)):
+    for i, (size, colour) in enumerate(_sizes(own)):
         rows = own[(own["N"] == size) & np.isfinite(own["loss"].astype(float))]
         largest = rows.groupby("learning_rate")["attention_logit"].max()
         panel.plot(largest.index, largest, label=quantity(size), **_points(i, colour))
@@ -106,7 +120,7 @@ def _by_size(panel: Axes, found: pd.DataFrame, names: Sequence[str]) -> None:
         x = mean.index.to_numpy(float)
         panel.plot(x, mean, **_points(i, colour))
         panel.vlines(x, least, most, color=colour, linewidth=0.7)
-        ends.append((float(mean.iloc[-1]), name, colour))
+        ends.append((float(mean.iloc[-1]), named(name), colour))
     panel.set(xscale="log", yscale="log", title="Sensitivity")
     sizes = sorted(found.loc[found["intervention"] == names[0], "N"].unique())
     panel.set_xticks(sizes, [quantity(size) for size in sizes])

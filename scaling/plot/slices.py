@@ -25,11 +25,13 @@ from scaling.plot.style import (
     ramp,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, quantity
 
 _BEYOND = 4.0  # how far past the data the law is drawn
 _TOLERANCE = 0.05
+_DOTS = 300  # of one line
 _FAR = 30.0  # how far past the largest run's compute
 _COARSE = 40  # values of C: the frontier is nearly straight
 
@@ -80,15 +82,16 @@ def _panel(
         answer = fit.loss(grid, held) if name == "N" else fit.loss(held, grid)
         own = x[level.rows]
         inside = (grid >= own.min() / 1.02) & (grid <= own.max() * 1.02)
+        kept = level.rows[thinned(own, _DOTS)[0]]
         law_line(
             axes, grid, answer.point, inside, colour=colour, name=f"{other}-{level.value:.4g}",
             band=answer.interval(),
         )  # fmt: skip
         (dots,) = axes.plot(
-            own, loss[level.rows], MARKERS[i % len(MARKERS)], color=colour,
+            x[kept], loss[kept], MARKERS[i % len(MARKERS)], color=colour,
             markeredgecolor="white", markeredgewidth=0.5, markersize=4.4, zorder=4,
         )  # fmt: skip
-        at = {name: own, other: fixed[level.rows], "loss": loss[level.rows]}
+        at = {name: x[kept], other: fixed[kept], "loss": loss[kept]}
         mark(dots, gid("runs", other, f"{level.value:.4g}"), **at)
         ends.append((float(answer.point[-1]), quantity(level.value), colour))
     return ends
@@ -104,6 +107,8 @@ def _at_best(fit: Fitted, axes: Axes, N: Array, D: Array, C: Array, loss: Array)
         inside &= (at >= own.min() / 1.02) & (at <= own.max() * 1.02)
     law_line(axes, grid, best.loss.point, inside, colour=FIT, name="best-split",
              band=best.loss.interval())  # fmt: skip
+    kept, said = thinned(N)
+    N, D, C, loss = N[kept], D[kept], C[kept], loss[kept]
     (dots,) = axes.plot(C, loss, "o", color=MUTED, markersize=3, markerfacecolor="none",
                         markeredgewidth=0.5, zorder=1.5)  # fmt: skip
     mark(dots, "runs-C", N=N, D=D, C=C, loss=loss)
@@ -111,4 +116,4 @@ def _at_best(fit: Fitted, axes: Axes, N: Array, D: Array, C: Array, loss: Array)
     log_ticks(axes.yaxis, "plain")
     axes.set_xlabel(axis_label(compute_name(fit)))
     axes.set_title("$L(C)$ at the best split")
-    note(axes, "rings: all runs")
+    note(axes, f"rings: {said or 'all runs'}".replace("runs drawn: ", "runs,\n"))

@@ -7,8 +7,10 @@ the caller's. Nothing here touches pyplot.
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +25,7 @@ from scaling import files
 from scaling.errors import InputError
 from scaling.places import telling
 from scaling.plot.marks import mark
+from scaling.plot.svg import compact
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,7 +86,9 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context(_RC):  # type: ignore[arg-type]  # its keys are a Literal of all
+        with mpl.rc_context(_RC), warnings.catch_warnings():  # type: ignore[arg-type]  # its keys are a Literal of all
+            # of a name with an emoji: a browser has a font for it
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
             return draw(*args, **kwargs)
 
     return inside
@@ -168,6 +173,10 @@ def end_labels(
     points = ax.get_window_extent().height * 72 / ax.figure.dpi
     step = 9.2 / max(points, 1.0)
     ordered = sorted(labels, key=lambda item: item[0])
+    room = max(2, int(1 / step))
+    if len(ordered) > room:  # an even choice: names are in order along the lines' colours
+        chosen = np.linspace(0, len(ordered) - 1, room).round().astype(int)
+        ordered = [ordered[i] for i in chosen]
     wanted = [
         float(to_axes.transform((ax.get_xlim()[0], min(max(y, low), high)))[1])
         for y, _, _ in ordered
@@ -217,7 +226,9 @@ def _apart(wanted: Sequence[float], step: float, low: float, high: float) -> lis
 
 
 def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "left") -> None:
-    """A remark inside the axes, for what a figure would otherwise leave unsaid."""
+    """A remark inside the axes, for what a figure would otherwise leave unsaid; "" for none."""
+    if not text:
+        return
     ax.text(
         x,
         y,
@@ -265,7 +276,7 @@ def save(figure: Figure, target: Any, suffix: str | None = None) -> None:
 
 @styled
 def _write(figure: Figure, file: Any, suffix: str) -> None:
-    dates: dict[str, dict[str, Any]] = {
+    dates: dict[str, dict[str, str | None]] = {
         ".svg": {"Date": None, "Creator": None},
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         ".png": {"Software": None},
@@ -277,8 +288,11 @@ def _write(figure: Figure, file: Any, suffix: str) -> None:
         figure.dpi = _DOTS if suffix == ".png" else _POINTS
         engine.execute(figure)
         figure.set_layout_engine(None)
+    out = io.BytesIO()
     try:
-        figure.savefig(file, format=suffix[1:], metadata=dates[suffix], dpi=_DOTS)
+        figure.savefig(out, format=suffix[1:], metadata=dates[suffix], dpi=_DOTS)
     finally:
         figure.dpi = dpi
         figure.set_layout_engine(engine)
+    written = out.getvalue()
+    file.write(compact(written.decode()).encode() if suffix == ".svg" else written)

@@ -15,6 +15,8 @@ from scaling.errors import InputError
 from scaling.plot.marks import mark
 from scaling.plot.style import INK, MUTED, TRUTH, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
+from scaling.plot.words import named
+from scaling.units import UNITS_OF_D
 
 NEEDED = ("step", "loss", "learning_rate")
 # Panels of values by block: columns `PREFIX/BLOCK`, and what they are called.
@@ -23,7 +25,7 @@ BY_BLOCK = {
     "update_ratio": "Update over weights",
     "activation_rms": "Activation, rms",
 }
-_MARKED = 6  # findings that are written out; the others only have their line
+_MARKED = 6  # findings that are numbered and written out; the others only have their line
 
 Findings = Sequence[Mapping[str, Any]]
 
@@ -42,7 +44,8 @@ def telemetry(
         raise InputError(f"the curve has no column {', '.join(missing)}; it has {_columns(curve)}")
     figure, axes = canvas(ax, 3, rows=2, width=WIDE, height=4.2)
     step = curve["step"].to_numpy(float)
-    _line(axes[0], step, curve["loss"], "Training loss", "loss", logs=True)
+    unit = next((f" (nats per {name[:-1]})" for name in UNITS_OF_D if name in curve), "")
+    _line(axes[0], step, curve["loss"], f"Training loss{unit}", "loss", logs=True)
     if "held_out" in curve and curve["held_out"].notna().any():
         (dots,) = axes[0].plot(step, curve["held_out"], "o", color=TRUTH, markersize=2.4)
         mark(dots, "held_out")
@@ -51,12 +54,13 @@ def telemetry(
     _line(axes[2], step, logits, "Largest attention logit", "attention_logit", logs=False)
     for panel, (prefix, title) in zip(axes[3:], BY_BLOCK.items(), strict=True):
         _blocks(panel, step, curve, prefix, title)
-    for panel in axes:
+    for panel in (panel for panel in axes if panel.axison):
         panel.set_xlim(0, float(step[-1]) if len(step) else 1.0)
         panel.set_xlabel("Step")
         for finding in findings:
             panel.axvline(finding["step"], color=TRUTH, linewidth=0.7, linestyle=":", zorder=1)
-    _mark(axes[0], findings)
+    # the rate leaves its panel free below; that of a model without attention has all its room
+    _mark(axes[0], axes[1] if axes[2].axison else axes[2], findings)
     return figure
 
 
@@ -66,7 +70,7 @@ def _line(
     told = values.to_numpy(float)
     axes.set_ylabel(label)
     if not np.isfinite(told).any():
-        note(axes, "not told of this model", x=0.5, y=0.5, ha="center")
+        _untold(axes, label)
         return
     (line,) = axes.plot(step, np.where(np.isfinite(told), told, np.nan), color=INK, linewidth=0.9)
     mark(line, gid(name))
@@ -81,7 +85,7 @@ def _blocks(
     columns = [name for name in columns if np.isfinite(curve[name].to_numpy(float)).any()]
     axes.set_ylabel(f"{title}, by block")
     if not columns:
-        note(axes, "not told of this model", x=0.5, y=0.5, ha="center")
+        _untold(axes, f"{title}, by block")
         return
     for name, colour in zip(columns, ramp(len(columns)), strict=True):
         values = curve[name].to_numpy(float)
@@ -91,8 +95,8 @@ def _blocks(
     _log(axes, curve[columns].to_numpy(float))
     ends = [str(name).split("/", 1)[1] for name in (columns[0], columns[-1])]
     axes.set_title(
-        f"dark {ends[0]}, light {ends[1]}", loc="right", fontsize=6.3, fontweight="normal",
-        color=MUTED, pad=2,
+        f"dark {named(ends[0])}, light {named(ends[1])}", loc="right", fontsize=6.3,
+        fontweight="normal", color=MUTED, pad=2,
     )  # fmt: skip
 
 
@@ -104,21 +108,29 @@ def _log(axes: Axes, values: NDArray[np.float64]) -> None:
         log_ticks(axes.yaxis, "power" if positive.max() > 1e3 * positive.min() else "plain")
 
 
-def _mark(axes: Axes, findings: Findings) -> None:
-    """The label of each of the first findings at its line, one below the other."""
+def _untold(axes: Axes, what: str) -> None:
+    """No panel, but why there is none."""
+    axes.set_axis_off()
+    note(axes, f"{what}:\nnot told of this model", y=0.98)
+
+
+def _mark(axes: Axes, key: Axes, findings: Findings) -> None:
+    """A number at the line of each of the first findings, and what it was in a panel with room."""
+    told = []
     for n, finding in enumerate(findings[:_MARKED]):
         block = f", {finding['block']}" if finding.get("block") else ""
-        text = axes.annotate(
-            f" {finding['label']}{block}",
-            xy=(finding["step"], 0.97 - 0.075 * n),
-            xycoords=axes.get_xaxis_transform(),
-            fontsize=6.3,
-            color=TRUTH,
-            va="top",
-        )
-        text.set_gid(gid("finding", n))
+        told.append(f"{n + 1}  {named(finding['label'] + block)}")
+        number = axes.annotate(
+            f"{n + 1}", xy=(finding["step"], 1.0), xycoords=axes.get_xaxis_transform(),
+            # of several at one step each stands beside the one before
+            xytext=(4.5 * sum(f["step"] == finding["step"] for f in findings[:n]), 1.5),
+            textcoords="offset points", fontsize=6.3, color=TRUTH, ha="center", va="bottom",
+        )  # fmt: skip
+        number.set_gid(gid("finding", n))
     if len(findings) > _MARKED:
-        note(axes, f"and {len(findings) - _MARKED} more", x=0.98, y=0.02, ha="right")
+        told.append(f"and {len(findings) - _MARKED} more")
+    if told:
+        note(key, "\n".join(["dotted, where it began:", *told]), y=0.04)
 
 
 def _columns(curve: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from scaling.plot.words import plain, power, quantity
+from scaling.plot.words import plain, power, quantity, times
 
 Array = NDArray[np.float64]
 
@@ -53,8 +53,9 @@ def _times(decades: Array, digits: Sequence[float] | range) -> Array:
 
 
 def log_ticks(axis: Axis, form: str) -> None:
-    """Put house ticks on a log axis; form: "quantity" (10k, 2M), "power" (10^12) or "plain"."""
-    write = {"quantity": quantity, "power": power, "plain": plain}[form]
+    """Put house ticks on a log axis; form: "quantity" (10k, 2M), "power" (10^12),
+    "times" (2×) or "plain"."""
+    write = {"quantity": quantity, "power": power, "plain": plain, "times": times}[form]
     axis.set_major_locator(LogTicks())
     axis.set_minor_locator(LogTicks(minor=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))

@@ -69,10 +69,18 @@ def plain(value: float) -> str:
     return f"{value:.4g}"
 
 
-def label(name: str, most: int = 24) -> str:
-    """A name that others gave, as it stands in a figure: cut where it is long, and no mathtext."""
-    cut = name if len(name) <= most else f"{name[: most - 1]}…"
-    return " ".join(cut.split()).replace("$", r"\$")
+_LONG = 32  # letters of a name that is written out
+
+
+def named(name: str) -> str:
+    """A name of the user's, as text: not too long, and its dollars no mathematics."""
+    short = name if len(name) <= _LONG else f"{name[: _LONG - 1]}…"
+    return short.replace("$", r"\$")
+
+
+def times(value: float) -> str:
+    """A factor: 2×."""
+    return f"{plain(value)}×"
 
 
 _GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "kappa", "lambda", "tau", "omega")

