@@ -25,6 +25,7 @@ from scaling.plot.style import (
     note,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import axis_label, compute_column, loss_label, named
 from scaling.units import UNSTATED
@@ -117,10 +118,12 @@ def _fan(axes: Axes, found: Comparison, looks: Looks, kind: str, far: float) -> 
         law_line(axes, grid, best.point, inside, colour=colour, name=name, band=best.interval())
         ends.append((float(best.point[-1]), f"{named(name)} {best.point[-1]:.3g}", colour))
     runs = found.rollout.rows.drop_duplicates(["C", "N", "D", "loss"]).query("near")
+    kept, said = thinned(runs["N"])
+    runs = runs.iloc[kept]
     (dots,) = axes.plot(runs["C"], runs["loss"], "o", color=MUTED, markersize=3, zorder=3,
                         markerfacecolor="none", markeredgewidth=0.6)  # fmt: skip
     mark(dots, "forecast-runs", **{name: runs[name].to_numpy() for name in ("N", "D", "C", "loss")})
-    note(axes, "rings: the best runs that rollouts forecast")
+    note(axes, "\n".join(filter(None, ("rings: the best runs that rollouts forecast", said))))
     axes.axvline(average.c_max, color=MUTED, linewidth=0.6, linestyle=":", zorder=0)
     axes.set_xlim(grid[0], grid[-1])
     axes.set_xlabel(axis_label(compute_column(average.cost.kind)))

@@ -26,8 +26,10 @@ from scaling.plot.style import (
     gid,
     law_line,
     narrow,
+    note,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, named, power, quantity
 
@@ -71,10 +73,12 @@ def contours(fit: Fitted, budget: float | None = None, *, ax: Axes | None = None
     _surface(axes, fit, hull)
     _isoflops(axes, fit)
     _frontier(axes, fit, hull, np.geomspace(min(fit.c_min, C), max(fit.c_max, C), _LINES))
-    (dots,) = axes.plot(N, D, "o", color=INK, markersize=3 if len(N) <= _MANY else 1.7,
+    kept, said = thinned(N)
+    (dots,) = axes.plot(N[kept], D[kept], "o", color=INK, markersize=3 if len(N) <= _MANY else 1.7,
                         markeredgecolor="white", markeredgewidth=0.3, zorder=2.5,
                         label="runs")  # fmt: skip
-    mark(dots, "runs", N=N, D=D, C=spent, loss=loss)
+    mark(dots, "runs", N=N[kept], D=D[kept], C=spent[kept], loss=loss[kept])
+    note(axes, said)
     axes.set_xlabel(axis_label(fit.n_column))
     axes.set_ylabel(axis_label("D", d_kind(fit)))
     small = narrow(axes)
