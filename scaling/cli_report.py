@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,32 +69,85 @@ def report_command(
     ] = None,
     where: WhereOption = None,
     columns: ColumnsOption = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Show it in a browser instead, anew as cells of DIR finish."),
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Of --live on 127.0.0.1: 8770; 0 is any."),
+    ] = None,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page of --live in a browser.")
+    ] = False,
 ) -> None:
     """Write one self-contained page: the answer to a budget, then evidence, then method.
 
     The budget: FLOPs, or device-hours, dollars, days or kWh on a --device; by default ten times the
     largest run's compute.
     """  # fmt: skip
-    from scaling.report import reports
-
-    asked = _asked(
-        compute, {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh},
-        (device, devices, mfu, mfu_from, price, precision, pue),
-    )  # fmt: skip
+    amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
+    machines = (device, devices, mfu, mfu_from, price, precision, pue)
+    if live:
+        if out or law or n or where or columns or formats:
+            raise InputError(
+                "--live: shows a study alone; no --out, --format, --law, --n, --where, --columns"
+            )
+        _serve(source, _asked(compute, amounts, machines), port, open_browser)
+        return
+    if port is not None or open_browser:
+        raise InputError("--port and --open: only with --live")
     how = {
         "law": law, "N": n, "where": where,
         "columns": pairs(columns, "--columns") if columns else None,
     }  # fmt: skip
     forms = [form.strip() for form in formats.split(",") if form.strip()]
-    for place in reports(source, out, asked, forms, **how):
-        _tell(place)
+    with _uncollected():
+        from scaling.report import reports
+
+        for place in reports(source, out, _asked(compute, amounts, machines), forms, **how):
+            _tell(place)
+
+
+def _serve(folder: str, asked: Asked, port: int | None, open_browser: bool) -> None:
+    """Serve the live page until Ctrl-C."""
+    import webbrowser
+
+    from scaling.report.live import Live
+    from scaling.report.serving import HOST, PORT, server
+
+    # the port first: the first page takes seconds
+    with (
+        server(lambda: live.page, PORT if port is None else port) as serving,
+        suppress(KeyboardInterrupt),
+        Live(folder, asked) as live,
+    ):
+        address = f"http://{HOST}:{serving.server_address[1]}/"
+        print(f"live report: {address} (Ctrl-C ends it)", flush=True)
+        if open_browser:
+            webbrowser.open(address)
+        serving.serve_forever()
 
 
 def tell_of_report(folder: str) -> None:
     """Write the page of a study, and say where it is."""
-    from scaling.report import report
+    with _uncollected():
+        from scaling.report import report
 
-    _tell(report(folder))
+        _tell(report(folder))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage, which is a tenth of the time that a report takes: what it leaves
+    behind is gone with the process."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _tell(place: object) -> None:
