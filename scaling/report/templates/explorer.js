@@ -106,7 +106,7 @@
     );
     part("size").setAttribute("aria-valuetext", `${figure(state.size)} times the best size`);
     const warned = laws
-      .map(warning)
+      .map((law) => warning(state.C, law))
       .filter(Boolean)
       .map((text) => {
         const note = document.createElement("p");
