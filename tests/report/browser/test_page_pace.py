@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import statistics
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,6 @@ def test_an_input_is_answered_within_100_ms(open_page: Any, large_page: Path) ->
         kind: statistics.median(times)
         for kind, times in benchmark.pace(open_page(large_page)).items()
     }
-    # a machine that is busy delays an input without effect, too: twice that is left out
-    busy = 2 * medians.pop(benchmark.NOTHING)
-    assert {kind: ms for kind, ms in medians.items() if ms > 100 + busy} == {}, (medians, busy)
+    # where others run beside, an input waits its turn: on a quiet machine this is 100 ms
+    limit = 100 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert {kind: ms for kind, ms in medians.items() if ms > limit} == {}, (medians, limit)
