@@ -54,7 +54,7 @@ def overfitting(
         raise InputError(f"{source_of(table)}: no size was trained for two lengths")
     count = len(sizes)
     lines, height = (1, 2.9) if gap is None else (2, 4.6)
-    figure, axes = canvas(ax, count, rows=lines, width=WIDE, height=height)
+    figure, axes = canvas(ax, count, rows=lines, width=WIDE, height=height, grid=True)
     above, below = axes[:count], axes[count:]
     asked = Repetition(fit)
     limit = float(rows["epochs"].max()) * _BEYOND

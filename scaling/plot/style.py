@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -26,6 +27,7 @@ from scaling.errors import InputError
 from scaling.places import telling
 from scaling.plot.marks import mark
 from scaling.plot.svg import compact
+from scaling.plot.width import fitted, wrapped
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +44,7 @@ BAND = "#7fb0d8"
 # Groups without an order (model families): apart for colour-blind eyes, none too light on white.
 GROUPS = ("#0072b2", "#d55e00", "#009e73", "#a0458f", "#8a6d00", "#56b4e9", "#1a1a1a", "#8c564b")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear red, green and blue
 SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")
 _DOTS, _POINTS = 300, 72  # to the inch, of a picture and of a page
@@ -102,14 +105,24 @@ def canvas(
     width: float = COLUMN,
     height: float = 2.6,
     sharey: bool = False,
+    grid: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A new figure of `columns` panels in each row, or the caller's axes and their figure.
 
-    Raises InputError where the caller's axes are of another number.
+    Where less width is asked for (`at_width`), panels stand below each other, unless they are read
+    across as a `grid`. Raises InputError where the caller's axes are of another number.
     """
     if axes is None:
+        count = rows * columns
+        if grid:
+            width = fitted(1, 1, width, height)[2]
+        else:
+            columns, rows, width, height = fitted(columns, rows, width, height)
         figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel())
+        panels = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel())
+        for spare in panels[count:]:
+            spare.remove()
+        return figure, panels[:count]
     given = [axes] if isinstance(axes, Axes) else list(axes)
     if len(given) != rows * columns:
         raise InputError(f"{len(given)} axes given; this figure needs {rows * columns}")
@@ -122,6 +135,18 @@ def ramp(count: int) -> list[tuple[float, float, float]]:
     """Colours of an ordered series, dark to light: even in grey, safe for colour-blind eyes."""
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, max(count, 1)))
     return [(float(r), float(g), float(b)) for r, g, b, _ in shades]
+
+
+def legible(colour: Any) -> tuple[float, float, float]:
+    """The colour, darkened as far as text on white needs: a contrast of 4.5 to 1, as WCAG asks."""
+    whole = np.array(to_rgb(colour))
+    for part in np.linspace(1, 0, 41):
+        linear = np.where(part * whole <= 0.04045, part * whole / 12.92,
+                          ((part * whole + 0.055) / 1.055) ** 2.4)  # fmt: skip
+        if 1.05 / (float(_LUMINANCE @ linear) + 0.05) >= 4.5:
+            break
+    red, green, blue = part * whole
+    return float(red), float(green), float(blue)
 
 
 def gid(*parts: object) -> str:
@@ -184,7 +209,7 @@ def end_labels(
             xytext=(1.045, at),
             xycoords="axes fraction",
             textcoords="axes fraction",
-            color=colour,
+            color=legible(colour),
             fontsize=6.8,
             va="center",
             ha="left",
@@ -227,7 +252,7 @@ def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "le
     ax.text(
         x,
         y,
-        text,
+        wrapped(text),
         transform=ax.transAxes,
         fontsize=6.3,
         color=MUTED,
