@@ -54,8 +54,8 @@ def forecast(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Run tables, fits saved as .json, or published parameters by name; several are "
-            "put side by side.",
+            help="Run tables, studies' folders, fits saved as .json, or published parameters by "
+            "name; several are put side by side.",
         ),
     ],
     compute: options.ComputeOption = None,

@@ -1,4 +1,5 @@
-"""The sources that `scaling forecast` is given: tables, saved fits, published parameters."""
+"""The sources that `scaling forecast` is given: tables, saved fits, published parameters, and
+studies, which forecast by their own rule as their reports do."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaling.cli_options import forecasters_of, read, saved_fit
+from scaling.errors import InputError
 from scaling.terminal import progress
 
 if TYPE_CHECKING:
@@ -32,19 +34,21 @@ def sources_of(
     from scaling.forecast.buildable import buildable
     from scaling.forecast.sources import Source, smallest_of
 
-    found: dict[str, Source] = {}
+    found: dict[str, list[Source]] = {}
     tables = []
     for name in dict.fromkeys(names):
         path = Path(name)
-        if path.suffix == ".json" or not (path.suffix or path.exists()):
+        if path.is_dir():
+            found[name] = _of_study(name)
+        elif path.suffix == ".json" or not (path.suffix or path.exists()):
             grounds = _without_table(path)
             nearest = None
             if like is not None:
                 nearest = buildable(read(like, None), grounds.predictor.n_column, where)
-            found[name] = Source(name, grounds, nearest, smallest_of(grounds.predictor))
+            found[name] = [Source(name, grounds, nearest, smallest_of(grounds.predictor))]
         else:
             tables.append(name)
-    counts = {item.predictor.n_column for item in found.values()}
+    counts = {item.predictor.n_column for items in found.values() for item in items}
     for name in tables:
         df = read(Path(name), columns, recovered)
         count = n or "N"
@@ -53,8 +57,8 @@ def sources_of(
         nearest, grounds = buildable(df, count, where), of_table(df, count)
         batch = float(df["batch_tokens"].min()) if "batch_tokens" in df.columns else None
         smallest = (float(df[count].min()), batch)
-        found[name] = Source(name, grounds, nearest, smallest)
-    return [found[name] for name in dict.fromkeys(names)]
+        found[name] = [Source(name, grounds, nearest, smallest)]
+    return [source for name in dict.fromkeys(names) for source in found[name]]
 
 
 def table_grounds(
@@ -74,6 +78,21 @@ def table_grounds(
         if laws is not None:
             return from_table.of_laws(df, forecasters_of(laws), **common, progress=told)
         return from_table.of_default(df, **common, rollouts=rollouts, progress=told)
+
+
+def _of_study(name: str) -> list[Source]:
+    """The laws that the report of a study's folder rests on, those of each family apart."""
+    from scaling.forecast.sources import Source
+    from scaling.report.read import read_study
+
+    study = read_study(Path(name))
+    if not study.grounds:
+        raise InputError(f"{name}: {' '.join(study.missing) or 'no run that a law could be of'}")
+    nearest = study.nearest()
+    return [
+        Source(f"{name}, {family}" if study.families else name, grounds, nearest.get(family))
+        for family, grounds in study.grounds.items()
+    ]
 
 
 def _without_table(path: Path) -> Grounds:

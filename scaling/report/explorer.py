@@ -53,7 +53,8 @@ def section(
     start = asked.compute or float(f"{AHEAD * largest or _START:.3g}")
     low, high = _UNKNOWN
     if largest:
-        low, high = min(one.c_min for one in usable.values()), _REACH * largest
+        low = min(one.c_min for one in usable.values() if one.c_max)
+        high = _REACH * largest
     low, high = min(low, start), max(high, start)
     laws = [_law(name, one) for name, one in usable.items()]
     l_kind, units = kinds.get("L_kind", UNSTATED), unit_of_d(kinds.get("D_kind", UNSTATED))

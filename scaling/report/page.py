@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -86,7 +87,12 @@ def _explorer(study: Study, asked: Asked) -> Mapping[str, Any] | None:
     predictors = {
         name if study.families else "": ground.predictor for name, ground in study.grounds.items()
     }
-    return explorer.section(predictors, study.kinds, asked)
+    command = {
+        "study": "scaling forecast DIR",
+        "fit": shlex.join(["scaling", "forecast", *study.command]),
+        "table": "",  # `scaling forecast` calibrates by other rollouts than a report
+    }[study.kind]
+    return explorer.section(predictors, study.kinds, asked, command=command)
 
 
 def sections(study: Study) -> dict[str, str]:

@@ -43,6 +43,14 @@ def store(folder: Path, row: dict[str, object], unit: str = "tokens") -> None:
     write_json(cell / "record.json", {**row, "sha256": digest(row)})
 
 
+def rewrite(cell: Path, **changes: object) -> None:
+    """Change what a stored record says, sealed anew."""
+    stored = json.loads((cell / "record.json").read_text())
+    stored.pop("sha256")
+    stored |= changes
+    write_json(cell / "record.json", {**stored, "sha256": digest(stored)})
+
+
 def small_study(
     folder: Path,
     name: str = "made-up",

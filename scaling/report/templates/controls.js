@@ -1,9 +1,9 @@
 // Switches that show and hide, in every figure and the table; what is selected, and what is hidden.
 
 function control() {
-  const bar = make("div", { class: "controls", role: "region", "aria-label": "What is shown" });
+  const bar = make("div", { class: "switches", role: "region", "aria-label": "What is shown" });
   const state = make("span", { role: "status" });
-  const clear = make("button", { type: "button" }, "Clear selection");
+  const clear = make("button", { type: "button", "aria-label": "Clear selection" }, "Clear");
   const all = make("button", { type: "button" }, "Show all");
   const panel = make("details", {}, make("summary", {}, "Show and hide"));
   const layers = [
@@ -32,20 +32,20 @@ function control() {
     ),
   );
   clear.addEventListener("click", () => choose([]));
-  all.addEventListener("click", () => [...off].forEach((part) => turn(part, true)));
+  all.addEventListener("click", () => turn(null, true));
 
   function say() {
     const parts = [...off].map((part) => part.said);
     state.textContent =
-      `${chosen.size} of ${runs.count} runs selected` +
+      `${chosen.size} of ${runs.count} selected` +
       (parts.length ? `; hidden: ${parts.join(", ")}` : "");
-    clear.hidden = chosen.size === 0;
-    all.hidden = parts.length === 0;
+    clear.disabled = chosen.size === 0;
+    all.disabled = parts.length === 0;
     bar.classList.toggle("plain", chosen.size + parts.length === 0);
-    for (const [button, part] of buttons)
-      button.setAttribute("aria-pressed", String(!off.has(part)));
+    for (const [button, part] of buttons) set(button, { "aria-pressed": !off.has(part) });
   }
-  bar.append(panel, state, clear, all);
+  panel.append(all);
+  bar.append(panel, state, clear);
   document.querySelector("main").before(bar);
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) choose([]);

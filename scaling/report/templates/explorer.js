@@ -32,22 +32,25 @@
     return { hours, days: hours / (24 * count), dollars: of(price), kwh: of(kwh) };
   }
 
+  /** What the law loses by a size that is not the best, draw by draw. */
+  function givenUp(loss, best) {
+    const draws = loss.draws.map((v, i) => v - best.draws[i]);
+    return predictors.interval({ point: loss.point - best.point, draws });
+  }
+
   /** What one law says of the budget and the size chosen. */
   function answer(law) {
     const { C, size } = state;
     const best = law.answers.optimum(C);
     const N = size * best.N.point;
     const D = size === 1 ? best.D.point : law.answers.cost.tokens(C, N);
-    const mean = law.answers.loss(N, D, false);
-    const lost = mean.draws.map((v, i) => v - best.loss.draws[i]);
-    const told = { point: mean.point - best.loss.point, draws: lost };
     return {
       N,
       D,
       best: { N: predictors.interval(best.N), D: predictors.interval(best.D) },
       loss: predictors.interval(best.loss),
       oneRun: predictors.interval(law.answers.loss(N, D, true)),
-      givenUp: predictors.interval(told),
+      givenUp: size === 1 ? null : givenUp(law.answers.loss(N, D, false), best.loss),
     };
   }
 
@@ -153,7 +156,7 @@
 
   /** What prints the same; a size that is not the best is each law's own. */
   function command(found) {
-    if (!data.command) return;
+    if (!part("command")) return;
     const { device, count, mfu, price, pue, C, size } = state;
     const machines = [`--device ${device.name} --devices ${count} --mfu ${mfu}`, `--pue ${pue}`];
     if (price) machines.push(`--price ${price}`);
@@ -284,7 +287,9 @@
   }
   part("amount").value = plain(state.C);
   part("copy")?.addEventListener("click", () => {
-    const said = (text) => (part("copied").textContent = text);
+    const said = (text) => {
+      part("copied").textContent = text;
+    };
     const marked = () => {
       getSelection().selectAllChildren(part("command"));
       said("selected: copy it with the keyboard");

@@ -55,7 +55,7 @@ const explorerChart = (() => {
       svg.replaceChildren();
       svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
       axes(svg, width);
-      laws.forEach((law, k) => curve(svg, law, known[k]));
+      for (const [k, law] of laws.entries()) curve(svg, law, known[k]);
       if (laws.length > 1) names(svg, width);
       marker = add(svg, "g", {});
       if (last) mark(...last);

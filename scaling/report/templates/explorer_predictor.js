@@ -59,7 +59,18 @@ const predictors = (() => {
 
     const six = kind === "6ND";
     const flops = (N) => map1(six ? (n) => 6 * n : (n) => Math.exp(curve(Math.log(n))[0]), N);
-    const elasticity = (N) => (six ? 1 : map1((n) => curve(Math.log(n))[1], N));
+
+    /** FLOPs per token at ln N = x [...], and how they rise with N: d ln FLOPs / d ln N. */
+    function along(x) {
+      if (six) return { flops: map1((v) => 6 * Math.exp(v), x), elasticity: 1 };
+      const found = { flops: new Float64Array(x.length), elasticity: new Float64Array(x.length) };
+      for (let i = 0; i < x.length; i++) {
+        const [value, slope] = curve(x[i]);
+        found.flops[i] = Math.exp(value);
+        found.elasticity[i] = slope;
+      }
+      return found;
+    }
 
     /** The N whose token costs so much. */
     function params(perToken) {
@@ -73,7 +84,7 @@ const predictors = (() => {
       return Math.exp(x);
     }
 
-    return { flops, elasticity, params, tokens: (C, N) => over(C, flops(N)) };
+    return { flops, along, params, tokens: (C, N) => over(C, flops(N)) };
   }
 
   const GRID = 128; // steps in which a law that may turn twice is looked over first
@@ -89,8 +100,9 @@ const predictors = (() => {
     function risesAlong(C) {
       return (x) => {
         const N = map1(Math.exp, x);
-        const D = cost.tokens(C, N);
-        const falls = times(times(D, cost.elasticity(N)), -1);
+        const { flops, elasticity } = cost.along(x);
+        const D = over(C, flops);
+        const falls = times(times(D, elasticity), -1);
         const [loss, slope] = run(data.program, { ...params, N, D }, { N, D: falls });
         return filled(over(slope, loss), x.length);
       };

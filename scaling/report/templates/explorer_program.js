@@ -3,14 +3,16 @@
 const lawPrograms = (() => {
   const map1 = (f, a) => (typeof a === "number" ? f(a) : a.map((x) => f(x)));
 
-  function map2(f, a, b) {
+  /** An operation of two arguments on numbers and arrays. Each has loops of its own, so that the
+   * browser can compile each by itself. */
+  const binary = (f) => (a, b) => {
     if (typeof a === "number" && typeof b === "number") return f(a, b);
     const out = new Float64Array(typeof a === "number" ? b.length : a.length);
     if (typeof a === "number") for (let i = 0; i < out.length; i++) out[i] = f(a, b[i]);
     else if (typeof b === "number") for (let i = 0; i < out.length; i++) out[i] = f(a[i], b);
     else for (let i = 0; i < out.length; i++) out[i] = f(a[i], b[i]);
     return out;
-  }
+  };
 
   const nth = (a, i) => (typeof a === "number" ? a : a[i]);
 
@@ -20,10 +22,15 @@ const lawPrograms = (() => {
     return condition.map((c, i) => (c ? nth(a, i) : nth(b, i)));
   }
 
-  const plus = (a, b) => map2((x, y) => x + y, a, b);
-  const minus = (a, b) => map2((x, y) => x - y, a, b);
-  const times = (a, b) => map2((x, y) => x * y, a, b);
-  const over = (a, b) => map2((x, y) => x / y, a, b);
+  const sum = binary((x, y) => x + y);
+  const difference = binary((x, y) => x - y);
+  const product = binary((x, y) => x * y);
+  const over = binary((x, y) => x / y);
+  // The same for tangents, most of which are 0; no argument is ever written to, so that what adds
+  // nothing is passed on as it is.
+  const plus = (a, b) => (a === 0 ? b : b === 0 ? a : sum(a, b));
+  const minus = (a, b) => (b === 0 ? a : difference(a, b));
+  const times = (a, b) => (a === 0 || b === 0 ? 0 : a === 1 ? b : b === 1 ? a : product(a, b));
 
   /** ln(e^x + e^y) without overflow. */
   function sumOfExponentials(x, y) {
@@ -31,11 +38,11 @@ const lawPrograms = (() => {
   }
 
   const OPERATIONS = {
-    add: plus,
-    subtract: minus,
-    multiply: times,
+    add: sum,
+    subtract: difference,
+    multiply: product,
     divide: over,
-    power: (a, b) => map2(Math.pow, a, b),
+    power: binary(Math.pow),
     negative: (a) => map1((x) => -x, a),
     exp: (a) => map1(Math.exp, a),
     expm1: (a) => map1(Math.expm1, a),
@@ -44,26 +51,36 @@ const lawPrograms = (() => {
     sqrt: (a) => map1(Math.sqrt, a),
     square: (a) => map1((x) => x * x, a),
     tanh: (a) => map1(Math.tanh, a),
-    logaddexp: (a, b) => map2(sumOfExponentials, a, b),
-    maximum: (a, b) => map2(Math.max, a, b),
-    minimum: (a, b) => map2(Math.min, a, b),
-    less: (a, b) => map2((x, y) => +(x < y), a, b),
-    less_equal: (a, b) => map2((x, y) => +(x <= y), a, b),
-    greater: (a, b) => map2((x, y) => +(x > y), a, b),
-    greater_equal: (a, b) => map2((x, y) => +(x >= y), a, b),
+    logaddexp: binary(sumOfExponentials),
+    maximum: binary(Math.max),
+    minimum: binary(Math.min),
+    less: binary((x, y) => +(x < y)),
+    less_equal: binary((x, y) => +(x <= y)),
+    greater: binary((x, y) => +(x > y)),
+    greater_equal: binary((x, y) => +(x >= y)),
     where: choose,
   };
 
+  /** What a power gains by its base's tangent; 0 where the base stands still, even at 0. */
+  function ofBase(base, exponent, own, tangent) {
+    const each = (i) => {
+      const [x, y, t] = [nth(base, i), nth(exponent, i), nth(tangent, i)];
+      if (t === 0) return 0;
+      return t * (x === 0 ? y * Math.pow(x, y - 1) : (nth(own, i) * y) / x);
+    };
+    return typeof own === "number" ? each(0) : own.map((_, i) => each(i));
+  }
+
   // How an operation's tangent follows from those of its arguments: each gets (argument values,
   // argument tangents, 0 where there is none; its own value). What compares has no tangent.
-  const power_slope = (a, b) => map2((x, y) => y * Math.pow(x, y - 1), a, b);
+  const first = binary((x, y) => +(x >= y));
   const TANGENTS = {
     add: (v, t) => plus(t[0], t[1]),
     subtract: (v, t) => minus(t[0], t[1]),
     multiply: (v, t) => plus(times(t[0], v[1]), times(v[0], t[1])),
     divide: (v, t, own) => over(minus(t[0], times(own, t[1])), v[1]),
     power: (v, t, own) => {
-      const base = t[0] === 0 ? 0 : times(power_slope(v[0], v[1]), t[0]);
+      const base = t[0] === 0 ? 0 : ofBase(...v, own, t[0]);
       const exponent = t[1] === 0 ? 0 : times(times(own, map1(Math.log, v[0])), t[1]);
       return plus(base, exponent);
     },
@@ -79,8 +96,8 @@ const lawPrograms = (() => {
       const [a, b] = [0, 1].map((i) => times(map1(Math.exp, minus(v[i], own)), t[i]));
       return plus(a, b);
     },
-    maximum: (v, t) => choose(map2((x, y) => +(x >= y), v[0], v[1]), t[0], t[1]),
-    minimum: (v, t) => choose(map2((x, y) => +(x <= y), v[0], v[1]), t[0], t[1]),
+    maximum: (v, t) => choose(first(v[0], v[1]), t[0], t[1]),
+    minimum: (v, t) => choose(first(v[1], v[0]), t[0], t[1]),
     where: (v, t) => choose(v[0], t[1], t[2]),
   };
 
@@ -90,7 +107,7 @@ const lawPrograms = (() => {
    */
   function run(program, inputs, tangents) {
     const values = program.inputs.map((name) => inputs[name]);
-    const slopes = program.inputs.map((name) => (tangents && tangents[name]) || 0);
+    const slopes = program.inputs.map((name) => tangents?.[name] || 0);
     for (const [name, ...args] of program.steps) {
       if (name === "constant") {
         values.push(args[0]);
@@ -162,5 +179,5 @@ const lawPrograms = (() => {
     return Math.min(Math.max(near + far, least), 1 - least);
   }
 
-  return { map1, map2, nth, plus, times, over, run, root };
+  return { map1, nth, plus, times, over, run, root };
 })();

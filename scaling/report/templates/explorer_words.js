@@ -26,7 +26,7 @@ const explorerWords = (() => {
     if (!Number.isFinite(value)) return "unknown";
     const rounded = Number(value.toPrecision(4));
     if (rounded >= 1e15 || (rounded < 1e-4 && rounded > 0)) return scientific(value);
-    return rounded.toLocaleString("en", { maximumFractionDigits: rounded < 1e3 ? 6 : 0 });
+    return rounded.toLocaleString("en", { maximumSignificantDigits: rounded < 1e3 ? 4 : 15 });
   }
 
   /** A loss: digits enough to tell its interval's ends apart, four at least. */

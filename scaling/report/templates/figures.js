@@ -20,10 +20,8 @@ function settle() {
 /** Where the law's lines are, inside and beyond the data: never to be confused. */
 const LAYERS = { fit: "Fitted law, inside the data", forecast: "Law beyond the data: a forecast" };
 
-/** @param {SVGElement} parent */
-function draw(parent, tag, attributes) {
-  const element = document.createElementNS(parent.namespaceURI, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+function draw(parent, tag, attributes, kin = parent) {
+  const element = set(document.createElementNS(kin.namespaceURI, tag), attributes);
   parent.append(element);
   return element;
 }
@@ -89,16 +87,17 @@ function enliven(figure, told) {
     name,
     [...svg.querySelectorAll(`[id^="${told.prefix}-${name}-"]`)],
   ]);
-  const over = draw(svg, "g", { class: "over", "aria-hidden": "true" });
+  // a drawing of its own: what is drawn over the figure does not have it painted again
+  const over = draw(svg.parentNode, "svg", { class: "over", "aria-hidden": "true" }, svg);
+  over.setAttribute("viewBox", svg.getAttribute("viewBox"));
   const rings = draw(over, "path", { class: "rings" });
   const ring = draw(over, "circle", { class: "ring", r: 4.5, visibility: "hidden" });
   let at = null;
 
   const scale = () => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
   const place = (event) => {
-    const box = svg.getBoundingClientRect();
-    const k = box.width / svg.viewBox.baseVal.width;
-    return [(event.clientX - box.left) / k, (event.clientY - box.top) / k];
+    const { left, top } = svg.getBoundingClientRect();
+    return [(event.clientX - left) / scale(), (event.clientY - top) / scale()];
   };
   const seen = (point) => !(point.hidden || point.series.gone);
 
@@ -137,11 +136,10 @@ function enliven(figure, told) {
   function tell(point, byKey) {
     if (point === at && !byKey) return;
     at = point;
-    ring.setAttribute("visibility", point ? "visible" : "hidden");
+    set(ring, { visibility: point ? "visible" : "hidden" });
     tip.hidden = !point;
     if (!point) return;
-    ring.setAttribute("cx", point.x);
-    ring.setAttribute("cy", point.y);
+    set(ring, { cx: point.x, cy: point.y });
     const lines = account(told, point.series, point.i);
     const name = title(told, point.series);
     const list = make("dl");
@@ -199,7 +197,9 @@ function enliven(figure, told) {
 
   let start = null;
   let frame = null;
+  let dragged = false; // a click ends a drag, too
   svg.addEventListener("pointerdown", (event) => {
+    dragged = false;
     if (event.button === 0 && event.pointerType !== "touch") start = place(event);
   });
   svg.addEventListener("pointermove", (event) => {
@@ -210,10 +210,8 @@ function enliven(figure, told) {
       tell(null);
     }
     if (!frame) return tell(nearest(x, y));
-    frame.setAttribute("x", Math.min(x, start[0]));
-    frame.setAttribute("y", Math.min(y, start[1]));
-    frame.setAttribute("width", Math.abs(x - start[0]));
-    frame.setAttribute("height", Math.abs(y - start[1]));
+    const [width, height] = [Math.abs(x - start[0]), Math.abs(y - start[1])];
+    set(frame, { x: Math.min(x, start[0]), y: Math.min(y, start[1]), width, height });
   });
   svg.addEventListener("pointerup", (event) => {
     const [x, y] = place(event);
@@ -227,12 +225,15 @@ function enliven(figure, told) {
         event.shiftKey,
       );
       frame.remove();
-    } else if (event.button === 0) {
-      const point = nearest(x, y);
-      if (point) tell(point);
-      if (point?.run >= 0) choose([point.run], event.shiftKey);
+      dragged = true;
     }
     start = frame = null;
+  });
+  svg.addEventListener("click", (event) => {
+    if (dragged) return;
+    const point = nearest(...place(event));
+    if (point) tell(point);
+    if (point?.run >= 0) choose([point.run], event.shiftKey);
   });
   svg.addEventListener("pointercancel", () => {
     frame?.remove();
@@ -272,12 +273,11 @@ function enliven(figure, told) {
     select();
   }
   views.push({ select, show });
-  paper.setAttribute("role", "application");
-  paper.setAttribute(
-    "aria-label",
-    `${svg.getAttribute("aria-label")} Arrow keys go between points.`,
-  );
-  paper.setAttribute("aria-describedby", "keys");
+  set(paper, {
+    role: "application",
+    "aria-label": `${svg.getAttribute("aria-label")} Arrow keys go between points.`,
+    "aria-describedby": "keys",
+  });
 }
 
 for (const figure of document.querySelectorAll("figure")) {

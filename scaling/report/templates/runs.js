@@ -26,19 +26,25 @@ function choose(found, extend) {
   for (const view of views) view.select();
 }
 
-/** Show or hide what a switch stands for. */
+/** Show or hide what a switch stands for; without one show all. */
 function turn(part, on) {
-  if (on) off.delete(part);
+  if (!part) off.clear();
+  else if (on) off.delete(part);
   else off.add(part);
   hidden.fill(0);
   for (const one of off) for (const run of one.runs ?? []) hidden[run] = 1;
   for (const view of views) view.show();
 }
 
+/** The element, with attributes set. */
+function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
 /** An element with attributes and children; texts become text, never markup. */
 function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  const element = set(document.createElement(tag), attributes);
   element.append(...children);
   return element;
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from batteries.browser import PHONE, settled
 
-COUNT = ".controls [role=status]"
+COUNT = ".switches [role=status]"
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_arrow_keys_go_between_points_and_are_read_aloud(page: Any) -> None:
     assert "N_total 24,000" in other
     page.keyboard.press("Enter")
     assert ", selected: " in aloud.text_content()
-    assert page.locator(COUNT).text_content() == "1 of 33 runs selected"
+    assert page.locator(COUNT).text_content() == "1 of 33 selected"
     page.keyboard.press("Escape")
     assert not page.locator(".tip").is_visible()
     page.keyboard.press("Escape")
-    assert page.locator(COUNT).text_content() == "0 of 33 runs selected"
+    assert page.locator(COUNT).text_content() == "0 of 33 selected"
 
 
 def test_a_run_is_selected_everywhere(page: Any) -> None:
@@ -95,7 +95,7 @@ def test_a_run_is_selected_everywhere(page: Any) -> None:
     drawn = {name: rings(page, name) for name in ("residuals", "frontier", "cost", "loss_curves")}
     assert drawn == {"residuals": 3, "frontier": 3, "cost": 1, "loss_curves": 1}
     page.locator("tbody .pick", has_text="01011cell").click(modifiers=["Shift"])
-    assert page.locator(COUNT).text_content() == "2 of 33 runs selected"
+    assert page.locator(COUNT).text_content() == "2 of 33 selected"
     assert rings(page, "cost") == 2
     page.get_by_role("button", name="Selected only").click()
     assert page.locator("#cells tbody tr").count() == 2
@@ -106,24 +106,25 @@ def test_a_run_is_selected_everywhere(page: Any) -> None:
 
 def test_a_rectangle_selects_many(page: Any) -> None:
     x, _ = spot(page, "residuals", 0, 0)
-    box = page.locator("#figure-residuals svg").bounding_box()
+    box = page.locator("#figure-residuals svg[role=img]").bounding_box()
     page.mouse.move(x - 8, box["y"] + 5)
     page.mouse.down()
     page.mouse.move(x + 8, box["y"] + 0.8 * box["height"], steps=3)
     page.mouse.up()
-    assert page.locator(COUNT).text_content() == "8 of 33 runs selected"
+    assert page.locator(COUNT).text_content() == "8 of 33 selected"
     assert page.locator("tr.chosen").count() == 8
 
 
 def test_switches_hide_runs_and_layers_everywhere(page: Any) -> None:
-    page.locator(".controls summary").click()
+    page.locator(".switches summary").click()
     seed = page.get_by_role("button", name="1", exact=True)
     seed.click()
     assert seed.get_attribute("aria-pressed") == "false"
     assert page.locator("#cells tbody tr").count() == 17
     # 16 runs in three panels
     assert page.locator("#figure-residuals use.off").count() == 48
-    assert page.locator(COUNT).text_content() == "0 of 33 runs selected; hidden: seed 1"
+    assert page.locator(COUNT).text_content() == "0 of 33 selected; hidden: seed 1"
+    page.locator("#figure-isoflop").scroll_into_view_if_needed()
     band = page.locator("#isoflop-band-budget_0")
     assert band.is_visible()
     page.get_by_role("button", name="bands").click()
@@ -156,4 +157,4 @@ def test_a_touch_shows_and_selects(open_page: Any, small_page: Path) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.touchscreen.tap(*spot(page, "residuals", 0, 0))
     assert page.locator(".tip").is_visible()
-    assert page.locator(COUNT).text_content() == "1 of 33 runs selected"
+    assert page.locator(COUNT).text_content() == "1 of 33 selected"
