@@ -28,6 +28,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
+from scaling.plot.width import across
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, power, quantity
 
 AHEAD = 10.0  # times the largest run's compute: the budget where none is asked for
@@ -76,7 +77,7 @@ def contours(fit: Fitted, budget: float | None = None, *, ax: Axes | None = None
     axes.set_xlabel(axis_label(fit.n_column))
     axes.set_ylabel(axis_label("D", d_kind(fit)))
     axes.set_title(f"Contours: {loss_label(loss_kind(fit), 'fitted loss')}", pad=32)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1,
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=across(3), borderaxespad=0.1,
                 columnspacing=1.4)  # fmt: skip
     axes.annotate(told, (0, 1), xycoords="axes fraction", xytext=(0, 20), fontsize=7,
                   textcoords="offset points", color=TRUTH)  # fmt: skip

@@ -27,6 +27,7 @@ from scaling.plot.style import (
     ramp,
     styled,
 )
+from scaling.plot.width import across
 from scaling.plot.words import SYMBOLS, loss_label, quantity
 from scaling.table import source_of
 from scaling.units import unit_of_d
@@ -171,7 +172,10 @@ def _legend(figure: Figure, training: bool, beyond: bool) -> None:
     entries.append(("least loss of the law, 90 %", {"marker": "*", "markersize": 6.5, **white}))
     handles = [Line2D([], [], color=INK, linewidth=0.9, **style) for _, style in entries]
     figure.legend(
-        handles, [name for name, _ in entries], loc="outside upper center", ncols=len(entries)
+        handles,
+        [name for name, _ in entries],
+        loc="outside upper center",
+        ncols=across(len(entries)),
     )
 
 

@@ -46,7 +46,10 @@ def nets_of(table: pd.DataFrame) -> dict[str, list[Shape]]:
     told = table[["family", "config"]].dropna().drop_duplicates()
     found: dict[str, list[Shape]] = {}
     for family, config in told.itertuples(index=False):
-        shape = families.get(str(family)).from_dials(**json.loads(str(config)))
+        try:
+            shape = families.get(str(family)).from_dials(**json.loads(str(config)))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"config {str(config)[:80]}: no shape of {family}: {error}") from None
         found.setdefault(str(family), []).append(shape)
     return found
 

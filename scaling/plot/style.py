@@ -27,13 +27,13 @@ from scaling.errors import InputError
 from scaling.places import telling
 from scaling.plot.marks import mark
 from scaling.plot.svg import compact
+from scaling.plot.width import WIDE as WIDE
 from scaling.plot.width import fitted, wrapped
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 COLUMN = 3.5  # inches: one column of a paper
-WIDE = 7.1  # two columns
 
 # Okabe and Ito's colours, dark enough on white, with distinct luminance where they meet.
 INK = "#1a1a1a"

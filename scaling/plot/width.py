@@ -3,19 +3,19 @@ narrow beside each other stand below each other; text keeps its size."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from itertools import pairwise
 from textwrap import fill
 
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 
 from scaling.errors import InputError
 
+WIDE = 7.1  # inches: two columns of a paper
 LEAST, MOST = 2.5, 20.0  # inches: what labels need beside a panel, and what a page is
 
-_PANEL = 0.7  # of a narrow figure's width: what its labels leave to a panel
 _LETTERS = 13  # of a remark's, to an inch
 
 _asked: ContextVar[float | None] = ContextVar("width", default=None)
@@ -35,7 +35,7 @@ def at_width(draw: Callable[[], Figure], inches: float | None) -> Figure:
         figure = draw()
     finally:
         _asked.reset(before)
-    _fit(figure)
+    _label(figure)
     return figure
 
 
@@ -49,6 +49,12 @@ def fitted(columns: int, rows: int, width: float, height: float) -> tuple[int, i
     return fewer, more, asked, height * more / rows
 
 
+def across(entries: int) -> int:
+    """Columns of a legend that is laid out for a page: fewer where less width is asked for."""
+    asked = _asked.get()
+    return entries if asked is None or asked >= WIDE else max(1, int(entries * asked / WIDE / 1.4))
+
+
 def wrapped(remark: str) -> str:
     """A remark in lines that a narrow panel holds; as it is where no width is asked for."""
     asked = _asked.get()
@@ -57,20 +63,16 @@ def wrapped(remark: str) -> str:
     return "\n".join(fill(line, int(asked * _LETTERS)) for line in remark.split("\n"))
 
 
-def _fit(figure: Figure) -> None:
-    """Labels that a panel had from its neighbour on the left, and legends of less width."""
-    figure.draw_without_rendering()
+def _label(figure: Figure) -> None:
+    """The label that a panel had from its neighbour on the left, where it now stands below it."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        figure.draw_without_rendering()
+    if any("constrained_layout not applied" in str(one.message) for one in told):
+        width = figure.get_figwidth()
+        raise InputError(f"--width {width:g}: too narrow for the labels of this figure; give more")
     for left, panel in pairwise(figure.axes):
         same = left.get_shared_y_axes().joined(left, panel)
         below = panel.get_position().x0 < left.get_position().x1
         if same and below and panel.axison and not panel.get_ylabel():
             panel.set_ylabel(left.get_ylabel())
-    for legend in figure.findobj(Legend):
-        assert isinstance(legend, Legend)
-        # one of a panel stands beside its labels
-        room = figure.bbox.width * (1.0 if legend in figure.legends else _PANEL)
-        for count in (3, 2, 1):
-            if legend.get_window_extent().width <= room:
-                break
-            legend.set_ncols(count)
-            figure.draw_without_rendering()
