@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +67,17 @@ def report_command(
     ] = None,
     where: WhereOption = None,
     columns: ColumnsOption = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Show it in a browser instead, anew as cells of DIR finish."),
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Of --live on 127.0.0.1: 8770; 0 is any."),
+    ] = None,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page of --live in a browser.")
+    ] = False,
 ) -> None:
     """Write one self-contained page: the answer to a budget, then evidence, then method.
 
@@ -78,6 +90,15 @@ def report_command(
         compute, {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh},
         (device, devices, mfu, mfu_from, price, precision, pue),
     )  # fmt: skip
+    if live:
+        if out or law or n or where or columns or formats:
+            raise InputError(
+                "--live: shows a study alone; no --out, --format, --law, --n, --where, --columns"
+            )
+        _serve(source, asked, port, open_browser)
+        return
+    if port is not None or open_browser:
+        raise InputError("--port and --open: only with --live")
     how = {
         "law": law, "N": n, "where": where,
         "columns": pairs(columns, "--columns") if columns else None,
@@ -85,6 +106,26 @@ def report_command(
     forms = [form.strip() for form in formats.split(",") if form.strip()]
     for place in reports(source, out, asked, forms, **how):
         _tell(place)
+
+
+def _serve(folder: str, asked: Asked, port: int | None, open_browser: bool) -> None:
+    """Serve the live page until Ctrl-C."""
+    import webbrowser
+
+    from scaling.report.live import Live
+    from scaling.report.serving import HOST, PORT, server
+
+    # the port first: the first page takes seconds
+    with (
+        server(lambda: live.page, PORT if port is None else port) as serving,
+        suppress(KeyboardInterrupt),
+        Live(folder, asked) as live,
+    ):
+        address = f"http://{HOST}:{serving.server_address[1]}/"
+        print(f"live report: {address} (Ctrl-C ends it)", flush=True)
+        if open_browser:
+            webbrowser.open(address)
+        serving.serve_forever()
 
 
 def tell_of_report(folder: str) -> None:

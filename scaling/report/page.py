@@ -13,7 +13,7 @@ from markupsafe import Markup
 from scaling.plot.words import quantity
 from scaling.report import dark, explorer, facts, svg
 from scaling.report.answer import Asked, answers
-from scaling.report.embed import attribute, embed, policy, script
+from scaling.report.embed import SCRIPTS, attribute, embed, policy, script
 from scaling.report.figures import figures
 from scaling.report.linked import Linked
 from scaling.report.numbers import clock, flops, when
@@ -34,18 +34,27 @@ TITLES = {"study": "Scaling study", "table": "Scaling laws of", "fit": "The fit"
 PRINTED = 100  # runs in the table of a report on paper
 
 
-def render(study: Study, asked: Asked | None = None, *, printed: bool = False) -> str:
+def render(
+    study: Study,
+    asked: Asked | None = None,
+    *,
+    printed: bool = False,
+    live: Mapping[str, str] | None = None,
+) -> str:
     """The page's HTML. asked: the budget that it answers; by default ten times the largest run.
-    printed: for paper, with fewer rows in the table of runs."""
+    printed: for paper, with fewer rows in the table of runs. live: version and head line of a page
+    that follows its study, and may ask its own server for newer ones (`serving`)."""
     environment = templates()
     shown = content(study, asked or Asked(), printed=printed)
     painted = {c for one in shown["figures"].values() for c in svg.colours(one.svg or "")}
     style = environment.get_template("style.css.j2").render(twins=dark.rules(painted))
-    code = script()
+    code = script((*SCRIPTS, "live.js")) if live else script()
+    also = {"connect_src": "'self'"} if live else {}
     return environment.get_template("page.html.j2").render(
         style=Markup(style),  # safe: this project's own
         script=code,
-        policy=attribute(policy([style], [code])),
+        policy=attribute(policy([style], [code], **also)),
+        live=live,
         **shown,
     )
 

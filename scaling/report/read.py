@@ -29,10 +29,11 @@ _CURVE = ("loss", "learning_rate")  # of its columns, what is drawn beside what 
 _ILL_RUNS = 3  # whose telemetry is drawn
 
 
-def read_study(folder: Place) -> Study:
+def read_study(folder: Place, store: Store | None = None) -> Study:
     """Read what is in the folder. Damaged and absent parts are told in `missing`.
 
-    Raises InputError where there is no such folder.
+    store: of the folder, one that remembers what it read. Raises InputError where there is no such
+    folder.
     """
     if not files.exists(folder):
         raise InputError(f"{folder}: no such folder; a study's folder is needed")
@@ -50,7 +51,7 @@ def read_study(folder: Place) -> Study:
         study.grid_text = files.read(folder / "grid.toml").decode()
     except (OSError, ValueError):
         study.missing.append("The grid: grid.toml is absent or cannot be read.")
-    _read_cells(folder, study, told)
+    _read_cells(folder, study, told, store or Store(folder))
     try:
         study.tuned = [f"{a.family}: {a.told()}" for a in tuning.kept(folder) or ()]
     except InputError as error:
@@ -61,8 +62,7 @@ def read_study(folder: Place) -> Study:
     return study
 
 
-def _read_cells(folder: Place, study: Study, told: Told) -> None:
-    store = Store(folder)
+def _read_cells(folder: Place, study: Study, told: Told, store: Store) -> None:
     planned = study.planned
     known = set(planned)
     for cell in [*planned, *(run for run in files.names(folder / "cells") if run not in known)]:

@@ -71,6 +71,8 @@ class Looker:
         self._kept: dict[tuple[str, ...], tuple[Any, Any]] = {}  # what files said, by stamp
         if not files.exists(self.folder):
             raise InputError(f"{self.folder}: no such folder; a study's folder or URL is needed")
+        if not files.is_folder(self.folder):
+            raise InputError(f"{self.folder}: no folder; a study's folder or URL is needed")
 
     def look(self) -> Sight:
         beside = {name: s for name, s in files.stamps(self.folder).items() if name in _BESIDE}
