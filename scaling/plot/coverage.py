@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binom
 
 from scaling.errors import InputError
 from scaling.forecast.coverage import LEVELS, Coverage, wilson
@@ -68,6 +67,8 @@ def coverage(found: Coverage, *, ax: Sequence[Axes] | None = None) -> Figure:
 def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
     least = int(own["n"].min())
     nominal = np.linspace(0.4, 1.0, 61)
+    from scipy.stats import binom  # late: half a second to load
+
     low, high = (binom.ppf(tail, least, nominal) / least for tail in (0.025, 0.975))
     chance = axes.fill_between(100 * nominal, 100 * low, 100 * high, color=MUTED, alpha=0.16,
                                linewidth=0, label="right intervals, up to chance")  # fmt: skip
