@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
+from scaling.plot.labels import legible
 from scaling.plot.marks import mark
 from scaling.plot.style import (
     FIT,
@@ -18,7 +19,6 @@ from scaling.plot.style import (
     canvas,
     gid,
     law_line,
-    legible,
     note,
     ramp,
     styled,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
+from scaling.plot.labels import legible
 from scaling.plot.levels import levels
 from scaling.plot.marks import mark
 from scaling.plot.style import (
@@ -21,7 +22,6 @@ from scaling.plot.style import (
     end_labels,
     gid,
     law_line,
-    legible,
     note,
     ramp,
     styled,

@@ -19,7 +19,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import get_registered_canvas_class
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
@@ -27,6 +26,7 @@ from numpy.typing import ArrayLike
 from scaling import files
 from scaling.errors import InputError
 from scaling.places import telling
+from scaling.plot.labels import apart, legible
 from scaling.plot.marks import mark
 from scaling.plot.svg import compact
 from scaling.plot.width import WIDE as WIDE
@@ -46,7 +46,6 @@ BAND = "#7fb0d8"
 # Groups without an order (model families): apart for colour-blind eyes, none too light on white.
 GROUPS = ("#0072b2", "#d55e00", "#009e73", "#a0458f", "#8a6d00", "#56b4e9", "#1a1a1a", "#8c564b")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear red, green and blue
 SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")
 _DOTS, _POINTS = 300, 72  # to the inch, of a picture and of a page
@@ -139,18 +138,6 @@ def ramp(count: int) -> list[tuple[float, float, float]]:
     return [(float(r), float(g), float(b)) for r, g, b, _ in shades]
 
 
-def legible(colour: Any) -> tuple[float, float, float]:
-    """The colour, darkened as far as text on white needs: a contrast of 4.5 to 1, as WCAG asks."""
-    whole = np.array(to_rgb(colour))
-    for part in np.linspace(1, 0, 41):
-        linear = np.where(part * whole <= 0.04045, part * whole / 12.92,
-                          ((part * whole + 0.055) / 1.055) ** 2.4)  # fmt: skip
-        if 1.05 / (float(_LUMINANCE @ linear) + 0.05) >= 4.5:
-            break
-    red, green, blue = part * whole
-    return float(red), float(green), float(blue)
-
-
 def gid(*parts: object) -> str:
     """An artist's id, safe in SVG, CSS and a URL whatever the parts are called."""
     return "-".join(re.sub(r"[^A-Za-z0-9]+", "_", str(part)).strip("_") or "x" for part in parts)
@@ -203,7 +190,7 @@ def end_labels(
         float(to_axes.transform((ax.get_xlim()[0], min(max(y, low), high)))[1])
         for y, _, _ in ordered
     ]
-    placed = _apart(wanted, step, 0.0, 1.0 - (step if title else 0.0))
+    placed = apart(wanted, step, 0.0, 1.0 - (step if title else 0.0))
     for (_, text, colour), at, goal in zip(ordered, placed, wanted, strict=True):
         ax.text(
             1.045, at, text, transform=ax.transAxes, color=legible(colour), fontsize=6.8,
@@ -219,29 +206,6 @@ def end_labels(
     if title:
         above = max(placed[-1] + step, 0.0)
         ax.text(1.045, above, title, transform=ax.transAxes, fontsize=6.8, color=MUTED, va="center")
-
-
-def _apart(wanted: Sequence[float], step: float, low: float, high: float) -> list[float]:
-    """Heights as near to those wanted (ascending) as may be, at least `step` apart, within bounds;
-    even over all of them where they do not fit."""
-    count = len(wanted)
-    if (count - 1) * step > high - low:
-        return [float(y) for y in np.linspace(low, high, count)]
-    groups: list[list[float]] = []  # [centre, count]: runs of labels that touch move together
-    for y in wanted:
-        groups.append([y, 1])
-        while len(groups) > 1:
-            (a, n), (b, m) = groups[-2:]
-            if b - a >= step * (n + m) / 2:
-                break
-            groups[-2:] = [[(a * n + b * m) / (n + m), n + m]]
-    free: list[float] = []
-    for centre, size in groups:
-        first = centre - step * (size - 1) / 2
-        free += [first + step * i for i in range(int(size))]
-    # what leaves the bounds pushes its neighbours in
-    under = [min(y, high - step * (count - 1 - i)) for i, y in enumerate(free)]
-    return [max(y, low + step * i) for i, y in enumerate(under)]
 
 
 def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "left") -> None:

@@ -7,7 +7,7 @@ from batteries import figures
 
 from scaling.errors import InputError
 from scaling.plot import registry
-from scaling.plot.style import legible
+from scaling.plot.labels import legible
 from scaling.plot.width import at_width
 
 
