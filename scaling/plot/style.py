@@ -132,6 +132,11 @@ def canvas(
     return root, given
 
 
+def narrow(ax: Axes) -> bool:
+    """Whether axes are so narrow, as in one column of a paper, that lines of words are broken."""
+    return bool(ax.get_position().width * ax.figure.bbox.width / ax.figure.dpi < COLUMN)
+
+
 def ramp(count: int) -> list[tuple[float, float, float]]:
     """Colours of an ordered series, dark to light: even in grey, safe for colour-blind eyes."""
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, max(count, 1)))
