@@ -78,7 +78,8 @@ def test_every_panel_shows_what_it_says(study: Study) -> None:
     flops = [resnet.from_dials(width=2, depth=d, **DATA).training_flops() for d in DEPTHS]
     assert list(cost.lines[0].get_ydata()) == pytest.approx(flops)
     for panel in (plain, residual):
-        for number, line in zip(DEPTHS, panel.lines, strict=True):
+        named = [line for line in panel.lines if line.get_gid()]  # others tie names to ends
+        for number, line in zip(DEPTHS, named, strict=True):
             relative = np.asarray(line.get_ydata(), float)
             # stem and head are left out
             assert relative[0] == pytest.approx(GROWTH ** ((number - 2) // 2 - 1))
