@@ -65,8 +65,8 @@ batch_tokens = 512
 base_width = 16
 warmup_steps = 4
 [[pilots]]
-widths = [16, 24, 32]
-tokens = [131072, 262144, 524288]
+widths = [16, 32]
+tokens = [65536, 131072, 262144]
 seeds = [0, 1]
 """
 BESIDE = {
