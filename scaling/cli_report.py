@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,18 +86,14 @@ def report_command(
     The budget: FLOPs, or device-hours, dollars, days or kWh on a --device; by default ten times the
     largest run's compute.
     """  # fmt: skip
-    from scaling.report import reports
-
-    asked = _asked(
-        compute, {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh},
-        (device, devices, mfu, mfu_from, price, precision, pue),
-    )  # fmt: skip
+    amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
+    machines = (device, devices, mfu, mfu_from, price, precision, pue)
     if live:
         if out or law or n or where or columns or formats:
             raise InputError(
                 "--live: shows a study alone; no --out, --format, --law, --n, --where, --columns"
             )
-        _serve(source, asked, port, open_browser)
+        _serve(source, _asked(compute, amounts, machines), port, open_browser)
         return
     if port is not None or open_browser:
         raise InputError("--port and --open: only with --live")
@@ -104,8 +102,11 @@ def report_command(
         "columns": pairs(columns, "--columns") if columns else None,
     }  # fmt: skip
     forms = [form.strip() for form in formats.split(",") if form.strip()]
-    for place in reports(source, out, asked, forms, **how):
-        _tell(place)
+    with _uncollected():
+        from scaling.report import reports
+
+        for place in reports(source, out, _asked(compute, amounts, machines), forms, **how):
+            _tell(place)
 
 
 def _serve(folder: str, asked: Asked, port: int | None, open_browser: bool) -> None:
@@ -130,9 +131,23 @@ def _serve(folder: str, asked: Asked, port: int | None, open_browser: bool) -> N
 
 def tell_of_report(folder: str) -> None:
     """Write the page of a study, and say where it is."""
-    from scaling.report import report
+    with _uncollected():
+        from scaling.report import report
 
-    _tell(report(folder))
+        _tell(report(folder))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage, which is a tenth of the time that a report takes: what it leaves
+    behind is gone with the process."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _tell(place: object) -> None:

@@ -25,8 +25,9 @@ from scaling.plot.style import (
     note,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import axis_label, compute_column, loss_label
+from scaling.plot.words import axis_label, compute_column, loss_label, named
 from scaling.units import UNSTATED
 
 _FAR = 100.0  # times the largest run's compute, up to which the laws fan out
@@ -99,7 +100,7 @@ def _weights(axes: Axes, found: Comparison, looks: Looks) -> None:
 
 
 def _names(axes: Axes, found: Comparison) -> None:
-    axes.set_yticks(range(len(found.standings)), [item.name for item in found.standings])
+    axes.set_yticks(range(len(found.standings)), [named(item.name) for item in found.standings])
     axes.set_ylim(len(found.standings) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
@@ -115,12 +116,14 @@ def _fan(axes: Axes, found: Comparison, looks: Looks, kind: str, far: float) -> 
         colour = looks[name][0] if name in looks else INK
         best = predictor.optimum(grid).loss
         law_line(axes, grid, best.point, inside, colour=colour, name=name, band=best.interval())
-        ends.append((float(best.point[-1]), f"{name} {best.point[-1]:.3g}", colour))
+        ends.append((float(best.point[-1]), f"{named(name)} {best.point[-1]:.3g}", colour))
     runs = found.rollout.rows.drop_duplicates(["C", "N", "D", "loss"]).query("near")
+    kept, said = thinned(runs["N"])
+    runs = runs.iloc[kept]
     (dots,) = axes.plot(runs["C"], runs["loss"], "o", color=MUTED, markersize=3, zorder=3,
                         markerfacecolor="none", markeredgewidth=0.6)  # fmt: skip
     mark(dots, "forecast-runs", **{name: runs[name].to_numpy() for name in ("N", "D", "C", "loss")})
-    note(axes, "rings: the best runs that rollouts forecast")
+    note(axes, "\n".join(filter(None, ("rings: the best runs that rollouts forecast", said))))
     axes.axvline(average.c_max, color=MUTED, linewidth=0.6, linestyle=":", zorder=0)
     axes.set_xlim(grid[0], grid[-1])
     axes.set_xlabel(axis_label(compute_column(average.cost.kind)))

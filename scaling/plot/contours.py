@@ -25,10 +25,13 @@ from scaling.plot.style import (
     canvas,
     gid,
     law_line,
+    narrow,
+    note,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import SYMBOLS, axis_label, loss_label, power, quantity
+from scaling.plot.words import SYMBOLS, axis_label, loss_label, named, power, quantity
 
 AHEAD = 10.0  # times the largest run's compute: the budget where none is asked for
 _ROOM = 1.7  # around runs and optimum, as a factor
@@ -36,6 +39,8 @@ _GRID = 70  # values of ln N and of ln D
 _LINES = 40  # points of a frontier or an isoFLOP line
 _CONTOURS = 9
 _MOST_ISO = 7
+_NAMED = 0.85  # of the axes, up to where a line is named that enters there
+_LINE = 11  # points: of words above the axes
 _MANY = 200  # runs, whose markers are small
 _WHITE = {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.5}
 
@@ -68,17 +73,22 @@ def contours(fit: Fitted, budget: float | None = None, *, ax: Axes | None = None
     _surface(axes, fit, hull)
     _isoflops(axes, fit)
     _frontier(axes, fit, hull, np.geomspace(min(fit.c_min, C), max(fit.c_max, C), _LINES))
-    (dots,) = axes.plot(N, D, "o", color=INK, markersize=3 if len(N) <= _MANY else 1.7,
+    kept, said = thinned(N)
+    (dots,) = axes.plot(N[kept], D[kept], "o", color=INK, markersize=3 if len(N) <= _MANY else 1.7,
                         markeredgecolor="white", markeredgewidth=0.3, zorder=2.5,
                         label="runs")  # fmt: skip
-    mark(dots, "runs", N=N, D=D, C=spent, loss=loss)
-    told = _star(axes, fit, C)
+    mark(dots, "runs", N=N[kept], D=D[kept], C=spent[kept], loss=loss[kept])
+    note(axes, said)
     axes.set_xlabel(axis_label(fit.n_column))
     axes.set_ylabel(axis_label("D", d_kind(fit)))
-    axes.set_title(f"Contours: {loss_label(loss_kind(fit), 'fitted loss')}", pad=32)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1,
-                columnspacing=1.4)  # fmt: skip
-    axes.annotate(told, (0, 1), xycoords="axes fraction", xytext=(0, 20), fontsize=7,
+    small = narrow(axes)
+    told = ("\n" if small else " ").join(_star(axes, fit, C))
+    above, below = (_LINE * n for n in ((3, 3) if small else (1, 1)))
+    title = f"Contours: {loss_label(loss_kind(fit), 'fitted loss')}, {named(fit.law.name)}"
+    axes.set_title(title, pad=above + below + 10, fontsize=7 if small else None)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if small else 3,
+                borderaxespad=0.1, columnspacing=1.4)  # fmt: skip
+    axes.annotate(told, (0, 1), xycoords="axes fraction", xytext=(0, below + 8), fontsize=7,
                   textcoords="offset points", color=TRUTH)  # fmt: skip
     return figure
 
@@ -94,7 +104,7 @@ def _hull(axes: Axes, N: Array, D: Array) -> Path:
         ) from None
     patch = Polygon(corners, closed=True, facecolor=BAND, alpha=0.22, linewidth=0, zorder=0.5)
     patch.set_gid("data")
-    patch.set_label("among the runs: fit (solid); outside: forecast (dashed)")
+    patch.set_label("among runs: fit (solid); else forecast (dashed)")
     axes.add_patch(patch)
     return Path(np.vstack([corners, corners[:1]]), closed=True)
 
@@ -139,7 +149,7 @@ def _isoflops(axes: Axes, fit: Fitted) -> None:
         (line,) = axes.plot(N, D, color=FIT, linewidth=0.5, alpha=0.55, linestyle=":", zorder=0.8)
         line.set_gid(gid("isoflop", exponent))
         shown = np.flatnonzero((short <= D) & (long / 1.05 >= D))
-        if len(shown) > 1:
+        if len(shown) and shown[0] < _NAMED * _LINES:
             at = shown[0]
             name, unit = power(10.0**exponent) + unit, ""
             axes.annotate(name, (N[at], D[at]), xytext=(2, -1), textcoords="offset points",
@@ -162,7 +172,7 @@ def _frontier(axes: Axes, fit: Fitted, hull: Path, C: Array) -> None:
     law_line(axes, best.N.point, best.D.point, inside, colour=FIT, name="frontier")
 
 
-def _star(axes: Axes, fit: Fitted, C: float) -> str:
+def _star(axes: Axes, fit: Fitted, C: float) -> list[str]:
     """The optimum of the budget, its interval along the budget's line; what it is, in words."""
     best = fit.optimum(np.array([C]))
     N, D, loss = (float(v.point[0]) for v in (best.N, best.D, best.loss))
@@ -181,8 +191,9 @@ def _star(axes: Axes, fit: Fitted, C: float) -> str:
     reach = (
         f"forecast, {many}$\\times$ the largest run" if times > 1 else "inside the runs' compute"
     )
-    return (
+    return [
         f"best at {SYMBOLS[compute_name(fit)]} = {power(C)}: {SYMBOLS[fit.n_column]} = "
-        f"{quantity(N)} [{quantity(low)}, {quantity(high)}], $D$ = {quantity(D)}, $L$ = "
-        f"{loss:.4g} [{least:.4g}, {most:.4g}]; {reach}"
-    )
+        f"{quantity(N)} [{quantity(low)}, {quantity(high)}],",
+        f"$D$ = {quantity(D)}, $L$ = {loss:.4g} [{least:.4g}, {most:.4g}];",
+        reach,
+    ]

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binom
 
 from scaling.errors import InputError
 from scaling.forecast.coverage import LEVELS, Coverage, wilson
@@ -25,6 +24,7 @@ from scaling.plot.style import (
     gid,
     styled,
 )
+from scaling.plot.words import named
 
 _ASIDE = 0.011  # of nominal coverage: forecasters stand beside each other
 _NAMES = {"loss": "loss of a new run", "N_opt": r"$N_\mathrm{opt}$"}
@@ -67,6 +67,8 @@ def coverage(found: Coverage, *, ax: Sequence[Axes] | None = None) -> Figure:
 def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
     least = int(own["n"].min())
     nominal = np.linspace(0.4, 1.0, 61)
+    from scipy.stats import binom  # late: half a second to load
+
     low, high = (binom.ppf(tail, least, nominal) / least for tail in (0.025, 0.975))
     chance = axes.fill_between(100 * nominal, 100 * low, 100 * high, color=MUTED, alpha=0.16,
                                linewidth=0, label="right intervals, up to chance")  # fmt: skip
@@ -79,10 +81,11 @@ def _panel(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
             for name in ("actual", "low", "high")
         )
         x = 100 * (np.array(LEVELS) + _ASIDE * (i - (len(own) - 1) / 2))
+        name = f"{named(row['forecaster'])} (n = {row['n']})"
         ends = np.maximum([actual - low, high - actual], 0)
         bars = axes.errorbar(
             x, actual, yerr=ends, fmt=marker, color=colour, markersize=4, markeredgewidth=0.4,
-            markeredgecolor="white", elinewidth=0.8, label=f"{row['forecaster']} (n = {row['n']})",
+            markeredgecolor="white", elinewidth=0.8, label=name,
         )  # fmt: skip
         mark(
             bars.lines[0], gid("coverage", row["quantity"], row["distance"], row["forecaster"]),
@@ -104,8 +107,8 @@ def coverage_by_distance(lines: pd.DataFrame, *, ax: Sequence[Axes] | None = Non
     the truth is less sure. Raises InputError for more than can be told apart.
     """
     several = "table" in lines and lines["table"].nunique() > 1
-    named = lines["table"] + ": " + lines["forecaster"] if several else lines["forecaster"]
-    names = list(dict.fromkeys(named))
+    called = lines["table"] + ": " + lines["forecaster"] if several else lines["forecaster"]
+    names = list(dict.fromkeys(called))
     if len(names) > len(GROUPS):
         raise InputError(f"{len(names)} forecasters; a figure can tell {len(GROUPS)} apart")
     figure, axes = canvas(ax, 2, width=WIDE, height=2.8, sharey=True)
@@ -113,7 +116,7 @@ def coverage_by_distance(lines: pd.DataFrame, *, ax: Sequence[Axes] | None = Non
     panels = (("loss", "runs", "Losses"), ("size", "budgets", r"$N_\mathrm{opt}$"))
     for panel, (what, count, title) in zip(axes, panels, strict=True):
         for i, name in enumerate(names):
-            own = lines[named == name]
+            own = lines[called == name]
             aside = 0.16 * (i - (len(names) - 1) / 2)
             _held(panel, own, bins, what, count, name, GROUPS[i], MARKERS[i], aside)
         panel.axhline(100 * LEVEL, color=MUTED, linestyle=DASHED, linewidth=0.8)
@@ -151,7 +154,7 @@ def _held(
         bars = axes.errorbar(
             x, 100 * share, yerr=100 * np.maximum([share - ends[0], ends[1] - share], 0),
             fmt=marker, color=colour, markersize=4.2, elinewidth=0.8, markeredgewidth=0.8,
-            markerfacecolor=colour if filled else "white", label=name if filled else None,
+            markerfacecolor=colour if filled else "white", label=named(name) if filled else None,
         )  # fmt: skip
         mark(
             bars.lines[0], gid(column, name), distance=known["bin"].astype(str).to_numpy(),

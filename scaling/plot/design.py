@@ -25,6 +25,7 @@ from scaling.plot.style import (
     ramp,
     styled,
 )
+from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import SYMBOLS, axis_label, power
 from scaling.units import UNSTATED
@@ -72,10 +73,13 @@ def _places(
     (dots,) = axes.plot(n, d, ".", color=MUTED, markersize=1.6, alpha=0.6, label="candidates")
     dots.set_gid("candidates")
     if known is not None:
-        (rings,) = axes.plot(*map(np.asarray, known), "o", color=MUTED, markersize=3.4,
-                             markerfacecolor="none", markeredgewidth=0.6,
-                             label="runs known")  # fmt: skip
+        kept, said = thinned(known[0])
+        (rings,) = axes.plot(
+            *(np.asarray(x)[kept] for x in known), "o", color=MUTED, markersize=3.4,
+            markerfacecolor="none", markeredgewidth=0.6, label="runs known",
+        )  # fmt: skip
         rings.set_gid("known")
+        note(axes, said)
     n, d, c = columns(found.runs)
     share = np.array(found.gains)
     chosen = axes.scatter(

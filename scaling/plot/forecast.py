@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scaling.forecast.forecast import Forecast
 from scaling.forecast.interval import Interval
 from scaling.plot.marks import mark
-from scaling.plot.style import BAND, FIT, INK, MUTED, TRUTH, WIDE, canvas, styled
+from scaling.plot.style import BAND, FIT, INK, MUTED, TRUTH, WIDE, canvas, narrow, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.words import axis_label, compute_column, loss_label, quantity
 
@@ -64,8 +64,10 @@ def _loss(axes: Axes, found: Forecast) -> None:
 def _size(axes: Axes, found: Forecast) -> None:
     told, flat = found.n_opt, found.flat
     axes.axvspan(*flat, color=BAND, alpha=0.25, linewidth=0, zorder=0)
-    _strip(axes, "N", found.N, told, f"Size: {quantity(found.N)}{_ends(told)}; within .5 % of the "
-           f"best loss from {quantity(flat[0])} to {quantity(flat[1])}")  # fmt: skip
+    words = f"Size: {quantity(found.N)}{_ends(told)}"
+    if not narrow(axes):
+        words += f"; within .5 % of the best loss from {quantity(flat[0])} to {quantity(flat[1])}"
+    _strip(axes, "N", found.N, told, words)
     naive = found.naive or {}
     for name, value in naive.items():
         axes.plot([value], [-0.75], "^", color=MUTED, markersize=3.5)

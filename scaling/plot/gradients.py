@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import linregress, t
 
 from scaling.errors import InputError
 from scaling.plot.fitted import Array
@@ -80,6 +79,8 @@ def _trend(axes: Axes, step: Array, norms: Array) -> None:
     """exp of minus the slope of ln norm by block, stem and head left out."""
     inner = np.log(norms[:, 1:-1])
     place = np.arange(inner.shape[1])
+    from scipy.stats import linregress, t  # late: half a second to load
+
     fits = [linregress(place, row) for row in inner]
     factor = np.exp([-one.slope for one in fits])
     spread = t.ppf(0.95, inner.shape[1] - 2) * np.array([one.stderr for one in fits])

@@ -32,7 +32,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import axis_label
+from scaling.plot.words import axis_label, named
 
 _WIDENING = ("convolution", "max_pool")  # layers whose windows can widen a field
 Nets = Mapping[str, Sequence[Shape]]
@@ -46,7 +46,13 @@ def nets_of(table: pd.DataFrame) -> dict[str, list[Shape]]:
     told = table[["family", "config"]].dropna().drop_duplicates()
     found: dict[str, list[Shape]] = {}
     for family, config in told.itertuples(index=False):
-        shape = families.get(str(family)).from_dials(**json.loads(str(config)))
+        module = families.get(str(family))
+        try:
+            shape = module.from_dials(**json.loads(str(config)))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"config {named(str(config))} is no shape of {family}: {error}"
+            ) from None
         found.setdefault(str(family), []).append(shape)
     return found
 
@@ -100,7 +106,7 @@ def _by_layer(axes: Axes, nets: Nets, looks: Looks) -> list[tuple[float, str, st
             markeredgecolor="white", markeredgewidth=0.3,
         )  # fmt: skip
         mark(line, gid("fields", family), layer=number, field=fields)
-        ends.append((float(fields[-1]), family, colour))
+        ends.append((float(fields[-1]), named(family), colour))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlabel("Convolutions and pools passed")
     axes.set_ylabel("Receptive field (side, pixels)")

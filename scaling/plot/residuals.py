@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scaling.forecast.frontier import without_draws
 from scaling.plot.fitted import Fitted, d_kind, loss_kind, rows
 from scaling.plot.marks import mark
 from scaling.plot.style import INK, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
@@ -26,7 +27,7 @@ def residuals(fit: Fitted, *, ax: Sequence[Axes] | None = None) -> Figure:
     The shaded strip holds the middle 90 % of them. Above zero is worse than the law.
     """
     N, D, _, loss = rows(fit)
-    law = fit.loss(N, D).point
+    law = without_draws(fit).loss(N, D).point
     percent = 100 * (loss / law - 1)
     low, high = np.quantile(percent, [0.05, 0.95])
     told = f"rms {np.sqrt(np.mean(percent**2)):.2f} %; strip: middle 90 %"

@@ -18,7 +18,9 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import get_registered_canvas_class
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from scaling import files
@@ -118,6 +120,11 @@ def canvas(
     return root, given
 
 
+def narrow(ax: Axes) -> bool:
+    """Whether axes are so narrow, as in one column of a paper, that lines of words are broken."""
+    return bool(ax.get_position().width * ax.figure.bbox.width / ax.figure.dpi < COLUMN)
+
+
 def ramp(count: int) -> list[tuple[float, float, float]]:
     """Colours of an ordered series, dark to light: even in grey, safe for colour-blind eyes."""
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, max(count, 1)))
@@ -178,20 +185,16 @@ def end_labels(
     ]
     placed = _apart(wanted, step, 0.0, 1.0 - (step if title else 0.0))
     for (_, text, colour), at, goal in zip(ordered, placed, wanted, strict=True):
-        ax.annotate(
-            text,
-            xy=(1.0, goal),
-            xytext=(1.045, at),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            color=colour,
-            fontsize=6.8,
-            va="center",
+        ax.text(
+            1.045, at, text, transform=ax.transAxes, color=colour, fontsize=6.8, va="center",
             ha="left",
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0.5,
-                        "shrinkB": 0.5, "relpos": (0.0, 0.5)},  # to the text, not through it
         )  # fmt: skip
+        # a plain line: an annotation's arrow is clipped to its text again at every drawing
+        hair = Line2D(
+            [1.003, 1.042], [goal, at], transform=ax.transAxes, color=colour, linewidth=0.4,
+            clip_on=False,
+        )  # fmt: skip
+        ax.add_artist(hair)
     if title:
         above = max(placed[-1] + step, 0.0)
         ax.text(1.045, above, title, transform=ax.transAxes, fontsize=6.8, color=MUTED, va="center")
@@ -276,9 +279,10 @@ def _write(figure: Figure, file: Any, suffix: str) -> None:
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         ".png": {"Software": None},
     }
-    # Laid out here, at the dots per inch that the format has: savefig, where a figure has a layout
-    # engine, draws it all once more for that.
-    engine, dpi = figure.get_layout_engine(), figure.dpi
+    # Laid out here, with texts as the format's own writer measures them: savefig, where a figure
+    # has a layout engine, draws it all once more for that.
+    engine, dpi, canvas = figure.get_layout_engine(), figure.dpi, figure.canvas
+    figure.set_canvas(get_registered_canvas_class(suffix[1:])(figure))
     if engine is not None:
         figure.dpi = _DOTS if suffix == ".png" else _POINTS
         engine.execute(figure)
@@ -288,6 +292,7 @@ def _write(figure: Figure, file: Any, suffix: str) -> None:
         figure.savefig(out, format=suffix[1:], metadata=dates[suffix], dpi=_DOTS)
     finally:
         figure.dpi = dpi
+        figure.set_canvas(canvas)
         figure.set_layout_engine(engine)
     written = out.getvalue()
     file.write(compact(written.decode()).encode() if suffix == ".svg" else written)

@@ -28,7 +28,7 @@ from scaling.plot.style import (
     styled,
 )
 from scaling.plot.ticks import log_ticks
-from scaling.plot.words import axis_label, loss_label
+from scaling.plot.words import axis_label, loss_label, named
 from scaling.units import UNSTATED
 
 Flags = NDArray[np.bool_]
@@ -70,7 +70,7 @@ def versus(
     if crossing is not None:
         beyond = ", open above" if crossing.open_high else ""
         note(axes[1], f"red: where they cross,\n90 % interval{beyond}", x=0.98, ha="right")
-    axes[1].set_ylabel(f"{loss_label(kind, 'Loss')}: {other} less {name}")
+    axes[1].set_ylabel(f"{loss_label(kind, 'Loss')}: {named(other)} less {named(name)}")
     _worth(axes[2], duels, C, inside, {name: FIT, other: TRUTH})
     for panel in axes:
         panel.set(xscale="log", xlim=(C[0], C[-1]))
@@ -90,7 +90,7 @@ def _chance(axes: Axes, duels: Sequence[Versus], C: Array, inside: Flags, name: 
     axes.set_ylim(-2, 102)
     note(axes, f"shaded: not told apart at {100 * SURE:g} %", y=0.9)
     axes.set_ylabel("Chance (% of draws)")
-    axes.set_title(f"That {name} wins")
+    axes.set_title(f"That {named(name)} wins")
 
 
 def _difference(axes: Axes, duels: Sequence[Versus], C: Array, inside: Flags, name: str) -> None:
@@ -104,7 +104,7 @@ def _difference(axes: Axes, duels: Sequence[Versus], C: Array, inside: Flags, na
     law_line(axes, C, told[0], inside, colour=FIT, name="lower", band=(told[1], told[2]))
     (dots,) = axes.plot(C, told[0], "o", color=FIT, markersize=2.2)
     mark(dots, "differences", C=C, lower=told[0], q05=told[1], q95=told[2])
-    axes.set_title(f"By how much {name} is lower")
+    axes.set_title(f"By how much {named(name)} is lower")
 
 
 def _worth(
@@ -121,7 +121,7 @@ def _worth(
         law_line(axes, C, needs[0], inside, colour=colour, name=f"needs-{leader}",
                  band=(needs[1], needs[2]))  # fmt: skip
         (dots,) = axes.plot(C[own], needs[0][own], "o", color=colour, markersize=2.2,
-                            label=f"{leader} leads")  # fmt: skip
+                            label=f"{named(leader)} leads")  # fmt: skip
         mark(dots, gid("needs", leader), C=C[own], needs=needs[0][own], q05=needs[1][own],
              q95=needs[2][own])  # fmt: skip
     axes.axhline(1, color=INK, linewidth=0.6)

@@ -24,7 +24,13 @@ from scaling.units import UNSTATED, loss_unit, measure, unit_of_d
 
 # In the order in which a page runs them; the first two know nothing of a page.
 NUMBERS = ("explorer_program.js", "explorer_predictor.js")
-SCRIPTS = (*NUMBERS, "explorer_words.js", "explorer_chart.js", "explorer.js")
+SCRIPTS = (
+    *NUMBERS,
+    "explorer_words.js",
+    "explorer_answers.js",
+    "explorer_chart.js",
+    "explorer.js",
+)
 
 _REACH = 1e4  # times the largest run: how far the slider and the table go
 _UNKNOWN = (1e18, 1e26)  # FLOPs, where no runs are behind a law

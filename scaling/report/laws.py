@@ -28,8 +28,8 @@ from scaling.report.pooled import Pooled, pooled
 from scaling.report.study import Study, Told
 from scaling.table import FAMILY, conventions, select_rows
 
-ROLLED = 300  # rows that rollouts are made of: more cost time and tell hardly more
-MANY = 20_000  # rows that are bootstrapped at most
+ROLLED = 200  # rows that rollouts are made of: more cost time and tell hardly more
+MANY = 5_000  # rows that are bootstrapped at most
 _DRAWS = 200  # of each forecast of a rollout, enough for a 90 % interval
 _TABLE_DRAWS = 1000
 _SIDE_BY_SIDE = 500  # draws of each family, side by side

@@ -10,6 +10,7 @@ import numpy as np
 from scaling.errors import InputError
 from scaling.fit.prediction import Draws
 from scaling.forecast import proof
+from scaling.forecast.frontier import without_draws
 from scaling.plot.cost import WITHIN, timed
 from scaling.plot.words import quantity
 from scaling.report.numbers import flops
@@ -93,7 +94,7 @@ def _slices(fit: Pooled, study: Study) -> str:
 
 def _residuals(fit: Pooled, study: Study) -> str:
     points = fit.fits[0].points
-    percent = 100 * (points["loss"] / fit.loss(points["N"], points["D"]).point - 1)
+    percent = 100 * (points["loss"] / without_draws(fit).loss(points["N"], points["D"]).point - 1)
     low, high = np.quantile(percent, [0.05, 0.95])
     worst = int(np.abs(percent).argmax())
     return (

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from scaling import files
 from scaling.errors import InputError
@@ -152,7 +153,9 @@ class Store:
     def curve(self, cell_id: str) -> pd.DataFrame:
         """The curve of a cell that has a record."""
         with files.reading(self.cell_folder(cell_id) / CURVE) as file:
-            return pd.read_parquet(file)
+            # pandas' own reader takes three times as long for so small a file
+            found: pd.DataFrame = pq.read_table(file, use_threads=False).to_pandas()
+            return found
 
     def finished(self, cells: Iterable[Named]) -> dict[str, dict[str, Any]]:
         """The records of those cells that have one, by cell."""

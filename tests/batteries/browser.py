@@ -34,5 +34,5 @@ def watch(tab: Any, address: str) -> list[str]:
 
 
 def settled(tab: Any) -> None:
-    """Wait until what was asked of the page is painted."""
-    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    """Wait until what was asked of the page is done and painted, out of sight, too."""
+    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))")

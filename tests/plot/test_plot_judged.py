@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,3 +83,15 @@ def test_laws_stand_by_their_rollouts_and_fan_out(compared: Comparison) -> None:
         assert float(np.asarray(dashed.get_ydata())[-1]) == pytest.approx(float(expected))
     labels = [text.get_text() for text in figure.axes[2].texts]
     assert {label.split()[0] for label in labels} >= {"chinchilla_tied", "kaplan", "average"}
+
+
+def test_names_of_any_length_and_with_markup_are_drawn() -> None:
+    odd = ["x" * 500, "<b>$a_1$</b>", "two lines $"]
+    found = Coverage(pd.concat([answers(1.0, 4, name) for name in odd]))
+    buffer = io.BytesIO()
+    plot.save(plot.coverage(found), buffer, ".svg")
+    text = buffer.getvalue().decode()
+    assert "x" * 31 + "…" in text
+    assert ">" + "x" * 32 not in text  # ids hold all of it
+    assert "&lt;b&gt;$a_1$&lt;/b&gt; (n = 4)" in text
+    assert "two lines $ (n = 4)" in text

@@ -43,6 +43,9 @@ def test_receptive_fields_are_those_of_the_families() -> None:
 def test_receptive_fields_need_shapes_and_windows() -> None:
     with pytest.raises(InputError, match="no column config"):
         nets_of(table().drop(columns="config"))
+    for odd in ('{"width": 3}', "{", "3"):
+        with pytest.raises(InputError, match="is no shape of cnn"):
+            nets_of(pd.DataFrame({"family": ["cnn"], "config": [odd]}))
     with pytest.raises(InputError, match="mlp: no net with receptive fields"):
         plot.receptive({"mlp": nets_of(table())["mlp"]})
 

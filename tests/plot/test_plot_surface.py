@@ -109,3 +109,22 @@ def test_the_third_slice_is_the_loss_at_the_best_split(fitted: Fit) -> None:
     assert solid[np.isfinite(inside)].max() <= 1.02 * fitted.c_max
     runs = next(item for item in marks_of(figure) if item.name == "runs-C")
     assert runs.columns["loss"] == pytest.approx(fitted.points["loss"])
+
+
+def test_in_one_column_the_words_of_contours_are_broken(fitted: Fit) -> None:
+    column = Figure(figsize=(3.5, 3.5), layout="constrained")
+    axes = column.subplots()
+    assert plot.contours(fitted, ax=axes) is column
+    column.draw_without_rendering()
+    width = column.bbox.width
+    words = [*axes.get_legend().get_texts(), axes.texts[-1]]
+    assert axes.texts[-1].get_text().count("\n") == 2
+    assert all(text.get_window_extent().x1 <= width for text in words)
+
+
+def test_of_very_many_runs_some_are_drawn_and_all_are_counted() -> None:
+    many = pd.concat([ladder(20, 100)] * 2, ignore_index=True)
+    figure = plot.contours(fit("chinchilla_tied", many, draws=0))
+    runs = next(item for item in marks_of(figure) if item.name == "runs")
+    assert len(runs.columns["N"]) == 1000
+    assert "1,000 of 4,000 runs drawn" in " ".join(x.get_text() for x in figure.axes[0].texts)

@@ -53,21 +53,21 @@ function tabulate(table) {
     );
     page();
   }
-  filter.addEventListener("input", () => {
+  listen(filter, "input", () => {
     first = 0;
     look();
   });
-  selected.addEventListener("click", () => {
+  listen(selected, "click", () => {
     only = !only;
     selected.setAttribute("aria-pressed", String(only));
     first = 0;
     look();
   });
-  back.addEventListener("click", () => {
+  listen(back, "click", () => {
     first = Math.max(0, first - ROWS);
     page();
   });
-  on.addEventListener("click", () => {
+  listen(on, "click", () => {
     first += ROWS;
     page();
   });
@@ -78,7 +78,7 @@ function tabulate(table) {
     const button = make("button", { type: "button" });
     button.append(...head.childNodes);
     head.append(button);
-    button.addEventListener("click", () => {
+    listen(button, "click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
@@ -87,21 +87,22 @@ function tabulate(table) {
         .map((_, i) => i)
         .sort((i, j) => {
           const [a, b] = [column[run(i)], column[run(j)]];
-          if (a === null || b === null) return (a === null) - (b === null); // none comes last
+          // none comes last
+          if (a === null || b === null) return (a === null) - (b === null);
           return up ? order(a, b) : order(b, a);
         });
       first = 0;
       look();
     });
   }
-  body.addEventListener("click", (event) => {
+  listen(body, "click", (event) => {
     const row = event.target.closest("tr");
     if (row && getSelection().isCollapsed) choose([Number(row.dataset.run)], event.shiftKey);
   });
   // on paper all rows that are asked for stand, not one page of them
-  addEventListener("beforeprint", () => page(true));
-  addEventListener("afterprint", () => page());
-  views.push({ select: () => (only ? look() : mark()), show: look });
+  listen(window, "beforeprint", () => page(true));
+  listen(window, "afterprint", () => page());
+  views.push({ select: () => (only ? look() : mark()), show: look, far: () => isFar(table) });
   look();
 }
 

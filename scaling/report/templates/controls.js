@@ -16,7 +16,7 @@ function control() {
     const set = make("fieldset", {}, make("legend", {}, group.name));
     for (const part of group.values) {
       const button = make("button", { type: "button", "aria-pressed": "true" }, part.name);
-      button.addEventListener("click", () => turn(part, off.has(part)));
+      listen(button, "click", () => turn(part, off.has(part)));
       buttons.push([button, part]);
       set.append(button);
     }
@@ -31,8 +31,8 @@ function control() {
         "ends; Enter selects, Shift adds, Escape leaves and then clears. A rectangle selects, too.",
     ),
   );
-  clear.addEventListener("click", () => choose([]));
-  all.addEventListener("click", () => turn(null, true));
+  listen(clear, "click", () => choose([]));
+  listen(all, "click", () => turn(null, true));
 
   function say() {
     const parts = [...off].map((part) => part.said);
@@ -47,7 +47,7 @@ function control() {
   panel.append(all);
   bar.append(panel, state, clear);
   document.querySelector("main").before(bar);
-  addEventListener("keydown", (event) => {
+  listen(window, "keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) choose([]);
   });
   views.push({ select: say, show: say });

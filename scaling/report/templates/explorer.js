@@ -3,14 +3,13 @@
   const place = document.getElementById("explorer-data");
   if (!place) return;
   const data = JSON.parse(place.textContent);
-  const { quantity, scientific, figure, withInterval } = explorerWords;
+  const { quantity, scientific, figure } = explorerWords;
+  const { fill, reach, warning } = explorerAnswers;
   const part = (name) => document.getElementById(`explorer-${name}`);
   const laws = data.laws
     .filter((law) => law.predictor)
     .map((law, i) => ({ ...law, hue: i % 4, answers: predictors.predictorOf(law.predictor) }));
   const STEP = 0.02; // decades of a slider's step: 5 %
-  const SLACK = 1.05; // a distance that is checked up to rounding is checked
-  const FAR = 2; // decades beyond the largest run
   const state = { C: data.start, size: 1, device: data.devices[0], price: data.devices[0].price };
   Object.assign(state, { count: data.count, mfu: data.mfu, pue: data.pue });
 
@@ -54,89 +53,13 @@
     };
   }
 
-  const three = (value) => figure(Number(value.toPrecision(3)));
-
-  /** Whether it is a fit or a forecast, and how far from the runs: in two parts, as a value is. */
-  function reach({ c_min: least, c_max: most }) {
-    const { C } = state;
-    if (!most) return { point: "forecast", ends: "how far beyond the runs behind it is not known" };
-    if (C < least) return { point: "forecast", ends: `${three(least / C)} × smaller than the least run` };
-    if (C <= most) return { point: "fit", ends: `inside the runs, ${three(C / most)} × the largest` };
-    const decades = Math.log10(C / most).toFixed(2);
-    return { point: "forecast", ends: `${three(C / most)} × the largest run, ${decades} decades beyond` };
-  }
-
-  /** What must be read before the numbers; empty where nothing must. */
-  function warning(law) {
-    const ratio = law.c_max ? state.C / law.c_max : 0;
-    const far = `${law.name ? `${law.name}: ` : ""}${three(ratio)} × the largest run`;
-    if (law.checked !== null && ratio > Math.max(law.checked, 1) * SLACK) {
-      return law.checked > 1
-        ? `Unchecked: ${far}; forecasts were held against these runs up to ${three(law.checked)} × only.`
-        : `Unchecked: ${far}; these runs allowed no check of a forecast.`;
-    }
-    return ratio > 10 ** FAR ? `Far: ${far}; nothing here has checked a forecast as far.` : "";
-  }
-
-  function cell(tag, { point, ends }, attributes) {
-    const node = document.createElement(tag);
-    Object.assign(node, attributes);
-    node.append(point);
-    if (ends) {
-      const soft = document.createElement("span");
-      soft.className = "soft";
-      soft.textContent = ends;
-      node.append(document.createElement("br"), soft);
-    }
-    return node;
-  }
-
-  function row(title, values) {
-    const line = document.createElement("tr");
-    line.append(cell("th", { point: title }, { scope: "row", className: "l" }));
-    line.append(...values.map((value) => cell("td", value, { className: "now" })));
-    return line;
-  }
-
-  function answersTable(found) {
-    const head = document.createElement("tr");
-    const title = `With C = ${scientific(state.C)} FLOPs`;
-    head.append(cell("th", { point: title }, { scope: "col", className: "l" }));
-    laws.forEach((law) => {
-      head.append(cell("th", { point: law.name || "the law says" }, { scope: "col" }));
-    });
-    const each = (say) => found.map((one, i) => say(one, laws[i]));
-    const loss = (one) => withInterval(one, explorerWords.loss(one));
-    const unit = data.unit ? `, ${data.unit}` : "";
-    const rows = [
-      row(`Best size ${laws[0].n_column}`, each((a) => withInterval(a.best.N, quantity))),
-      row(`Best training ${data.units} D`, each((a) => withInterval(a.best.D, quantity))),
-      row(`${data.units} per parameter`, each((a) => ({ point: figure(a.best.D.point / a.best.N.point) }))),
-      row(`${data.measure} there${unit}`, each((a) => loss(a.loss))),
-    ];
-    if (state.size !== 1) {
-      const share = (a) => (100 * a.givenUp.point) / a.loss.point;
-      rows.push(
-        row(`Size chosen, × ${figure(state.size)}`, each((a) => ({ point: quantity(a.N) }))),
-        row(`${data.units} then`, each((a) => ({ point: quantity(a.D) }))),
-        row("Given up", each((a) => {
-          const said = loss(a.givenUp);
-          return { ...said, point: `${said.point} (${three(share(a))} %)` };
-        }))
-      );
-    }
-    rows.push(
-      row("One run, its noise included", each((a) => loss(a.oneRun))),
-      row("Fit or forecast", each((_, law) => reach(law)))
-    );
-    part("answers").tHead.replaceChildren(head);
-    part("answers").tBodies[0].replaceChildren(...rows);
-  }
-
   function costLines() {
     const { hours, days, dollars, kwh } = costOf(state.C);
     const { device, count, mfu, pue, price } = state;
-    const parts = [`${figure(hours)} ${device.name}-hours`, `${figure(days)} days on ${figure(count)}`];
+    const parts = [
+      `${figure(hours)} ${device.name}-hours`,
+      `${figure(days)} days on ${figure(count)}`,
+    ];
     if (dollars !== null) parts.push(`$${figure(dollars)}`);
     if (kwh !== null) parts.push(`at most ${figure(kwh)} kWh`);
     part("cost").textContent = `Cost: ${parts.join(", ")}.`;
@@ -146,9 +69,11 @@
     const told = [
       `${device.name}: ${figure(device.peak / 1e12)} TFLOP/s in ${device.precision} (${device.source})`,
       `MFU ${figure(mfu)} of ${of} (${from})`,
-      price ? `$${figure(price)} a device-hour (${price === device.price ? device.price_source : "as chosen"})`
+      price
+        ? `$${figure(price)} a device-hour (${price === device.price ? device.price_source : "as chosen"})`
         : `no list price of ${device.name} is known`,
-      device.watts ? `energy at most ${figure(device.watts)} W throughout, times a PUE of ${figure(pue)}`
+      device.watts
+        ? `energy at most ${figure(device.watts)} W throughout, times a PUE of ${figure(pue)}`
         : `the power of ${device.name} is not published`,
     ];
     part("assumed").textContent = `${told.join("; ")}.`;
@@ -162,7 +87,9 @@
     if (price) machines.push(`--price ${price}`);
     const sizes = size === 1 ? [""] : found.map(({ N }) => `--params ${N}`);
     part("command").textContent = sizes
-      .map((params) => [data.command, `--compute ${plain(C)}`, params, ...machines].filter(Boolean).join(" "))
+      .map((params) =>
+        [data.command, `--compute ${plain(C)}`, params, ...machines].filter(Boolean).join(" "),
+      )
       .join("\n");
   }
 
@@ -173,19 +100,28 @@
     const { hours } = costOf(state.C);
     const slider = part("budget");
     slider.value = Math.log10(state.C);
-    slider.setAttribute("aria-valuetext", `${spoken(state.C)} FLOPs, ${figure(hours)} ${state.device.name}-hours`);
+    slider.setAttribute(
+      "aria-valuetext",
+      `${spoken(state.C)} FLOPs, ${figure(hours)} ${state.device.name}-hours`,
+    );
     part("size").setAttribute("aria-valuetext", `${figure(state.size)} times the best size`);
-    const warned = laws.map(warning).filter(Boolean).map((text) => {
-      const note = document.createElement("p");
-      note.className = "note";
-      note.textContent = text;
-      return note;
-    });
+    const warned = laws
+      .map((law) => warning(state.C, law))
+      .filter(Boolean)
+      .map((text) => {
+        const note = document.createElement("p");
+        note.className = "note";
+        note.textContent = text;
+        return note;
+      });
     part("warnings").replaceChildren(...warned);
-    answersTable(found);
+    fill(part("answers"), state, laws, found, data);
     costLines();
     command(found);
-    chart.mark(state.C, found.map((one) => one.loss));
+    chart.mark(
+      state.C,
+      found.map((one) => one.loss),
+    );
   }
 
   /** Read out what stands there, once a change is done. */
@@ -194,12 +130,16 @@
       `${spoken(state.C)} FLOPs.`,
       ...laws.map((law, i) => {
         const { best, loss } = found[i];
+        const where = reach(state.C, law);
         const say = explorerWords.loss(loss);
-        const ends = loss.q05 < loss.q95 ? `, 90 % interval ${say(loss.q05)} to ${say(loss.q95)}` : "";
-        return `${law.name} ${quantity(best.N.point)} parameters on ${quantity(best.D.point)} ` +
-          `${data.units}, loss ${say(loss.point)}${ends}; ${reach(law).point}, ${reach(law).ends}.`;
+        const ends =
+          loss.q05 < loss.q95 ? `, 90 % interval ${say(loss.q05)} to ${say(loss.q95)}` : "";
+        return (
+          `${law.name} ${quantity(best.N.point)} parameters on ${quantity(best.D.point)} ` +
+          `${data.units}, loss ${say(loss.point)}${ends}; ${where.point}, ${where.ends}.`
+        );
       }),
-      ...laws.map(warning),
+      ...laws.map((law) => warning(state.C, law)),
     ].join(" ");
   }
 

@@ -48,7 +48,10 @@ const explorerChart = (() => {
 
     function draw() {
       const width = Math.min(Math.max(svg.clientWidth, 300), 736);
-      const told = known.flat().flatMap((v) => [v.point, v.q05, v.q95]).filter(Number.isFinite);
+      const told = known
+        .flat()
+        .flatMap((v) => [v.point, v.q05, v.q95])
+        .filter(Number.isFinite);
       const [least, most] = [Math.min(...told), Math.max(...told)];
       const pad = 0.04 * (most - least) || 0.1;
       scale = scaleOf(width, least - pad, most + pad);
@@ -78,7 +81,12 @@ const explorerChart = (() => {
       for (const value of found) {
         const y = scale.y(value);
         add(svg, "line", { class: "grid", x1: MARGIN.left, x2: width - right, y1: y, y2: y });
-        add(svg, "text", { x: MARGIN.left - 7, y: y + 4, "text-anchor": "end" }, value.toFixed(places));
+        add(
+          svg,
+          "text",
+          { x: MARGIN.left - 7, y: y + 4, "text-anchor": "end" },
+          value.toFixed(places),
+        );
       }
       const [first, end] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
       const every = Math.ceil((end - first + 1) / ((width - 80) / 60));
@@ -90,7 +98,10 @@ const explorerChart = (() => {
         add(svg, "text", { x, y: floor + 19, "text-anchor": "middle" }, `10${power}`);
       }
       const middle = (MARGIN.left + width - right) / 2;
-      add(svg, "path", { class: "axis", d: `M${MARGIN.left} ${MARGIN.top}V${floor}H${width - right}` });
+      add(svg, "path", {
+        class: "axis",
+        d: `M${MARGIN.left} ${MARGIN.top}V${floor}H${width - right}`,
+      });
       add(svg, "text", { x: middle, y: HEIGHT - 8, "text-anchor": "middle" }, "Budget C (FLOPs)");
       const height = (MARGIN.top + floor) / 2;
       const turned = { transform: `translate(13 ${height}) rotate(-90)`, "text-anchor": "middle" };
@@ -99,28 +110,41 @@ const explorerChart = (() => {
 
     function curve(svg, law, values) {
       const hue = `law${law.hue}`;
-      const at = (name) => values.map((v, i) => `${scale.x(budgets[i]).toFixed(1)} ${scale.y(v[name]).toFixed(1)}`);
+      const at = (name) =>
+        values.map((v, i) => `${scale.x(budgets[i]).toFixed(1)} ${scale.y(v[name]).toFixed(1)}`);
       const open = values.every((v) => Number.isFinite(v.q05) && Number.isFinite(v.q95));
       if (open && values.some((v) => v.q05 < v.q95)) {
-        add(svg, "path", { class: `band ${hue}`, d: `M${at("q05").join("L")}L${at("q95").reverse().join("L")}Z` });
+        add(svg, "path", {
+          class: `band ${hue}`,
+          d: `M${at("q05").join("L")}L${at("q95").reverse().join("L")}Z`,
+        });
       }
       const points = at("point");
       const inside = budgets.map((C) => C <= law.c_max);
       const edge = inside.lastIndexOf(true);
       const begun = Math.max(edge, 0);
-      if (edge > 0) add(svg, "path", { class: `line ${hue}`, d: `M${points.slice(0, edge + 1).join("L")}` });
+      if (edge > 0)
+        add(svg, "path", { class: `line ${hue}`, d: `M${points.slice(0, edge + 1).join("L")}` });
       if (begun < POINTS - 1) {
         add(svg, "path", { class: `line beyond ${hue}`, d: `M${points.slice(begun).join("L")}` });
       }
       if (law.c_max > 0) {
         const x = scale.x(law.c_max);
-        add(svg, "line", { class: "edge", x1: x, x2: x, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+        add(svg, "line", {
+          class: "edge",
+          x1: x,
+          x2: x,
+          y1: MARGIN.top,
+          y2: HEIGHT - MARGIN.bottom,
+        });
       }
     }
 
     /** Each law's name at the end of its line, pushed apart where two would overlap. */
     function names(svg, width) {
-      const ends = laws.map((law, k) => [known[k][POINTS - 1].point, law]).filter(([v]) => Number.isFinite(v));
+      const ends = laws
+        .map((law, k) => [known[k][POINTS - 1].point, law])
+        .filter(([v]) => Number.isFinite(v));
       let above = -Infinity;
       for (const [value, { name }] of ends.sort(([a], [b]) => b - a)) {
         above = Math.max(scale.y(value) + 4, above + 14);
@@ -135,7 +159,13 @@ const explorerChart = (() => {
       marker.replaceChildren();
       const x = scale.x(Math.min(Math.max(C, low), high));
       const y = (value) => scale.y(Math.min(Math.max(value, scale.bottom), scale.top));
-      add(marker, "line", { class: "axis", x1: x, x2: x, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+      add(marker, "line", {
+        class: "axis",
+        x1: x,
+        x2: x,
+        y1: MARGIN.top,
+        y2: HEIGHT - MARGIN.bottom,
+      });
       losses.forEach(({ point, q05, q95 }, k) => {
         const hue = `law${laws[k].hue}`;
         if (!Number.isFinite(point)) return;

@@ -1,7 +1,7 @@
 // What scaling/forecast/carried.py writes, answering as Python's predictors do: optimum(C) and
 // loss(N, D), each with an estimate and draws.
 const predictors = (() => {
-  const { map1, nth, plus, times, over, run, root } = lawPrograms;
+  const { map1, nth, plus, times, over, fixed, run, root } = lawPrograms;
 
   /** Numbers as they were packed: one, or little-endian float64 in base64. */
   function unpacked(value) {
@@ -12,7 +12,8 @@ const predictors = (() => {
   }
 
   /** A value as an array of so many. */
-  const filled = (value, n) => (typeof value === "number" ? new Float64Array(n).fill(value) : value);
+  const filled = (value, n) =>
+    typeof value === "number" ? new Float64Array(n).fill(value) : value;
 
   /** Rows, the estimate first, as {point, draws}. */
   const split = (rows) => ({ point: rows[0], draws: rows.subarray(1) });
@@ -30,7 +31,11 @@ const predictors = (() => {
     if (draws.length === 0) return { point, q05: point, q95: point };
     const sorted = Float64Array.from(draws).sort(); // NaN comes last
     if (Number.isNaN(sorted[sorted.length - 1])) return { point, q05: NaN, q95: NaN };
-    return { point, q05: quantile(sorted, (1 - 0.9) / 2), q95: quantile(sorted, 1 - (1 - 0.9) / 2) };
+    return {
+      point,
+      q05: quantile(sorted, (1 - 0.9) / 2),
+      q95: quantile(sorted, 1 - (1 - 0.9) / 2),
+    };
   }
 
   /** What a token costs: scaling/cost.py, 6ND or a monotone cubic that goes on straight. */
@@ -92,9 +97,12 @@ const predictors = (() => {
   function lawOf(data) {
     const cost = costOf(data.cost);
     const size = data.draws + 1;
-    const params = Object.fromEntries(Object.entries(data.params).map(([k, v]) => [k, unpacked(v)]));
+    const params = Object.fromEntries(
+      Object.entries(data.params).map(([k, v]) => [k, unpacked(v)]),
+    );
     const noise = unpacked(data.noise);
-    const rows = (N, D) => filled(run(data.program, { ...params, N, D }), size);
+    const known = fixed(data.program, params);
+    const rows = (N, D) => filled(run(data.program, { N, D }, null, known), size);
 
     /** How steeply ln L rises along the budget at ln N = x, where D falls by the elasticity. */
     function risesAlong(C) {
@@ -103,7 +111,7 @@ const predictors = (() => {
         const { flops, elasticity } = cost.along(x);
         const D = over(C, flops);
         const falls = times(times(D, elasticity), -1);
-        const [loss, slope] = run(data.program, { ...params, N, D }, { N, D: falls });
+        const [loss, slope] = run(data.program, { N, D }, { N, D: falls }, known);
         return filled(over(slope, loss), x.length);
       };
     }
@@ -142,7 +150,10 @@ const predictors = (() => {
       loss(N, D, oneRun) {
         const { point, draws } = split(rows(N, D));
         if (!oneRun) return { point, draws };
-        return { point, draws: data.noise_of_log ? times(draws, map1(Math.exp, noise)) : plus(draws, noise) };
+        return {
+          point,
+          draws: data.noise_of_log ? times(draws, map1(Math.exp, noise)) : plus(draws, noise),
+        };
       },
     };
   }
@@ -152,7 +163,7 @@ const predictors = (() => {
     const cost = costOf(data.cost);
     const size = data.draws + 1;
     const [slope, height, E, k, g, q] = ["slope", "height", "E", "k", "g", "q"].map((name) =>
-      filled(unpacked(data[name]), size)
+      filled(unpacked(data[name]), size),
     );
     const noise = unpacked(data.noise);
     const bestAt = (x) => height.map((h, i) => h + slope[i] * x);
@@ -194,7 +205,11 @@ const predictors = (() => {
       cost: members[0].cost,
       optimum(C) {
         const best = members.map((member) => member.optimum(C));
-        const of = (name) => mixed(best.map((one) => one[name]), name !== "loss");
+        const of = (name) =>
+          mixed(
+            best.map((one) => one[name]),
+            name !== "loss",
+          );
         return { N: of("N"), D: of("D"), loss: of("loss") };
       },
       loss: (N, D, oneRun) => mixed(members.map((member) => member.loss(N, D, oneRun))),
@@ -205,10 +220,15 @@ const predictors = (() => {
   function calibratedOf(data) {
     const inner = predictorOf(data.of);
     const cost = costOf(data.cost);
-    const errors = Object.fromEntries(["loss", "N"].map((name) => [name, {
-      rate: unpacked(data[name].rate),
-      stretch: unpacked(data[name].stretch),
-    }]));
+    const errors = Object.fromEntries(
+      ["loss", "N"].map((name) => [
+        name,
+        {
+          rate: unpacked(data[name].rate),
+          stretch: unpacked(data[name].stretch),
+        },
+      ]),
+    );
 
     function widened({ point, draws }, C, { rate, stretch }) {
       const beyond = data.c_max > 0 ? Math.max(Math.log(C / data.c_max), 0) : 0;

@@ -91,7 +91,11 @@ const lawPrograms = (() => {
     log1p: (v, t) => over(t[0], plus(v[0], 1)),
     sqrt: (v, t, own) => over(t[0], times(own, 2)),
     square: (v, t) => times(times(v[0], 2), t[0]),
-    tanh: (v, t, own) => times(map1((x) => (1 - x) * (1 + x), own), t[0]),
+    tanh: (v, t, own) =>
+      times(
+        map1((x) => (1 - x) * (1 + x), own),
+        t[0],
+      ),
     logaddexp: (v, t, own) => {
       const [a, b] = [0, 1].map((i) => times(map1(Math.exp, minus(v[i], own)), t[i]));
       return plus(a, b);
@@ -102,25 +106,40 @@ const lawPrograms = (() => {
   };
 
   /**
-   * The last value of a program. With tangents of some inputs also its own, as [value, tangent].
-   * inputs: values by name; tangents: by name.
+   * The values of a program that some of its inputs fix, by their numbers; undefined where the others
+   * matter. What a law does to its parameters alone is done once, not at every size and budget.
    */
-  function run(program, inputs, tangents) {
-    const values = program.inputs.map((name) => inputs[name]);
-    const slopes = program.inputs.map((name) => tangents?.[name] || 0);
-    for (const [name, ...args] of program.steps) {
-      if (name === "constant") {
-        values.push(args[0]);
-        slopes.push(0);
-        continue;
-      }
+  function fixed({ inputs, steps }, known) {
+    const values = inputs.map((name) => known[name]);
+    for (const [name, ...args] of steps) {
       const given = args.map((i) => values[i]);
-      const own = OPERATIONS[name](...given);
-      const rising = args.map((i) => slopes[i]);
-      const moves = rising.some((t) => t !== 0) && name in TANGENTS;
-      slopes.push(moves ? TANGENTS[name](given, rising, own) : 0);
-      values.push(own);
+      if (name === "constant") values.push(args[0]);
+      else values.push(given.includes(undefined) ? undefined : OPERATIONS[name](...given));
     }
+    return values;
+  }
+
+  /**
+   * The last value of a program. With tangents of some inputs also its own, as [value, tangent].
+   * inputs: values by name; tangents: by name; known: from `fixed`, of the inputs that are missing.
+   */
+  function run({ inputs: names, steps }, inputs, tangents, known) {
+    const values = known ? known.slice() : [];
+    const slopes = new Array(names.length + steps.length).fill(0);
+    names.forEach((name, i) => {
+      if (name in inputs) values[i] = inputs[name];
+      slopes[i] = tangents?.[name] || 0;
+    });
+    steps.forEach(([name, ...args], k) => {
+      const own = names.length + k;
+      if (values[own] !== undefined) return;
+      const given = args.map((i) => values[i]);
+      values[own] = name === "constant" ? args[0] : OPERATIONS[name](...given);
+      const rising = args.map((i) => slopes[i]);
+      if (name in TANGENTS && rising.some((t) => t !== 0)) {
+        slopes[own] = TANGENTS[name](given, rising, values[own]);
+      }
+    });
     const value = values[values.length - 1];
     return tangents ? [value, slopes[slopes.length - 1]] : value;
   }
@@ -179,5 +198,5 @@ const lawPrograms = (() => {
     return Math.min(Math.max(near + far, least), 1 - least);
   }
 
-  return { map1, nth, plus, times, over, run, root };
+  return { map1, nth, plus, times, over, fixed, run, root };
 })();

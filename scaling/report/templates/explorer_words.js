@@ -1,6 +1,11 @@
 // Numbers as people write them, both ways: what the explorer says, and what is typed into it.
 const explorerWords = (() => {
-  const SIZES = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
+  const SIZES = [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ];
   const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
   /** A number in so many digits, without an exponent and without zeros at its end. */
@@ -17,7 +22,9 @@ const explorerWords = (() => {
   /** As in print: 1.75 × 10¹². */
   function scientific(value) {
     const [head, exponent] = value.toExponential(2).split("e");
-    const raised = String(Number(exponent)).replace("-", "⁻").replace(/\d/g, (d) => RAISED[d]);
+    const raised = String(Number(exponent))
+      .replace("-", "⁻")
+      .replace(/\d/g, (d) => RAISED[d]);
     return `${Number(head)} × 10${raised}`;
   }
 
@@ -38,11 +45,15 @@ const explorerWords = (() => {
 
   /** A point with its 90 % interval, where there is one. */
   function withInterval({ point, q05, q95 }, say) {
-    return { point: say(point), ends: q05 < q95 || Number.isNaN(q05) ? `${say(q05)} to ${say(q95)}` : "" };
+    return {
+      point: say(point),
+      ends: q05 < q95 || Number.isNaN(q05) ? `${say(q05)} to ${say(q95)}` : "",
+    };
   }
 
   const LETTERS = { k: 1e3, K: 1e3, M: 1e6, B: 1e9, G: 1e9, T: 1e12, P: 1e15, E: 1e18 };
-  const NUMBER = /^\s*(\$?)\s*([0-9][0-9,_]*\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*([kKMBGTPE](?![A-Za-z]))?\s*(.*?)\s*$/i;
+  const NUMBER =
+    /^\s*(\$?)\s*([0-9][0-9,_]*\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*([kKMBGTPE](?![A-Za-z]))?\s*(.*?)\s*$/i;
   const HOUR = 3600;
   const WAYS = "1e21, 3e5 H100-hours, $2M, 10 days on 64, or 5e4 kWh";
 
@@ -55,7 +66,8 @@ const explorerWords = (() => {
     const parts = NUMBER.exec(text);
     if (!parts) throw new Error(`“${text}” is no budget; write ${WAYS}`);
     const [, dollar, head, exponent, letter, unit] = parts;
-    const amount = Number(head.replace(/[,_]/g, "") + (exponent || "")) * (letter ? LETTERS[letter] : 1);
+    const amount =
+      Number(head.replace(/[,_]/g, "") + (exponent || "")) * (letter ? LETTERS[letter] : 1);
     const found = bought(dollar ? "dollars" : unit.toLowerCase(), amount, machine, devices);
     if (!found) throw new Error(`“${unit}” is no unit of a budget; write ${WAYS}`);
     if (!(found.C >= 1e3 && found.C <= 1e40)) {
@@ -95,7 +107,9 @@ const explorerWords = (() => {
     const plain = (text) => text.toLowerCase().replace(/[^a-z0-9]/g, "");
     const found = devices.find((one) => plain(one.name).startsWith(plain(name)));
     if (!found) {
-      throw new Error(`“${name}” is no device here; valid: ${devices.map((one) => one.name).join(", ")}`);
+      throw new Error(
+        `“${name}” is no device here; valid: ${devices.map((one) => one.name).join(", ")}`,
+      );
     }
     return found;
   }

@@ -1,6 +1,7 @@
 // Figures: what a point is, by pointer, touch and keys; selection by click, Enter or a rectangle.
 
-const REACH = 12; // pixels from a point, or a line, at which it is meant
+// pixels from a point, or a line, at which it is meant
+const REACH = 12;
 const tip = make("div", { class: "tip", hidden: "" });
 const aloud = make("div", { class: "aloud", role: "status", "aria-live": "polite" });
 
@@ -13,8 +14,9 @@ function settle() {
   const { right, left, top } = beside.getBoundingClientRect();
   const [width, height] = [tip.offsetWidth, tip.offsetHeight];
   const room = right + 8 + width < innerWidth;
-  tip.style.left = `${Math.max(4, room ? right + 8 : left - 8 - width)}px`;
-  tip.style.top = `${Math.max(4, Math.min(top - height / 2, innerHeight - height - 4))}px`;
+  const x = Math.max(4, room ? right + 8 : left - 8 - width);
+  const y = Math.max(4, Math.min(top - height / 2, innerHeight - height - 4));
+  tip.style.transform = `translate(${x}px, ${y}px)`;
 }
 
 /** Where the law's lines are, inside and beyond the data: never to be confused. */
@@ -59,7 +61,8 @@ function enliven(figure, told) {
   const paper = figure.querySelector(".paper");
   const svg = paper.querySelector("svg");
   const points = [];
-  told.series.sort((a, b) => a.line - b.line); // runs before lines, else as drawn
+  // runs before lines, else as drawn
+  told.series.sort((a, b) => a.line - b.line);
   for (const series of told.series) {
     series.element = document.getElementById(series.id);
     series.own = [];
@@ -178,7 +181,7 @@ function enliven(figure, told) {
     return series.own.filter(seen).reduce(near);
   }
 
-  paper.addEventListener("keydown", (event) => {
+  listen(paper, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       if (at) tell(null);
@@ -193,16 +196,17 @@ function enliven(figure, told) {
     } else return;
     event.preventDefault();
   });
-  paper.addEventListener("blur", () => tell(null));
+  listen(paper, "blur", () => tell(null));
 
   let start = null;
   let frame = null;
-  let dragged = false; // a click ends a drag, too
-  svg.addEventListener("pointerdown", (event) => {
+  // a click ends a drag, too
+  let dragged = false;
+  listen(svg, "pointerdown", (event) => {
     dragged = false;
     if (event.button === 0 && event.pointerType !== "touch") start = place(event);
   });
-  svg.addEventListener("pointermove", (event) => {
+  listen(svg, "pointermove", (event) => {
     const [x, y] = place(event);
     if (start && !frame && Math.hypot(x - start[0], y - start[1]) * scale() > 5) {
       frame = draw(over, "rect", { class: "brush" });
@@ -213,7 +217,7 @@ function enliven(figure, told) {
     const [width, height] = [Math.abs(x - start[0]), Math.abs(y - start[1])];
     set(frame, { x: Math.min(x, start[0]), y: Math.min(y, start[1]), width, height });
   });
-  svg.addEventListener("pointerup", (event) => {
+  listen(svg, "pointerup", (event) => {
     const [x, y] = place(event);
     const within = (a, b, value) => value >= Math.min(a, b) && value <= Math.max(a, b);
     if (frame) {
@@ -229,18 +233,19 @@ function enliven(figure, told) {
     }
     start = frame = null;
   });
-  svg.addEventListener("click", (event) => {
+  listen(svg, "click", (event) => {
     if (dragged) return;
     const point = nearest(...place(event));
     if (point) tell(point);
     if (point?.run >= 0) choose([point.run], event.shiftKey);
   });
-  svg.addEventListener("pointercancel", () => {
+  listen(svg, "pointercancel", () => {
     frame?.remove();
     start = frame = null;
   });
-  svg.addEventListener("pointerleave", (event) => {
-    if (!frame && event.pointerType !== "touch") tell(null); // a finger leaves when it is lifted
+  listen(svg, "pointerleave", (event) => {
+    // a finger leaves when it is lifted
+    if (!frame && event.pointerType !== "touch") tell(null);
   });
 
   function select() {
@@ -272,7 +277,7 @@ function enliven(figure, told) {
     }
     select();
   }
-  views.push({ select, show });
+  views.push({ select, show, far: () => isFar(figure) });
   set(paper, {
     role: "application",
     "aria-label": `${svg.getAttribute("aria-label")} Arrow keys go between points.`,
@@ -285,4 +290,4 @@ for (const figure of document.querySelectorAll("figure")) {
   if (told) enliven(figure, JSON.parse(told.textContent));
 }
 document.body.append(tip, aloud);
-addEventListener("scroll", settle, { passive: true });
+listen(window, "scroll", settle, { passive: true });

@@ -7,11 +7,29 @@ const embedded = (id) => JSON.parse(document.getElementById(id)?.textContent ?? 
 const runs = embedded("runs") ?? { count: 0, columns: {}, forms: {}, groups: [] };
 /** @type {Set<number>} */
 const chosen = new Set();
+// milliseconds: by then what is in sight is painted
+const AFTER = 30;
 const hidden = new Uint8Array(runs.count);
 /** Switches that are off. @type {Set<{name: string, runs?: number[], layer?: string}>} */
 const off = new Set();
-/** @type {{select: () => void, show: () => void}[]} */
+/** `far`: whether none of it is in the window, or about to be.
+ * @type {{select: () => void, show: () => void, far?: () => boolean}[]} */
 const views = [];
+
+/** Tell the views: those in sight before the next paint, the others after it. */
+function tellAll(what) {
+  const later = views.filter((view) => view.far?.());
+  for (const view of views) if (!later.includes(view)) view[what]();
+  requestAnimationFrame(() => {
+    for (const view of later) setTimeout(() => view[what](), AFTER);
+  });
+}
+
+/** Whether an element is more than a window away. */
+function isFar(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom < -innerHeight || top > 2 * innerHeight;
+}
 
 /** Select runs; with `extend` beside those selected, or no longer where all of them were.
  * @param {number[]} found @param {boolean} [extend] */
@@ -23,7 +41,7 @@ function choose(found, extend) {
     if (drop) chosen.delete(run);
     else chosen.add(run);
   }
-  for (const view of views) view.select();
+  tellAll("select");
 }
 
 /** Show or hide what a switch stands for; without one show all. */
@@ -33,8 +51,10 @@ function turn(part, on) {
   else off.add(part);
   hidden.fill(0);
   for (const one of off) for (const run of one.runs ?? []) hidden[run] = 1;
-  for (const view of views) view.show();
+  tellAll("show");
 }
+
+const listen = (target, type, act, how) => target.addEventListener(type, act, how);
 
 /** The element, with attributes set. */
 function set(element, attributes) {

@@ -178,11 +178,3 @@ def test_approach_2_is_carried_whole(page: Any) -> None:
     assert worst(page, parabolas(table, draws=25)) < CLOSE
     with pytest.raises(InputError, match="IsoFlop is no law, no average of laws"):
         carried(isoflop(table, draws=5))
-
-
-def test_a_law_that_asks_for_a_value_is_named() -> None:
-    asks = replace(laws.get("chinchilla"), name="asks", predict=lambda N, D, **p: N if N > 1 else D)
-    with pytest.raises(InputError, match=r"law asks cannot be written down.*asks for a value"):
-        program_of(asks)
-    with pytest.raises(InputError, match=r"law repeated_pool cannot .* numpy\.max is not among"):
-        program_of(laws.get("repeated_pool"))

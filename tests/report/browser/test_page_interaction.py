@@ -36,6 +36,7 @@ def spot(page: Any, figure: str, series: int, point: int) -> tuple[float, float]
 
 def rings(page: Any, figure: str) -> int:
     """How many markers of a figure are ringed as selected."""
+    settled(page)
     path = page.locator(f"#figure-{figure} .rings").get_attribute("d") or ""
     return path.count("M")
 
@@ -90,6 +91,7 @@ def test_arrow_keys_go_between_points_and_are_read_aloud(page: Any) -> None:
 
 def test_a_run_is_selected_everywhere(page: Any) -> None:
     page.mouse.click(*spot(page, "residuals", 0, 0))
+    settled(page)
     assert page.locator("tr.chosen").count() == 1
     assert page.locator("tr.chosen .pick").text_content() == "00000cell"
     drawn = {name: rings(page, name) for name in ("residuals", "frontier", "cost", "loss_curves")}
@@ -112,6 +114,7 @@ def test_a_rectangle_selects_many(page: Any) -> None:
     page.mouse.move(x + 8, box["y"] + 0.8 * box["height"], steps=3)
     page.mouse.up()
     assert page.locator(COUNT).text_content() == "8 of 33 selected"
+    settled(page)
     assert page.locator("tr.chosen").count() == 8
 
 
@@ -120,6 +123,7 @@ def test_switches_hide_runs_and_layers_everywhere(page: Any) -> None:
     seed = page.get_by_role("button", name="1", exact=True)
     seed.click()
     assert seed.get_attribute("aria-pressed") == "false"
+    settled(page)
     assert page.locator("#cells tbody tr").count() == 17
     # 16 runs in three panels
     assert page.locator("#figure-residuals use.off").count() == 48
@@ -128,13 +132,17 @@ def test_switches_hide_runs_and_layers_everywhere(page: Any) -> None:
     band = page.locator("#isoflop-band-budget_0")
     assert band.is_visible()
     page.get_by_role("button", name="bands").click()
+    settled(page)
     assert band.evaluate("(one) => getComputedStyle(one).visibility") == "hidden"
     page.get_by_role("button", name="target", exact=True).click()
+    settled(page)
     assert page.locator("#cells tbody tr").count() == 16
     assert page.locator("#frontier-truths").get_attribute("class") == "off"
     page.get_by_role("button", name="12k", exact=True).click()
+    settled(page)
     assert page.locator("#envelope-size-12000_0").get_attribute("class") == "off"
     page.get_by_role("button", name="Show all").click()
+    settled(page)
     assert page.locator("svg .off").count() == 0
     assert page.locator("#cells tbody tr").count() == 33
 

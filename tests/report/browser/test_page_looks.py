@@ -31,6 +31,7 @@ def test_on_paper_all_stands_and_says_what_was_chosen(open_page: Any, small_page
     page.locator("tbody .pick", has_text="01011cell").click()
     page.locator(".switches summary").click()
     page.get_by_role("button", name="0", exact=True).click()
+    settled(page)
     written = pypdf.PdfReader(io.BytesIO(page.pdf(format="A4")))
     text = "\n".join(one.extract_text() for one in written.pages)
     assert 5 <= len(written.pages) <= 12
