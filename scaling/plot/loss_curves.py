@@ -47,6 +47,8 @@ def loss_curves(
     end. Of very many runs those that `drawn` chooses. N: the size column that names the lines.
     Raises InputError where no run has a curve.
     """
+    if "run" not in table:
+        raise InputError("the table names no runs, so no curve is any row's")
     shown = drawn(table[table["run"].isin(list(curves))], N)
     chosen = len(drawn(table, N)) < len(table)  # not only those that have no curve are left out
     if shown.empty:

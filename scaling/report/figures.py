@@ -55,7 +55,7 @@ def figures(study: Study, linked: Linked) -> dict[str, Shown]:
     """Every figure of the report by name; of several families some carry the family's too."""
     table, fit, rows = study.table, study.fit, study.records
     draws: dict[str, Callable[[], Figure]] = {}
-    if table is not None and not study.families:
+    if table is not None and study.kind == "study" and not study.families:
         column = fit.n_column if fit is not None else "N"
         draws["loss_curves"] = lambda: plot.loss_curves(table, study.curves, N=column)
     if rows:
@@ -116,7 +116,9 @@ def _of_family(study: Study, family: str) -> dict[str, Callable[[], Figure]]:
     fit = study.fits.get(family)
     own = table[table[FAMILY] == family]
     column = study.rule.N
-    draws = {"loss_curves": lambda: plot.loss_curves(own, study.curves, N=column)}
+    draws = {}
+    if study.kind == "study":
+        draws["loss_curves"] = lambda: plot.loss_curves(own, study.curves, N=column)
     if fit is not None:
         draws["residuals"] = lambda: plot.residuals(drawn(fit)[0])
     return draws

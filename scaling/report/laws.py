@@ -31,7 +31,7 @@ from scaling.table import FAMILY, conventions, select_rows
 ROLLED = 200  # rows that rollouts are made of: more cost time and tell hardly more
 MANY = 5_000  # rows that are bootstrapped at most
 _DRAWS = 200  # of each forecast of a rollout, enough for a 90 % interval
-_TABLE_DRAWS = 1000
+_TABLE_DRAWS = 500
 _SIDE_BY_SIDE = 500  # draws of each family, side by side
 
 Fits = Callable[[pd.DataFrame, int], Sequence[Fit]]  # of a table and a number of draws
@@ -111,8 +111,9 @@ def fit_rule(study: Study, told: Told) -> None:
     """Fit the rule of the study's forecast to the pilots of each family, and take down what could
     not be; chinchilla on N_total where nothing was forecast, with intervals by its rollouts."""
     assert study.table is not None  # the caller looked
-    if study.forecast is None and study.rule.N not in study.table:
-        study.rule = study.rule.model_copy(update={"N": "N"})
+    if study.forecast is None:  # no rule was stated: then as a table is fitted
+        N = study.rule.N if study.rule.N in study.table else "N"
+        study.rule = study.rule.model_copy(update={"N": N, "draws": _TABLE_DRAWS})
     rule = study.rule
     try:
         study.kinds = conventions(study.table)

@@ -88,7 +88,8 @@ def _read_cells(folder: Place, study: Study, told: Told, store: Store) -> None:
             study.missing.append(f"No run is finished: {told(error)}.")
     if study.table is not None:
         study.table.attrs["source"] = "table.parquet"
-        _read_curves(store, study, told)
+        if {"run", "N", "D"} <= set(study.table):
+            _read_curves(store, study, told)
 
 
 def _read_curves(store: Store, study: Study, told: Told) -> None:

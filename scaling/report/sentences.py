@@ -25,7 +25,7 @@ def sentences(study: Study) -> dict[str, str]:
     """By the figure's name; of several families `residuals-NAME` and so on. A sentence that cannot
     be said is left out."""
     told: dict[str, Callable[[], str]] = {}
-    if study.table is not None and not study.families:
+    if study.curves and not study.families:
         told["loss_curves"] = lambda: _loss_curves(study)
     if any(verdict.truth is not None for verdict in study.verdicts):
         told["proof"] = lambda: _proof(study)

@@ -157,6 +157,14 @@ def test_options_of_a_table_are_of_a_table(tmp_path: Path) -> None:
     assert "no such folder or file" in refused(tmp_path / "nowhere")
 
 
+def test_a_table_of_n_d_and_loss_alone(tmp_path: Path) -> None:
+    text = report(table(tmp_path, runs()[["N", "D", "loss"]])).read_text(encoding="utf-8")
+    drawings = re.findall(r'id="figure-([a-z_]+)"', text)
+    assert drawings == ["isoflop", "slices", "residuals", "frontier", "envelope"]
+    assert "The law misses runs by " in text
+    assert "6 N D, attention left out" in text
+
+
 def test_a_table_without_d(tmp_path: Path) -> None:
     told = refused(table(tmp_path, runs().drop(columns="D").rename(columns={"D_unique": "DD"})))
     assert "runs.csv: no column D" in told
