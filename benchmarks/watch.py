@@ -1,7 +1,7 @@
 """What watching costs: a look, by how many cells there are; and a sweep with somebody looking on.
 
     python benchmarks/watch.py looks [--cells 100,1000,10000] [--s3]
-    python benchmarks/watch.py sweep [--rounds 6]
+    python benchmarks/watch.py sweep [--rounds 4] [--beside watch,live] [--times 1]
 
 `looks`: CPU milliseconds and bytes read of the first look at a finished study, of one where nothing
 is new, and of one where a cell is; on an S3 of this machine (moto's) the requests, too. The
@@ -65,8 +65,8 @@ batch_tokens = 512
 base_width = 16
 warmup_steps = 4
 [[pilots]]
-widths = [16, 24, 32]
-tokens = [131072, 262144, 524288]
+widths = [16, 32]
+tokens = {lengths}
 seeds = [0, 1]
 """
 BESIDE = {
@@ -167,16 +167,21 @@ def _on_s3(temporary: Path, counts: list[int]) -> None:
 
 
 @app.command()
-def sweep(rounds: Annotated[int, typer.Option(min=2, help="Of all three ways.")] = 6) -> None:
+def sweep(
+    rounds: Annotated[int, typer.Option(min=2, help="Of all ways.")] = 4,
+    beside: Annotated[str, typer.Option(help="Who looks on, in turn.")] = "watch,live",
+    times: Annotated[int, typer.Option(min=1, help="So many times as long a training.")] = 1,
+) -> None:
     """A real sweep, alone and watched."""
-    found: dict[str, list[dict[str, float]]] = {"alone": [], "watch": [], "live": []}
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in ("alone", *beside.split(","))}
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
-        grid = _grid(home)
+        grid = _grid(home, times)
         _run(home / "first", grid, home / "cache")  # timings of shapes, and files read once
         for number in range(rounds):
             # in turn, so that nobody always comes first
-            ways = list(found)[number % 3 :] + list(found)[: number % 3]
+            first = number % len(found)
+            ways = list(found)[first:] + list(found)[:first]
             for way in ways:
                 found[way].append(_run(home / f"{way}{number}", grid, home / "cache", way))
     print(f"{rounds} rounds of {len(ways)} sweeps, one worker")
@@ -206,13 +211,14 @@ def _interval(ratios: list[float]) -> tuple[float, float, float]:
     return tuple(float(np.exp(x)) for x in (logs.mean(), low, high))  # type: ignore[return-value]
 
 
-def _grid(home: Path) -> Path:
+def _grid(home: Path, times: int) -> Path:
     text, rng = home / "text", np.random.default_rng(0)
     text.mkdir()
     for n in range(16):
         (text / f"{n}.txt").write_text(" ".join(rng.choice(WORDS, 4000)))
     grid = home / "grid.toml"
-    grid.write_text(GRID.format(folder=text))
+    lengths = [times * tokens for tokens in (65_536, 131_072, 262_144)]
+    grid.write_text(GRID.format(folder=text, lengths=lengths))
     return grid
 
 

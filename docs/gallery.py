@@ -24,7 +24,7 @@ from scaling.plot.entry import TAKES, Entry
 DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS / "gallery"
 PIXELS = 240_000  # of a thumbnail
-COLOURS = 40  # of its palette: half the bytes of a true-colour image
+COLOURS = 32  # of its palette: half the bytes of a true-colour image
 
 HEAD = """# Figures
 
@@ -33,6 +33,8 @@ HEAD = """# Figures
 `scaling plot` lists every figure, `scaling plot FIGURE INPUT -o FILE` draws one (`.svg`, `.pdf` or
 `.png`; several with several `-o`). Where an INPUT is a run table, a study's folder will do, and
 where it is a fit, either of them: then the law of `--law` is fitted first, as `scaling fit` would.
+`--width 3.5` makes a figure for one column of a paper: panels stand below each other, text keeps
+its size.
 All are of one style: intervals are 90 %; a law is solid where it was fitted and dashed where it
 forecasts; groups differ by marker and by lightness, so that grey is enough.
 

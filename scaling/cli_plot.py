@@ -63,6 +63,13 @@ def plot_command(
         list[Path] | None,
         typer.Option("--out", "-o", help="File: .svg, .pdf or .png (repeatable)."),
     ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="INCHES",
+            help="At most so wide, panels below each other if need be: 3.5 for one column.",
+        ),
+    ] = None,
     profile: ProfileOption = None,
     law: Annotated[
         str | None,
@@ -92,6 +99,7 @@ def plot_command(
     docs/gallery.md shows each with its command.
     """
     from scaling.plot import registry, save, writable
+    from scaling.plot.width import at_width
     from scaling.stored import Stored
 
     if figure is None:
@@ -115,7 +123,7 @@ def plot_command(
     names = pairs(columns, "--columns") if columns else {}
     stored = Stored(source, names, law, settings, asked)
     _check(entry, stored, [name for name in context.params if _given(context, name)])
-    drawn = entry.draw(stored)
+    drawn = at_width(lambda: entry.draw(stored), width)
     for file in out:
         save(drawn, file)
     if as_json:

@@ -24,6 +24,7 @@ from scaling.plot.style import (
     gid,
     styled,
 )
+from scaling.plot.width import across
 from scaling.plot.words import named
 
 _ASIDE = 0.011  # of nominal coverage: forecasters stand beside each other
@@ -60,7 +61,7 @@ def coverage(found: Coverage, *, ax: Sequence[Axes] | None = None) -> Figure:
         panel.set(xlabel="Nominal coverage (%)", ylabel="Observed coverage (%)")
         panel.label_outer()
     handles, texts = axes[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside upper left", ncols=4)
+    figure.legend(handles, texts, loc="outside upper left", ncols=across(4))
     return figure
 
 
@@ -125,7 +126,9 @@ def coverage_by_distance(lines: pd.DataFrame, *, ax: Sequence[Axes] | None = Non
         panel.set_xlabel("Compute beyond the cut")
     axes[0].set_ylabel("Held by nominal 90 % intervals (%)")
     if axes[0].get_legend_handles_labels()[0]:
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=across(4)
+        )
     return figure
 
 

@@ -27,6 +27,7 @@ from scaling.plot.style import (
 )
 from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
+from scaling.plot.width import across
 from scaling.plot.words import SYMBOLS, axis_label, power
 from scaling.units import UNSTATED
 
@@ -59,7 +60,7 @@ def design(
     left.set_ylabel(axis_label("D", d_kind))
     left.set_title(f"{len(found.runs)} of {len(candidates)} candidates")
     _narrowing(right, found, ours, grid)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=across(3))
     return figure
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
+from scaling.plot.labels import legible
 from scaling.plot.marks import mark
 from scaling.plot.style import (
     FIT,
@@ -61,7 +62,7 @@ def envelope(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         if i % every == 0:
             axes.annotate(
                 quantity(float(size)), (x[0], y[0]), xytext=(2, 3), textcoords="offset points",
-                fontsize=6.8, color=colour, ha="left", va="bottom",
+                fontsize=6.8, color=legible(colour), ha="left", va="bottom",
             )  # fmt: skip
         here = (grid >= x[0]) & (grid <= x[-1]) & (len(x) > 1)
         between = np.exp(np.interp(np.log(grid), np.log(x), np.log(y)))

@@ -12,6 +12,7 @@ from scaling.errors import InputError
 from scaling.extrapolate import CurveForecast
 from scaling.plot.style import COLUMN, FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, note, styled
 from scaling.plot.ticks import log_ticks
+from scaling.plot.width import across
 from scaling.plot.words import named
 
 _ROW = 3  # panels beside each other
@@ -45,7 +46,7 @@ def extrapolation(
         panel.set_ylabel(y)
     handles, names = axes[0].get_legend_handles_labels()
     if ax is None:
-        figure.legend(handles, names, loc="outside upper left", ncols=len(names))
+        figure.legend(handles, names, loc="outside upper left", ncols=across(len(names)))
     else:
         axes[0].legend(handles, names)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.plot.fitted import Array, Fitted, compute_name, loss_kind, rows
+from scaling.plot.labels import legible
 from scaling.plot.levels import levels
 from scaling.plot.marks import mark
 from scaling.plot.style import (
@@ -27,6 +28,7 @@ from scaling.plot.style import (
 )
 from scaling.plot.thin import thinned
 from scaling.plot.ticks import log_ticks
+from scaling.plot.width import across
 from scaling.plot.words import SYMBOLS, axis_label, loss_label, power
 
 _SAME = 0.05  # runs within 5 % of a budget were trained at it
@@ -98,7 +100,8 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
         rising = np.arange(len(grid)) > law.point.argmin()
         out = float(grid[rising & (law.interval()[1] > top)][0])  # where it leaves by the top
         axes.annotate(power(profile.C), (out, top), xytext=(-5, -1), fontsize=6.8,
-                      textcoords="offset points", color=colour, ha="right", va="top")  # fmt: skip
+                      textcoords="offset points", color=legible(colour), ha="right",
+                      va="top")  # fmt: skip
     low, high = best.N.interval()
     stars = axes.errorbar(
         best.N.point, best.loss.point,
@@ -117,7 +120,7 @@ def isoflop(fit: Fitted, *, ax: Axes | None = None) -> Figure:
     note(axes, said)
     axes.set_xlabel(axis_label(fit.n_column))
     axes.set_ylabel(loss_label(loss_kind(fit)))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.4)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=across(3), columnspacing=1.4)
     end_labels(axes, ends, title=f"{SYMBOLS[compute_name(fit)]} (FLOPs)")
     return figure
 

@@ -15,6 +15,7 @@ from scaling.forecast.landscape.place import OPTIMAL, flat
 from scaling.plot.names import Named, name_points
 from scaling.plot.style import BAND, DASHED, FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, styled
 from scaling.plot.ticks import log_ticks
+from scaling.plot.width import across
 from scaling.plot.words import AXES, power
 
 Shown = tuple[list[Named], set[str]]  # the points of a panel, and the names that are written
@@ -52,7 +53,7 @@ def landscape(found: Landscape, *, ax: Sequence[Axes] | None = None) -> Figure:
     shown = _image(found, axes) if found.kind == "image" else _language(found, axes)
     handles, names = axes[0].get_legend_handles_labels()
     if ax is None:
-        figure.legend(handles, names, loc="outside upper left", ncols=len(names))
+        figure.legend(handles, names, loc="outside upper left", ncols=across(len(names)))
     else:
         axes[0].legend(handles, names)
     figure.draw_without_rendering()  # settles the layout: names are placed by it

@@ -27,6 +27,7 @@ from scaling.plot.style import (
     ramp,
     styled,
 )
+from scaling.plot.width import across
 from scaling.plot.words import SYMBOLS, loss_label, quantity
 from scaling.table import source_of
 from scaling.units import unit_of_d
@@ -54,7 +55,7 @@ def overfitting(
         raise InputError(f"{source_of(table)}: no size was trained for two lengths")
     count = len(sizes)
     lines, height = (1, 2.9) if gap is None else (2, 4.6)
-    figure, axes = canvas(ax, count, rows=lines, width=WIDE, height=height)
+    figure, axes = canvas(ax, count, rows=lines, width=WIDE, height=height, grid=True)
     above, below = axes[:count], axes[count:]
     asked = Repetition(fit)
     limit = float(rows["epochs"].max()) * _BEYOND
@@ -171,7 +172,10 @@ def _legend(figure: Figure, training: bool, beyond: bool) -> None:
     entries.append(("least loss of the law, 90 %", {"marker": "*", "markersize": 6.5, **white}))
     handles = [Line2D([], [], color=INK, linewidth=0.9, **style) for _, style in entries]
     figure.legend(
-        handles, [name for name, _ in entries], loc="outside upper center", ncols=len(entries)
+        handles,
+        [name for name, _ in entries],
+        loc="outside upper center",
+        ncols=across(len(entries)),
     )
 
 

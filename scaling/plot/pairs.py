@@ -50,7 +50,7 @@ def pairs(fit: Fit, *, ax: Sequence[Axes] | None = None) -> Figure:
     count = len(names)
     step = max(1, len(drawn[0]) * count * (count - 1) // 2 // _SHOWN)
     size = COLUMN if count <= _FEW else min(WIDE, 1.05 * count)
-    figure, axes = canvas(ax, count, rows=count, width=size, height=0.9 * size)
+    figure, axes = canvas(ax, count, rows=count, width=size, height=0.9 * size, grid=True)
     ranges = [_range(values) for values in drawn]
     for row in range(count):
         for column in range(count):

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from scaling.errors import InputError
 from scaling.plot.marks import mark
 from scaling.plot.style import FIT, INK, MUTED, TRUTH, WIDE, canvas, gid, styled
+from scaling.plot.width import across
 from scaling.plot.words import loss_label, named
 
 
@@ -88,5 +89,8 @@ def proof(
     axes.minorticks_on()
     axes.tick_params(axis="y", which="minor", length=0)
     axes.set_xlabel(loss_label(kind))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.1)
+    if ax is None:
+        figure.legend(loc="outside upper left", ncols=across(3))
+    else:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.1)
     return figure

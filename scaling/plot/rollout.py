@@ -10,6 +10,7 @@ from scaling.forecast.rollout import Rollout
 from scaling.forecast.scores import LEVEL, loss_cells, size_cells
 from scaling.plot.style import DASHED, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
+from scaling.plot.width import across
 from scaling.units import METRICS_AS_LOSS, UNSTATED
 
 _TITLES = ("Error of the {loss} (%)", "Error of $\\log_{10}\\,N_\\mathrm{opt}$",
@@ -61,5 +62,5 @@ def rollout(found: Rollout, *, kind: str = UNSTATED, ax: list[Axes] | None = Non
         for panel in axes
         for line, text in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=6)
+    figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=across(6))
     return figure

@@ -26,14 +26,16 @@ from numpy.typing import ArrayLike
 from scaling import files
 from scaling.errors import InputError
 from scaling.places import telling
+from scaling.plot.labels import apart, legible
 from scaling.plot.marks import mark
 from scaling.plot.svg import compact
+from scaling.plot.width import WIDE as WIDE
+from scaling.plot.width import fitted, wrapped
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 COLUMN = 3.5  # inches: one column of a paper
-WIDE = 7.1  # two columns
 
 # Okabe and Ito's colours, dark enough on white, with distinct luminance where they meet.
 INK = "#1a1a1a"
@@ -104,14 +106,24 @@ def canvas(
     width: float = COLUMN,
     height: float = 2.6,
     sharey: bool = False,
+    grid: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A new figure of `columns` panels in each row, or the caller's axes and their figure.
 
-    Raises InputError where the caller's axes are of another number.
+    Where less width is asked for (`at_width`), panels stand below each other, unless they are read
+    across as a `grid`. Raises InputError where the caller's axes are of another number.
     """
     if axes is None:
+        count = rows * columns
+        if grid:
+            width = fitted(1, 1, width, height)[2]
+        else:
+            columns, rows, width, height = fitted(columns, rows, width, height)
         figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel())
+        panels = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel())
+        for spare in panels[count:]:
+            spare.remove()
+        return figure, panels[:count]
     given = [axes] if isinstance(axes, Axes) else list(axes)
     if len(given) != rows * columns:
         raise InputError(f"{len(given)} axes given; this figure needs {rows * columns}")
@@ -183,10 +195,11 @@ def end_labels(
         float(to_axes.transform((ax.get_xlim()[0], min(max(y, low), high)))[1])
         for y, _, _ in ordered
     ]
-    placed = _apart(wanted, step, 0.0, 1.0 - (step if title else 0.0))
+    placed = apart(wanted, step, 0.0, 1.0 - (step if title else 0.0))
     for (_, text, colour), at, goal in zip(ordered, placed, wanted, strict=True):
         ax.text(
-            1.045, at, text, transform=ax.transAxes, color=colour, fontsize=6.8, va="center",
+            1.045, at, text, transform=ax.transAxes, color=legible(colour), fontsize=6.8,
+            va="center",
             ha="left",
         )  # fmt: skip
         # a plain line: an annotation's arrow is clipped to its text again at every drawing
@@ -200,29 +213,6 @@ def end_labels(
         ax.text(1.045, above, title, transform=ax.transAxes, fontsize=6.8, color=MUTED, va="center")
 
 
-def _apart(wanted: Sequence[float], step: float, low: float, high: float) -> list[float]:
-    """Heights as near to those wanted (ascending) as may be, at least `step` apart, within bounds;
-    even over all of them where they do not fit."""
-    count = len(wanted)
-    if (count - 1) * step > high - low:
-        return [float(y) for y in np.linspace(low, high, count)]
-    groups: list[list[float]] = []  # [centre, count]: runs of labels that touch move together
-    for y in wanted:
-        groups.append([y, 1])
-        while len(groups) > 1:
-            (a, n), (b, m) = groups[-2:]
-            if b - a >= step * (n + m) / 2:
-                break
-            groups[-2:] = [[(a * n + b * m) / (n + m), n + m]]
-    free: list[float] = []
-    for centre, size in groups:
-        first = centre - step * (size - 1) / 2
-        free += [first + step * i for i in range(int(size))]
-    # what leaves the bounds pushes its neighbours in
-    under = [min(y, high - step * (count - 1 - i)) for i, y in enumerate(free)]
-    return [max(y, low + step * i) for i, y in enumerate(under)]
-
-
 def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "left") -> None:
     """A remark inside the axes, for what a figure would otherwise leave unsaid; "" for none."""
     if not text:
@@ -230,7 +220,7 @@ def note(ax: Axes, text: str, *, x: float = 0.02, y: float = 0.02, ha: str = "le
     ax.text(
         x,
         y,
-        text,
+        wrapped(text),
         transform=ax.transAxes,
         fontsize=6.3,
         color=MUTED,

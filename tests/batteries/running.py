@@ -62,6 +62,10 @@ class Running:
         """Train the next cells, a minute each."""
         return [self._store(row, changes) for row in islice(self._left, count)]
 
+    def reach(self) -> None:
+        """Train the target."""
+        self._store(self.rows[-1], {})
+
     def claim(self, trunk: str, step: int, loss: float, *, alive: bool = True) -> None:
         """A worker at work, or one that is gone."""
         holder = _me() if alive else {**_me(), "pid": 2**22 + 1}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from scaling.plot.words import axis_label, loss_label
+import pytest
+from matplotlib.figure import Figure
+
+from scaling.plot import save
+from scaling.plot.words import axis_label, loss_label, named
 from scaling.units import loss_unit, unit_of_d
 
 
@@ -34,3 +38,15 @@ def test_what_d_counts() -> None:
     assert axis_label("seen", "images") == "Images seen"
     assert axis_label("N", "images") == axis_label("N")
     assert unit_of_d("unstated") == "tokens"
+
+
+@pytest.mark.parametrize("name", ["$", "a $x$ & <b>", "$$\\frac", "\N{GRINNING FACE}", "y" * 500])
+def test_names_of_the_users_are_text_whatever_they_hold(name: str) -> None:
+    """Neither mathematics nor markup, nor longer than a label; a missing glyph warns nobody."""
+    figure = Figure()
+    figure.text(0, 0, named(name))
+    for suffix in (".svg", ".png"):
+        out = io.BytesIO()
+        save(figure, out, suffix)
+        assert b"<b>" not in out.getvalue()
+    assert len(named(name).replace("\\", "")) <= 32

@@ -60,6 +60,8 @@ def test_a_whole_study(study: Study) -> None:
     assert not {"img", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
     assert not any("style" in attrs or "onclick" in attrs for _, attrs in page.tags)
     assert all(link.startswith("#") for link in page.values("href"))
+    contents = re.findall(r'href="(#[^"]+)"', text[text.index("<nav") : text.index("</nav>")])
+    assert len(contents) == len(set(contents))
     assert "default-src 'none'" in page.values("content")[0]
     ids = page.values("id")
     assert len(ids) == len(set(ids))

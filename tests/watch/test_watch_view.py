@@ -197,7 +197,19 @@ def test_without_targets_the_forecast_is_of_ten_times_the_largest_pilot(tmp_path
     assert "done: nothing is left to train" in shown(view)
 
 
-def test_two_few_runs_for_a_law_are_said_to_be(tmp_path: Path) -> None:
+def test_an_adaptive_study_is_done_with_its_targets(tmp_path: Path) -> None:
+    study = Running(tmp_path / "study")
+    study.finish(8)
+    watch = Watch(study.folder)
+    for name in ("adaptive.json", "forecast.json"):
+        (study.folder / name).write_text("{}")
+    assert watch.look().state == "idle"
+    study.reach()
+    view = watch.look()
+    assert (view.state, view.status.counts["planned"]) == ("done", 24)
+
+
+def test_too_few_runs_for_a_law_are_said_to_be(tmp_path: Path) -> None:
     study = Running(tmp_path / "study")
     study.finish(2)
     joined = " ".join(shown(Watch(study.folder).look()).split())

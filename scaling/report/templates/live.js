@@ -27,9 +27,16 @@
   function keep() {
     const changed = (ones, name, value, before) =>
       ones.map((one, i) => [name(one, i), value(one)]).filter(([k, v]) => before.get(k) !== v);
-    const anchor = all("section[id], h2[id]").filter((one) => one.getBoundingClientRect().top <= 80).pop();
+    const anchor = all("section[id], h2[id]")
+      .filter((one) => one.getBoundingClientRect().top <= 80)
+      .pop();
     const state = {
-      fields: changed(fields(), (one) => one.id, (one) => one.value, start.fields),
+      fields: changed(
+        fields(),
+        (one) => one.id,
+        (one) => one.value,
+        start.fields,
+      ),
       switches: changed(switches(), switchName, (one) => one.ariaPressed, start.switches),
       panels: changed(panels(), panelName, (one) => one.open, start.panels),
       sorts: heads().map((one) => [one.textContent, one.ariaSort]),
@@ -45,12 +52,14 @@
     sessionStorage.removeItem(KEPT);
     if (!kept) return;
     const panelsNow = new Map(panels().map((one, i) => [panelName(one, i), one]));
-    for (const [name, open] of kept.panels) if (panelsNow.has(name)) panelsNow.get(name).open = open;
+    for (const [name, open] of kept.panels)
+      if (panelsNow.has(name)) panelsNow.get(name).open = open;
     for (const [id, value] of kept.fields) {
       const field = document.getElementById(id);
       if (!field) continue;
       field.value = value;
-      for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
+      for (const type of ["input", "change"])
+        field.dispatchEvent(new Event(type, { bubbles: true }));
     }
     for (const [name, pressed] of kept.switches) {
       const own = switches().find((one) => switchName(one) === name);
@@ -58,7 +67,8 @@
     }
     for (const [text, order] of kept.sorts) {
       const head = all("th").find((one) => one.textContent === text);
-      for (let i = 0; i < 2 && head && head.ariaSort !== order; i++) head.querySelector("button").click();
+      for (let i = 0; i < 2 && head && head.ariaSort !== order; i++)
+        head.querySelector("button").click();
     }
     const there = new Map(runNames().map((name, run) => [name, run]));
     choose(kept.chosen.filter((name) => there.has(name)).map((name) => there.get(name)));
@@ -70,14 +80,19 @@
 
   let busy = -QUIET;
   let held = false;
-  const touched = () => (busy = performance.now());
+  const touched = () => {
+    busy = performance.now();
+  };
+  const hold = (event) => {
+    held = event.type === "pointerdown";
+    touched();
+  };
   for (const type of ["input", "keydown", "wheel", "scroll", "pointermove"])
     addEventListener(type, touched, { passive: true, capture: true });
-  addEventListener("pointerdown", () => (held = true), true);
-  for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => (held = false), true);
+  for (const type of ["pointerdown", "pointerup", "pointercancel"])
+    addEventListener(type, hold, true);
   /** Nobody is in the middle of something. */
-  const quiet = () =>
-    !held && performance.now() - busy > QUIET && getSelection().isCollapsed;
+  const quiet = () => !held && performance.now() - busy > QUIET && getSelection().isCollapsed;
 
   async function ask() {
     try {

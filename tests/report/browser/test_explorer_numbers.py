@@ -32,7 +32,6 @@ from scaling.report.pooled import pooled
 
 Array = NDArray[np.float64]
 CLOSE = 1e-9
-# Far above, a law of data repeated a million times is flat to its last bits, and has no N_opt.
 BUDGETS = np.geomspace(1e15, 1e23, 3)
 OF_N_AND_D = [name for name in laws.names() if {"N", "D"} <= set(laws.get(name).variables)]
 COUNTED = counted([1e5, 1e6, 3e7, 1e9], [1e8] * 4, 1e8 * np.array([9e5, 7e6, 1.9e8, 6.2e9]))
@@ -83,6 +82,12 @@ def of_law(fitted: Fit, law: Law, draws: int = 12, cost: Cost | None = None) -> 
     return Given(made, more) if more else made
 
 
+def budgets_of(law: Law, count: int, least: float = 1e15) -> Array:
+    """Budgets at which the law has one N_opt: where data repeat hundreds of times its loss is flat
+    to the last bit, and which N is best is a matter of rounding, in Python too."""
+    return np.geomspace(least, 1e19 if "D_unique" in law.variables else 1e23, count)
+
+
 def told(values: Draws) -> Array:
     return np.concatenate([[values.point], values.draws, [values.point, *values.interval()]])
 
@@ -124,7 +129,8 @@ def test_every_law_s_loss_is_the_formula_s(page: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", OF_N_AND_D)
 def test_every_law_s_optimum_is_python_s(page: Any, fitted: Fit, name: str) -> None:
-    assert worst(page, of_law(fitted, laws.get(name), cost=COUNTED)) < CLOSE
+    law = laws.get(name)
+    assert worst(page, of_law(fitted, law, cost=COUNTED), budgets_of(law, 3)) < CLOSE
 
 
 @pytest.mark.parametrize("name", [name for name in OF_N_AND_D if laws.get(name).optimum])
@@ -136,8 +142,8 @@ def test_closed_forms_are_python_s(page: Any, fitted: Fit, name: str) -> None:
 @pytest.mark.parametrize("cost", [Cost(), COUNTED], ids=["6ND", "counted"])
 @pytest.mark.parametrize("name", OF_N_AND_D)
 def test_many_budgets_and_draws(page: Any, fitted: Fit, name: str, cost: Cost) -> None:
-    predictor = of_law(fitted, laws.get(name), 200, cost)
-    assert worst(page, predictor, np.geomspace(1e14, 1e23, 28)) < CLOSE
+    law = laws.get(name)
+    assert worst(page, of_law(fitted, law, 200, cost), budgets_of(law, 28, 1e14)) < CLOSE
 
 
 def test_a_pool_of_fits_widened_by_past_errors(page: Any, fitted: Fit) -> None:
