@@ -218,13 +218,18 @@ def _answer(family: str, ground: Grounds, asked: Asked, nearest: Nearest | None)
         )
     C, budget = asked.compute, asked.words or "as asked"
     if C is None:
-        C, budget = AHEAD * predictor.c_max, f"{AHEAD:g} times the largest run fitted"
+        C, budget = usual(predictor.c_max), f"{AHEAD:g} times the largest run fitted"
     of_tokens = unit_of_d((ground.kinds or {}).get("D_kind", "")) == "tokens"
     found = forecast(
         predictor, compute=C, nearest=nearest, naive=ground.naive, kinds=ground.kinds,
         hardware=hardware, rates=SOURCES if of_tokens else (), compute_range=asked.ends,
     )  # fmt: skip
     return Answer(family, law.name, found, stakes(found, ground), hardware, budget)
+
+
+def usual(largest: float) -> float:
+    """The budget that is answered where none is asked for, of three digits as a reader types it."""
+    return float(f"{AHEAD * largest:.3g}")
 
 
 def _count(value: Interval) -> str:

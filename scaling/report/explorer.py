@@ -19,7 +19,7 @@ from scaling.forecast.given import Given
 from scaling.forecast.interval import interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.spending import Hardware
-from scaling.report.answer import AHEAD, Asked
+from scaling.report.answer import Asked, usual
 from scaling.units import UNSTATED, loss_unit, measure, unit_of_d
 
 # In the order in which a page runs them; the first two know nothing of a page.
@@ -56,7 +56,7 @@ def section(
         return None
     largest = max(one.c_max for one in usable.values())
     asked = asked or Asked()
-    start = asked.compute or float(f"{AHEAD * largest or _START:.3g}")
+    start = asked.compute or (usual(largest) if largest else _START)
     low, high = _UNKNOWN
     if largest:
         low = min(one.c_min for one in usable.values() if one.c_max)
