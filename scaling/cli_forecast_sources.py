@@ -90,7 +90,12 @@ def _of_study(name: str) -> list[Source]:
         raise InputError(f"{name}: {' '.join(study.missing) or 'no run that a law could be of'}")
     nearest = study.nearest()
     return [
-        Source(f"{name}, {family}" if study.families else name, grounds, nearest.get(family))
+        Source(
+            f"{name}, {family}" if study.families else name,
+            grounds,
+            nearest.get(family),
+            study=name,
+        )
         for family, grounds in study.grounds.items()
     ]
 

@@ -44,7 +44,7 @@ def watch_command(
     """Watch a study as it runs: cells, losses, time and cost left, and the law and forecast so far.
 
     Only reads, wherever the study lies, and ends by itself when the study is done. Looking takes
-    2 % of one core at most: after a long look it rests longer.
+    2 % of one core at most, but for the first fit and the last: after a long look it rests longer.
     """
     from scaling.watch.study import Watch
 

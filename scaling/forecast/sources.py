@@ -20,12 +20,14 @@ _COUNTS = {"N_total": "total", "N_active": "active"}
 @dataclass(frozen=True, eq=False)
 class Source:
     """One of them, as it was named. nearest: from N to a buildable configuration. smallest: the
-    least N behind it, and the least batch where the table tells."""
+    least N behind it, and the least batch where the table tells. study: the one that it is a part
+    of, with others on the same data."""
 
     name: str
     grounds: Grounds
     nearest: Nearest | None = None
     smallest: tuple[float, float | None] | None = None
+    study: str = ""
 
     @property
     def predictor(self) -> Predictor:
@@ -79,7 +81,7 @@ def comparable(sources: Sequence[Source]) -> tuple[list[Source], tuple[str, ...]
             fitted = replace(item.grounds, predictor=in_6nd(item.predictor))
             found[i] = replace(item, grounds=fitted)
             told.append(f"{item.name}: C is 6ND here, as of the others; its table's is counted")
-    if len(found) > 1:
+    if len({item.study or item.name for item in found}) > 1:
         told.append(
             "losses of different data, tokenisers or held-out sets do not compare; what each "
             "source would train does"

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.path import Path
-from scipy.spatial import ConvexHull, QhullError
 
 from scaling.errors import InputError
 from scaling.forecast.frontier import without_draws
@@ -95,6 +94,8 @@ def contours(fit: Fitted, budget: float | None = None, *, ax: Axes | None = None
 
 def _hull(axes: Axes, N: Array, D: Array) -> Path:
     """The convex hull of the runs, shaded, as a path in data coordinates: straight on log axes."""
+    from scipy.spatial import ConvexHull, QhullError  # late: a fourth of what figures import
+
     at = np.unique(np.column_stack([np.log(N), np.log(D)]), axis=0)
     try:
         corners = np.exp(at[ConvexHull(at).vertices])

@@ -129,7 +129,7 @@ OF_FITS = (
         "residuals",
         FIT,
         "observed over fitted loss against N, D and loss",
-        "Observed loss above the fitted law, in percent, for every run fitted. A trend "
+        "Observed loss above the fitted law, in percent, run by run. A trend "
         "with size or tokens would be a fault of the law; the scatter at one point is the seeds'.",
         lambda source: residuals(source.fit()),
         _TEXT,

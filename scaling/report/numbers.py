@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from scaling.plot.words import superscript
+
 
 def flops(value: float) -> str:
     """FLOPs as they are set in print: 1.75 × 10¹²."""
     digits, exponent = f"{value:.2e}".split("e")
-    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{digits} × 10{power}"
+    return f"{digits} × 10{superscript(int(exponent))}"
 
 
 def clock(seconds: float) -> str:
