@@ -32,7 +32,7 @@ def sentences(study: Study) -> dict[str, str]:
     if study.records:
         told["cost"] = lambda: _cost(study.records)
     fit = study.fit
-    if fit is not None and set(fit.law.variables) == {"N", "D"}:
+    if fit is not None and set(fit.law.variables) == {"N", "D"} and fit.law.response == "loss":
         told |= {
             name: lambda tell=tell: tell(fit, study)  # type: ignore[misc]
             for name, tell in _OF_LAW.items()

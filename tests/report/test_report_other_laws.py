@@ -7,7 +7,9 @@ from batteries import studies
 
 from scaling.report import explorer
 from scaling.report.answer import Asked, answers
+from scaling.report.figures import figures
 from scaling.report.given import of_table
+from scaling.report.linked import Linked
 
 
 def test_a_law_of_learning_rates_is_not_taken_for_one_of_losses() -> None:
@@ -25,3 +27,7 @@ def test_a_law_of_learning_rates_is_not_taken_for_one_of_losses() -> None:
         "The law answers no budget: law lr_of_size_and_tokens is of learning_rate, not of a loss."
     ]
     assert explorer.section({"": study.grounds[""].predictor}, study.kinds) is None
+    shown = figures(study, Linked.of(study))["isoflop"]
+    assert shown.svg is None
+    assert shown.reason == "law lr_of_size_and_tokens is of learning_rate, not of a loss"
+    assert shown.told == ""
