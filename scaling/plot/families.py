@@ -34,6 +34,7 @@ from scaling.plot.words import SYMBOLS, axis_label, loss_label, named, quantity
 _BEYOND = 4.0  # how far past its runs a slice is drawn
 _FAR = 30.0  # how far past the largest run frontiers are drawn
 _GRID = 60
+_LETTERS = 16  # of a name beside a line: three panels leave room for no more
 _SAME = 0.05  # sizes, or lengths, so near are one
 
 
@@ -104,7 +105,7 @@ def _slice(axes: Axes, view: SideBySide, name: str, looks: Looks) -> list[tuple[
         (dots,) = axes.plot(x[level.rows], y[level.rows], marker, color=colour, **_DOTS)
         mark(dots, gid("runs", name, group), N=fitted.points["N"][level.rows],
              D=fitted.points["D"][level.rows], loss=y[level.rows])  # fmt: skip
-        ends.append((float(law.point[-1]), named(group), colour))
+        ends.append((float(law.point[-1]), _short(group), colour))
     symbol = SYMBOLS[next(iter(fits.values())).n_column if other == "N" else "D"]
     if not held:
         note(axes, f"no {other} is shared by runs of different {name}")
@@ -132,7 +133,7 @@ def _frontiers(axes: Axes, view: SideBySide, looks: Looks) -> list[tuple[float, 
         faint = {**_DOTS, "alpha": 0.35, "markersize": 2.6, "zorder": 1.5}
         (dots,) = axes.plot(C, loss, marker, color=colour, **faint)
         mark(dots, gid("runs", "C", group), N=N, D=D, C=C, loss=loss)
-        ends.append((float(best.loss.point[-1]), named(group), colour))
+        ends.append((float(best.loss.point[-1]), _short(group), colour))
     axes.set_title("At the best split of $C$")
     axes.set_xlim(right=far)
     _rings(axes, view.crossings, far)
@@ -166,8 +167,12 @@ def _rings(axes: Axes, crossings: Sequence[Crossing], far: float) -> None:
     # below the frontiers nothing lies at little compute
     note(
         axes,
-        "\n".join(f"{i}  {named(x.then)} below {named(x.first)}" for i, x in enumerate(shown, 1)),
+        "\n".join(f"{i}  {_short(x.then)} below {_short(x.first)}" for i, x in enumerate(shown, 1)),
     )
+
+
+def _short(name: str) -> str:
+    return named(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…")
 
 
 def _at(crossing: Crossing) -> float:

@@ -7,6 +7,7 @@ the caller's. Nothing here touches pyplot.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import os
 import re
@@ -49,6 +50,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 SOLID, DASHED = "-", (0, (4, 2))
 FORMATS = (".svg", ".pdf", ".png")
 _DOTS, _POINTS = 300, 72  # to the inch, of a picture and of a page
+_ID_LETTERS = 60  # of a part of an id: names of files have room for some 250 bytes
 
 _RC: dict[str, Any] = {
     # the first is matplotlib's own; the others are of like width, for a browser without it
@@ -139,13 +141,24 @@ def narrow(ax: Axes) -> bool:
 
 def ramp(count: int) -> list[tuple[float, float, float]]:
     """Colours of an ordered series, dark to light: even in grey, safe for colour-blind eyes."""
-    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, max(count, 1)))
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, count))
     return [(float(r), float(g), float(b)) for r, g, b, _ in shades]
 
 
 def gid(*parts: object) -> str:
-    """An artist's id, safe in SVG, CSS and a URL whatever the parts are called."""
-    return "-".join(re.sub(r"[^A-Za-z0-9]+", "_", str(part)).strip("_") or "x" for part in parts)
+    """An artist's id, safe in SVG, CSS, a URL and a file's name whatever the parts are called, and
+    another one where they are called otherwise."""
+    return "-".join(_safe(str(part)) for part in parts)
+
+
+def _safe(name: str) -> str:
+    """A name in ASCII letters, digits and `_`; one that loses more than its separators, or is long,
+    ends in digits of its own."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+    if len(plain) <= _ID_LETTERS and re.fullmatch(r"[A-Za-z0-9]+([ ._+/@=-][A-Za-z0-9]+)*", name):
+        return plain
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{plain[:_ID_LETTERS] or 'x'}_{digest}"
 
 
 def law_line(

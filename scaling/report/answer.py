@@ -209,6 +209,8 @@ def answers(
 def _answer(family: str, ground: Grounds, asked: Asked, nearest: Nearest | None) -> Answer:
     predictor, hardware = ground.predictor, asked.priced_on()
     law = predictor.fits[0].law  # type: ignore[attr-defined]  # a report's predictors are pooled
+    if law.response != "loss":
+        raise InputError(f"law {law.name} is of {law.response}, not of a loss")
     if not {"N", "D"} <= set(law.variables):
         raise InputError(f"law {law.name} is of {', '.join(law.variables)}, not of N and D")
     if set(law.variables) > {"N", "D"}:

@@ -89,10 +89,13 @@ def section(
 
 
 def _divides(predictor: Predictor) -> bool:
-    """Whether it says how to divide a budget between N and D, without being told more."""
+    """Whether it says how to divide a budget between N and D, without being told more: a law of a
+    learning rate does not, though it is of N and D."""
     law = getattr(predictor, "law", None)
-    held = isinstance(predictor, Given)
-    return law is None or held or set(law.variables) == {"N", "D"}
+    if law is None:
+        return True
+    of_both = isinstance(predictor, Given) or set(law.variables) == {"N", "D"}
+    return of_both and law.response == "loss"
 
 
 def _law(name: str, predictor: Predictor) -> dict[str, Any]:

@@ -64,9 +64,12 @@ def figures(study: Study, linked: Linked) -> dict[str, Shown]:
         draws["proof"] = lambda: plot.proof(study.verdicts, kind=study.verdicts[0].l_kind)
     if study.views:
         draws["families"] = lambda: plot.families(study.views)
-    if fit is not None:
+    nothing = "there is no fitted law"
+    if fit is not None and fit.law.response != "loss":  # the axes of these figures are a loss's
+        nothing = f"law {fit.law.name} is of {fit.law.response}, not of a loss"
+    elif fit is not None:
         draws |= _of_law(fit, study)
-    why = dict.fromkeys(CAPTIONS, "there is no fitted law")
+    why = dict.fromkeys(CAPTIONS, nothing)
     why |= {"loss_curves": "no run is finished", "cost": "no run is finished"}
     why |= {"proof": "no forecast was written", "families": "the study is of one family"}
     units = unit_of_d(study.kinds["D_kind"])

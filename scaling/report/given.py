@@ -40,7 +40,11 @@ def read_source(
     given = [name for name, value in asked.items() if value]
     suffix = Path(str(source)).suffix
     if suffix in TABLES and not files.is_folder(files.folder(source)):
-        return of_table(read_table(str(source), columns), law or LAW, N=N or "N", where=where)
+        study = of_table(read_table(str(source), columns), law or LAW, N=N or "N", where=where)
+        if columns:
+            pairs = ",".join(f"{ours}={theirs}" for ours, theirs in columns.items())
+            study.command += ("--columns", pairs)
+        return study
     if given:
         what = "a saved fit" if suffix == ".json" else "a study's folder"
         raise InputError(f"{source}: {', '.join(given)}: of a run table only; {what} has its own")

@@ -142,9 +142,10 @@ def fit_law(study: Study, law: str, told: Told, *, N: str, where: str | None) ->
     """Fit a law to a table's rows, those of each family apart, and take down what could not be."""
     table = study.table
     assert table is not None  # the caller read it
-    study.kinds = conventions(select_rows(table, where, by=FAMILY)[0])
-    chosen = select_rows(table, where, by=FAMILY)[0]
+    chosen, _ = select_rows(table, where, by=FAMILY)
+    study.kinds = conventions(chosen)
     names = sorted({str(name) for name in chosen[FAMILY].dropna()}) if FAMILY in chosen else []
+    study.chosen = tuple(names)
     parts = {n: table[table[FAMILY] == n] for n in names} if len(names) > 1 else {"": table}
     # A bootstrap of so many rows takes minutes; the sandwich's normal draws of all rows do not.
     kind: Kind = "laplace" if len(chosen) > MANY else "cluster"

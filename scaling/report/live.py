@@ -77,12 +77,15 @@ class Live:
         with suppress(AttributeError, OSError):  # not every system has it for a thread
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._stop.wait(self._rest):
+            began = time.thread_time()
             try:
                 self._look()
             except Exception as error:
                 # whatever a half-written study brings about: the page stays, and tells
                 told = f"{self._told_before}; the last look failed: {_line(error)}"
                 self._page = Page(self._page.html, self._page.version, told)
+                # a build that failed took its time, too, and will most likely fail again
+                self._rest = max(LOOK_SECONDS, (time.thread_time() - began) / BUILD_SHARE)
 
     def _look(self) -> None:
         began = time.thread_time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,8 +22,10 @@ def markdown(study: Study, asked: Asked, folder: str) -> tuple[str, dict[str, st
     """The text, and the files of its figures by name. folder: where the text looks for these."""
     told = content(study, asked, printed=True)
     drawings = {name: shown.svg for name, shown in told["figures"].items() if shown.svg}
-    files = {f"{gid(*name.split('-'))}.svg": standalone(svg) for name, svg in drawings.items()}
-    links = dict(zip(drawings, (Markup(f"{folder}/{file}") for file in files), strict=True))
+    names = {name: f"{gid(*name.split('-', 1))}.svg" for name in drawings}  # a figure, and of what
+    files = {names[name]: standalone(svg) for name, svg in drawings.items()}
+    # safe: what would end a link, or be markup, is percent-encoded
+    links = {name: Markup(quote(f"{folder}/{file}")) for name, file in names.items()}
     text = _templates().get_template("report.md.j2").render(**told, links=links)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", files
 

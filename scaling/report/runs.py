@@ -11,6 +11,7 @@ import numpy as np
 from scaling.report.numbers import flops
 from scaling.report.study import Study
 from scaling.report.thinning import SHOWN, even
+from scaling.table import FAMILY
 
 _NONE = "–"
 
@@ -90,7 +91,7 @@ def _columns(study: Study, words: Mapping[str, Any]) -> list[tuple[set[str], Col
     columns: list[tuple[set[str], Column]] = [
         ({"run"}, Column("Cell" if named else "Run", True, _text("run"))),
         ({"role"}, Column("Role", True, _text("role"))),
-        *[({"family"}, Column("Family", True, _text("family")))] * bool(study.families),
+        *[({FAMILY}, Column("Family", True, _text(FAMILY)))] * _has_several_families(study),
         *(({n}, Column(n, False, _count(n))) for n in ("N", "N_total", "N_active")
           if n != "N_active" or not named),
         ({"D"}, Column(f"D ({words['units']})", False, _count("D"))),
@@ -108,6 +109,11 @@ def _columns(study: Study, words: Mapping[str, Any]) -> list[tuple[set[str], Col
 
 def _has(study: Study, column: str) -> bool:
     return study.table is not None and column in study.table
+
+
+def _has_several_families(study: Study) -> bool:
+    """Whether rows are of several, though a law may be asked of one alone."""
+    return study.table is not None and FAMILY in study.table and study.table[FAMILY].nunique() > 1
 
 
 def _empty(value: Any) -> bool:

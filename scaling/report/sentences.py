@@ -18,6 +18,7 @@ from scaling.report.pooled import Pooled
 from scaling.report.study import Study
 from scaling.units import loss_unit, unit_of_d
 
+_ONE_BUDGET = 1.05  # a factor of compute within which no size is seen to grow
 _TIMES = 10.0  # more compute, by which the frontier's fall is told
 
 
@@ -32,7 +33,7 @@ def sentences(study: Study) -> dict[str, str]:
     if study.records:
         told["cost"] = lambda: _cost(study.records)
     fit = study.fit
-    if fit is not None and set(fit.law.variables) == {"N", "D"}:
+    if fit is not None and set(fit.law.variables) == {"N", "D"} and fit.law.response == "loss":
         told |= {
             name: lambda tell=tell: tell(fit, study)  # type: ignore[misc]
             for name, tell in _OF_LAW.items()
@@ -74,6 +75,8 @@ def _isoflop(fit: Pooled, study: Study) -> str:
     sizes = [
         f"{quantity(best.N.point[i])} ({quantity(low[i])} to {quantity(high[i])})" for i in (0, 1)
     ]
+    if C[1] <= C[0] * _ONE_BUDGET:
+        return f"At {flops(C[1])} FLOPs, which every run took, the best size is {sizes[1]}."
     slope = Draws(_slope(best.N.point, C), _slope(best.N.draws, C))
     return (
         f"The best size grows from {sizes[0]} at {flops(C[0])} FLOPs to {sizes[1]} at "

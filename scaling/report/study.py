@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,12 +29,13 @@ Told = Callable[[Exception], str]  # an error as a page tells it: without a mach
 class Study:
     """What is there; `missing` says in sentences what is not.
 
-    kind: what it was read from; command: what makes the report again. records: finished cells in
-    the plan's order, those that a rate was tuned on left out; tuned: what that found, in sentences.
-    curves: by run. table: the run table, None where nothing ran; kinds: its conventions. fits: the
-    forecast's rule (chinchilla on N_total without one), or a table's law, fitted to the pilots of
-    each family; grounds: what forecasts by them rest on. views: these families side by side, where
-    there are several. telemetry: whole curves of the first runs that were not well.
+    kind: what it was read from; command: arguments that make the report again. records: finished
+    cells in the plan's order, those that a rate was tuned on left out; tuned: what that found, in
+    sentences. curves: by run. table: the run table, None where nothing ran; kinds: its conventions.
+    chosen: the families whose rows a table's fits take; None: all of them. fits: the forecast's
+    rule (chinchilla on N_total without one), or a table's law, fitted to the pilots of each family;
+    grounds: what forecasts by them rest on. views: these families side by side, where there are
+    several. telemetry: whole curves of the first runs that were not well.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Study:
     records: list[dict[str, Any]] = field(default_factory=list)
     curves: dict[str, pd.DataFrame] = field(default_factory=dict)
     table: pd.DataFrame | None = None
+    chosen: tuple[str, ...] | None = None
     forecast: dict[str, Any] | None = None
     verdicts: list[proof.Verdict] = field(default_factory=list)
     rule: Proof = field(default_factory=Proof)
@@ -54,6 +57,11 @@ class Study:
     missing: list[str] = field(default_factory=list)
     telemetry: dict[str, pd.DataFrame] = field(default_factory=dict)
     tuned: list[str] = field(default_factory=list)
+
+    @property
+    def made_by(self) -> str:
+        """What makes the report of a table or a fit again, as a shell reads it."""
+        return shlex.join(["scaling", "report", *self.command])
 
     @property
     def health(self) -> Health:
@@ -70,7 +78,8 @@ class Study:
         """The families of the table, where there are several: then no one law is all of it."""
         if self.table is None or FAMILY not in self.table:
             return []
-        names = sorted({str(name) for name in self.table[FAMILY].dropna()})
+        every = self.table[FAMILY].dropna() if self.chosen is None else self.chosen
+        names = sorted({str(name) for name in every})
         return names if len(names) > 1 else []
 
     @property
@@ -83,8 +92,9 @@ class Study:
         found: dict[str, Nearest | None] = {}
         for family, fit in self.fits.items():
             table = self.table
-            if table is not None and self.families:
-                table = table[table[FAMILY] == family]
+            own = [family] if self.families else self.chosen
+            if table is not None and own:
+                table = table[table[FAMILY].isin(own)]
             try:
                 found[family] = table if table is None else buildable(table, fit.n_column, None)
             except InputError:  # a family that only its owners can build

@@ -94,8 +94,19 @@ def targets(
     own = place.suffix[1:].lower()
     chosen = list(dict.fromkeys(formats)) or [own if own in FORMATS else FORMATS[0]]
     if len(chosen) == 1 and out is not None and own not in FORMATS:
-        return {chosen[0]: _writable(place)}  # named as it was asked for
-    return {form: _writable(place.with_suffix(f".{form}")) for form in chosen}
+        places = {chosen[0]: place}  # named as it was asked for
+    else:
+        places = {form: place.with_suffix(f".{form}") for form in chosen}
+    for one in places.values():
+        if _same(one, given):
+            raise InputError(f"{one}: the report would take the place of what it is made from")
+    return {form: _writable(place) for form, place in places.items()}
+
+
+def _same(one: Place, other: Place) -> bool:
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.resolve() == other.resolve()
+    return str(one) == str(other)
 
 
 def _writable(place: Place) -> Place:

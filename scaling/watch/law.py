@@ -19,6 +19,7 @@ from scaling.fit import Fit
 from scaling.forecast.ruled import Goal, Seen, families_of, fits, seen_at
 from scaling.grid import Proof
 from scaling.table import FAMILY, conventions, select_rows, with_recovered
+from scaling.units import unit_of_d
 
 DRAWS = 100  # of each fit: enough to see where a forecast goes
 AHEAD = 10.0  # times the largest planned pilot's compute, where a study has no targets
@@ -217,7 +218,7 @@ def _facts(table: pd.DataFrame) -> tuple[Any, ...]:
 
 def _aims(planned: Sequence[dict[str, Any]], table: pd.DataFrame, rule: Proof) -> list[Aim]:
     """A study's targets, one of each size; else, of each family, ten times its largest pilot."""
-    unit = {"images": "images", "pairs": "pairs"}.get(str(conventions(table)["D_kind"]), "tokens")
+    unit = unit_of_d(conventions(table)["D_kind"])
     found: dict[Any, Aim] = {}
     for row in planned:
         if row["role"] == "target" and row.get(rule.N):
