@@ -14,6 +14,7 @@ from scaling.terminal import progress
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scaling.forecast.forecast import Nearest
     from scaling.forecast.grounds import Grounds
     from scaling.forecast.sources import Source
 
@@ -31,7 +32,6 @@ def sources_of(
 
     like: a table whose ladder gives the nearest configurations of sources that name none.
     """
-    from scaling.forecast.buildable import buildable
     from scaling.forecast.sources import Source, smallest_of
 
     found: dict[str, list[Source]] = {}
@@ -44,7 +44,7 @@ def sources_of(
             grounds = _without_table(path)
             nearest = None
             if like is not None:
-                nearest = buildable(read(like, None), grounds.predictor.n_column, where)
+                nearest = _buildable(read(like, None), grounds.predictor.n_column, where)
             found[name] = [Source(name, grounds, nearest, smallest_of(grounds.predictor))]
         else:
             tables.append(name)
@@ -54,7 +54,7 @@ def sources_of(
         count = n or "N"
         if n is None and len(counts) == 1 and counts <= set(df.columns):
             (count,) = counts
-        nearest, grounds = buildable(df, count, where), of_table(df, count)
+        nearest, grounds = _buildable(df, count, where), of_table(df, count)
         batch = float(df["batch_tokens"].min()) if "batch_tokens" in df.columns else None
         smallest = (float(df[count].min()), batch)
         found[name] = [Source(name, grounds, nearest, smallest)]
@@ -78,6 +78,12 @@ def table_grounds(
         if laws is not None:
             return from_table.of_laws(df, forecasters_of(laws), **common, progress=told)
         return from_table.of_default(df, **common, rollouts=rollouts, progress=told)
+
+
+def _buildable(df: pd.DataFrame, count: str, where: str | None) -> Nearest | None:
+    from scaling.forecast.buildable import buildable  # late: a saved fit answers without pandas
+
+    return buildable(df, count, where)
 
 
 def _of_study(name: str) -> list[Source]:

@@ -147,10 +147,11 @@ class Curves(Mapping[str, "pd.DataFrame"]):
 
 def curve(path: Place) -> pd.DataFrame:
     """Raises InputError for one that cannot be read."""
-    import pandas as pd
+
+    from scaling import parquet  # late: a list of figures needs no pandas
 
     try:
         with files.reading(path) as file:
-            return pd.read_parquet(file)
+            return parquet.read_frame(file)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None

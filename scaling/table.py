@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scaling import files
+from scaling import files, parquet
 from scaling.errors import InputError
 from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
@@ -58,7 +58,7 @@ def read_table(
         raise InputError(f"{path}: {what}")
     try:
         if path.suffix == ".parquet":
-            df = pd.read_parquet(path)
+            df = parquet.read_frame(path)
         else:
             df = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
     except (ValueError, OSError) as error:  # parser, unicode and arrow errors are among them

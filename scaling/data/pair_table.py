@@ -75,9 +75,11 @@ def read_pairs(path: Path) -> PairTable:
     """Raises InputError for a table without its columns, and for bad rows, naming the first."""
     import pandas as pd
 
+    from scaling import parquet
+
     try:
         if path.suffix.lower() == ".parquet":
-            found = pd.read_parquet(path)
+            found = parquet.read_frame(path)
         else:
             separator = "\t" if path.suffix.lower() == ".tsv" else ","
             found = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scaling import files
+from scaling import files, parquet
 from scaling.sweep.columns import joined, rows_of
 from scaling.sweep.records import CELL, CURVE, RECORD, DamagedError, opened
 
@@ -99,7 +99,7 @@ def _load(path: Place) -> pa.Table:
     """The index as it was left; empty where it can't be used."""
     try:
         raw = files.read(path)
-        rows = pq.read_table(io.BytesIO(raw), page_checksum_verification=True)
+        rows = parquet.read(io.BytesIO(raw), checked=True)
         if (rows.schema.metadata or {}).get(b"scaling_index") == VERSION:
             return rows
     except (FileNotFoundError, pa.ArrowException, OSError, ValueError):

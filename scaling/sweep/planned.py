@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scaling import files
+from scaling import files, parquet
 from scaling.sweep.columns import array
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def load(root: Place) -> pa.Table | None:
     """The plan as a driver left it; None where there is none, or a torn one."""
     try:
         raw = files.read(root / FILE)
-        rows = pq.read_table(io.BytesIO(raw), page_checksum_verification=True)
+        rows = parquet.read(io.BytesIO(raw), checked=True)
     except (FileNotFoundError, pa.ArrowException, OSError, ValueError):
         return None
     return rows if set(COLUMNS) <= set(rows.column_names) else None

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from scaling import files
+from scaling import files, parquet
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
 from scaling.sweep import index, planned
@@ -153,9 +152,7 @@ class Store:
     def curve(self, cell_id: str) -> pd.DataFrame:
         """The curve of a cell that has a record."""
         with files.reading(self.cell_folder(cell_id) / CURVE) as file:
-            # pandas' own reader takes three times as long for so small a file
-            found: pd.DataFrame = pq.read_table(file, use_threads=False).to_pandas()
-            return found
+            return parquet.read_frame(file)
 
     def finished(self, cells: Iterable[Named]) -> dict[str, dict[str, Any]]:
         """The records of those cells that have one, by cell."""
