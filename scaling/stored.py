@@ -147,7 +147,6 @@ class Curves(Mapping[str, "pd.DataFrame"]):
 
 def curve(path: Place) -> pd.DataFrame:
     """Raises InputError for one that cannot be read."""
-
     from scaling import parquet  # late: a list of figures needs no pandas
 
     try:
