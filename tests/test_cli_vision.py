@@ -77,6 +77,7 @@ def test_three_families_from_grid_to_report(cache: Path, tmp_path: Path) -> None
     assert set(json.loads(sides)["groups"]) == {"cnn", "mlp", "vit"}
 
 
+@pytest.mark.slow  # tests/train/test_classify.py trains from a stream, too
 def test_a_folder_of_images_is_trained_on_as_it_streams(cache: Path, tmp_path: Path) -> None:
     from PIL import Image
 

@@ -174,7 +174,9 @@ def test_two_drivers_share_a_study_and_one_that_dies_is_replaced_by_the_other(
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_asked_to_stop_it_checkpoints_and_leaves_within_seconds(
     number: signal.Signals, rounds: int, study: Study, undisturbed: Study
 ) -> None:

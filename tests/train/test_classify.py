@@ -160,7 +160,7 @@ def test_a_stream_trains_as_the_same_images_in_memory_do(images: Images, tmp_pat
     assert len(stream.opened_at) <= 2 * len(cells) + len(cells)
 
 
-@pytest.mark.parametrize("family", ["mlp", "resnet"])
+@pytest.mark.parametrize("family", ["mlp", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_a_scan_and_single_steps_are_one_computation(family: str, images: Images) -> None:
     cell = cell_of(images, family)
     arrays = {
