@@ -12,23 +12,23 @@ const AFTER = 30;
 const hidden = new Uint8Array(runs.count);
 /** Switches that are off. @type {Set<{name: string, runs?: number[], layer?: string}>} */
 const off = new Set();
-/** `far`: whether none of it is in the window, or about to be.
+/** `far`: whether none of it is in the window.
  * @type {{select: () => void, show: () => void, far?: () => boolean}[]} */
 const views = [];
 
-/** Tell the views: those in sight before the next paint, the others after it. */
+/** Tell the views: those in sight before the next paint, the others after it, one a frame. */
 function tellAll(what) {
   const later = views.filter((view) => view.far?.());
   for (const view of views) if (!later.includes(view)) view[what]();
   requestAnimationFrame(() => {
-    for (const view of later) setTimeout(() => view[what](), AFTER);
+    for (const [i, view] of later.entries()) setTimeout(() => view[what](), AFTER * (i + 1));
   });
 }
 
-/** Whether an element is more than a window away. */
+/** Whether an element is out of sight. */
 function isFar(element) {
   const { top, bottom } = element.getBoundingClientRect();
-  return bottom < -innerHeight || top > 2 * innerHeight;
+  return bottom < 0 || top > innerHeight;
 }
 
 /** Select runs; with `extend` beside those selected, or no longer where all of them were.
