@@ -34,5 +34,9 @@ def watch(tab: Any, address: str) -> list[str]:
 
 
 def settled(tab: Any) -> None:
-    """Wait until what was asked of the page is done and painted, out of sight, too."""
-    tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))")
+    """Wait until what was asked of the page is done and painted, out of sight, too: a figure a
+    frame."""
+    tab.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, "
+        "60 + (typeof views === 'undefined' ? 0 : AFTER * views.length))))"
+    )
