@@ -72,7 +72,7 @@ def table_of(rows: pa.Table) -> pd.DataFrame:
     for number, column in enumerate(rows.columns):
         if column.null_count == len(rows):
             rows = rows.set_column(number, columns[number], pa.nulls(len(rows)))
-    table: pd.DataFrame = rows.to_pandas()
+    table: pd.DataFrame = rows.to_pandas(use_threads=False)
     return table.astype(dict.fromkeys([c for c in COUNTS if c in columns], "float64"))
 
 
