@@ -22,14 +22,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from batteries import figures, studies  # noqa: E402
+from batteries import figures, studies
 
-from scaling.errors import InputError  # noqa: E402
-from scaling.plot import registry, save  # noqa: E402
-from scaling.stored import Stored  # noqa: E402
+from scaling.errors import InputError
+from scaling.plot import registry, save
+from scaling.stored import Stored
 
 SECONDS, BYTES = 1.0, 300_000  # that any figure of 1,000 runs may take
 

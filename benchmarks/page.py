@@ -80,10 +80,10 @@ def pace(tab: Any) -> dict[str, list[float]]:
         tab.mouse.up()
 
     for i in range(10):  # what the machine, and a browser's frames, cost by themselves
-        timed(NOTHING, "pointermove", lambda i=i: tab.mouse.move(3 + i, 300))  # type: ignore[misc]
+        timed(NOTHING, "pointermove", lambda i=i: tab.mouse.move(3 + i, 300))
     for i in range(MOVES):
         x, y = box["x"] + (0.1 + 0.8 * i / MOVES) * box["width"], box["y"] + 0.4 * box["height"]
-        timed("hover", "pointermove", lambda x=x, y=y: tab.mouse.move(x, y))  # type: ignore[misc]
+        timed("hover", "pointermove", lambda x=x, y=y: tab.mouse.move(x, y))
     tab.locator("#figure-residuals .paper").focus()
     for _ in range(10):
         timed("arrow key", "keydown", lambda: tab.keyboard.press("ArrowRight"))

@@ -208,7 +208,7 @@ def _interval(ratios: list[float]) -> tuple[float, float, float]:
     logs = np.log(ratios)
     pick = np.random.default_rng(0).integers(len(logs), size=(4000, len(logs)))
     low, high = np.quantile(logs[pick].mean(axis=1), [0.05, 0.95])
-    return tuple(float(np.exp(x)) for x in (logs.mean(), low, high))  # type: ignore[return-value]
+    return tuple(float(np.exp(x)) for x in (logs.mean(), low, high))
 
 
 def _grid(home: Path, times: int) -> Path:

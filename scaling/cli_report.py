@@ -15,6 +15,7 @@ from scaling.errors import InputError
 from scaling.terminal import console, pairs
 
 if TYPE_CHECKING:
+    from scaling.forecast.spending import Hardware
     from scaling.report import Asked
 
 app = typer.Typer()
@@ -87,13 +88,13 @@ def report_command(
     largest run's compute.
     """  # fmt: skip
     amounts = {"gpu-hours": gpu_hours, "dollars": dollars, "days": days, "kwh": kwh}
-    machines = (device, devices, mfu, mfu_from, price, precision, pue)
+    hardware = options.hardware_of(device, devices, mfu, mfu_from, price, precision, pue)
     if live:
         if out or law or n or where or columns or formats:
             raise InputError(
                 "--live: shows a study alone; no --out, --format, --law, --n, --where, --columns"
             )
-        _serve(source, _asked(compute, amounts, machines), port, open_browser)
+        _serve(source, _asked(compute, amounts, hardware), port, open_browser)
         return
     if port is not None or open_browser:
         raise InputError("--port and --open: only with --live")
@@ -105,7 +106,7 @@ def report_command(
     with _uncollected():
         from scaling.report import reports
 
-        for place in reports(source, out, _asked(compute, amounts, machines), forms, **how):
+        for place in reports(source, out, _asked(compute, amounts, hardware), forms, **how):
             _tell(place)
 
 
@@ -155,13 +156,12 @@ def _tell(place: object) -> None:
 
 
 def _asked(
-    compute: float | None, amounts: dict[str, float | None], machines: tuple[object, ...]
+    compute: float | None, amounts: dict[str, float | None], hardware: Hardware | None
 ) -> Asked:
     """The budget that the options set."""
     from scaling.amounts import figure
     from scaling.report import Asked
 
-    hardware = options.hardware_of(*machines)  # type: ignore[arg-type]  # as the command has them
     unit, bought, ends = options.bought_with(amounts, hardware)
     if compute is not None and bought is not None:
         raise InputError(f"--compute and --{unit}: both set the budget; choose one")

@@ -21,6 +21,7 @@ from scaling.forecast.stakes import Stakes, stakes
 from scaling.forecast.words import reach
 from scaling.plot.words import quantity
 from scaling.report.numbers import flops
+from scaling.report.pooled import Pooled
 from scaling.units import loss_unit, measure, unit_of_d
 
 AHEAD = 10.0  # times the largest run's compute, where no budget is asked for
@@ -208,7 +209,8 @@ def answers(
 
 def _answer(family: str, ground: Grounds, asked: Asked, nearest: Nearest | None) -> Answer:
     predictor, hardware = ground.predictor, asked.priced_on()
-    law = predictor.fits[0].law  # type: ignore[attr-defined]  # a report's predictors are pooled
+    assert isinstance(predictor, Pooled)  # as all of a report are
+    law = predictor.law
     if law.response != "loss":
         raise InputError(f"law {law.name} is of {law.response}, not of a loss")
     if not {"N", "D"} <= set(law.variables):

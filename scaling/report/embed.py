@@ -28,14 +28,15 @@ _COMMENTS = re.compile(r"^\s*(?://[^\n]*|/\*\*.*?\*/\s*)$", re.M | re.S)
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
-def embed(id: str, value: Any) -> Markup:  # noqa: A002  # HTML's own word
-    """The value as JSON in the page, for its scripts: `JSON.parse` of the element's text.
+def embed(name: str, value: Any) -> Markup:
+    """The value as JSON in the page, for its scripts: `JSON.parse` of the text of the element whose
+    id is `name`.
 
     What is not finite is null; NumPy's numbers and arrays are written as Python's.
     """
     text = json.dumps(_plain(value), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     safe = Markup(text.translate(_UNSAFE))  # safe: nothing in it can end the element
-    return Markup('<script type="application/json" id="{}">{}</script>').format(id, safe)
+    return Markup('<script type="application/json" id="{}">{}</script>').format(name, safe)
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from scaling.errors import InputError
 from scaling.fit import Fit
 from scaling.fit.saved import saved_fit
 from scaling.report.laws import fit_law, of_fit
+from scaling.report.pooled import Pooled
 from scaling.report.read import read_study
 from scaling.report.study import Study
 from scaling.table import TABLES, read_table
@@ -84,6 +85,7 @@ def of_table(
 def of_saved(fitted: Fit, name: str = "fit") -> Study:
     """A fit as a report needs it: its points are the runs."""
     study = Study(name, kind="fit", command=(name,), kinds=dict(fitted.conventions))
-    study.grounds[""] = of_fit(fitted)
-    study.fits[""] = study.grounds[""].predictor  # type: ignore[assignment]  # as `of_fit` makes it
+    study.grounds[""] = grounds = of_fit(fitted)
+    assert isinstance(grounds.predictor, Pooled)  # as `of_fit` makes it
+    study.fits[""] = grounds.predictor
     return study
