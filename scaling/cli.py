@@ -17,34 +17,34 @@ from typer.main import get_group
 
 from scaling.errors import InputError
 
-# Of each command the file, in the order that --help lists them.
+# Of each command the file in scaling/commands, in the order that --help lists them.
 COMMANDS = {
-    "fit": "cli_fit",
-    "forecast": "cli_forecast",
-    "extrapolate": "cli_extrapolate",
-    "landscape": "cli_landscape",
-    "laws": "cli_laws",
-    "models": "cli_models",
-    "certify": "cli_certify",
-    "methods": "cli_methods",
-    "compare": "cli_compare",
-    "coverage": "cli_coverage",
-    "crossing": "cli_crossing",
-    "design": "cli_design",
-    "downstream": "cli_downstream",
-    "epochs": "cli_epochs",
-    "plan": "cli_plan",
-    "plot": "cli_plot",
-    "rates": "cli_rates",
-    "rollout": "cli_rollout",
-    "status": "cli_status",
-    "watch": "cli_watch",
-    "vocabulary": "cli_vocabulary",
-    "gc": "cli_gc",
-    "run": "cli_study",
-    "study": "cli_study",
-    "proof": "cli_study",
-    "report": "cli_report",
+    "fit": "fit",
+    "forecast": "forecast",
+    "extrapolate": "extrapolate",
+    "landscape": "landscape",
+    "laws": "laws",
+    "models": "models",
+    "certify": "certify",
+    "methods": "methods",
+    "compare": "compare",
+    "coverage": "coverage",
+    "crossing": "crossing",
+    "design": "design",
+    "downstream": "downstream",
+    "epochs": "epochs",
+    "plan": "plan",
+    "plot": "plot",
+    "rates": "rates",
+    "rollout": "rollout",
+    "status": "status",
+    "watch": "watch",
+    "vocabulary": "vocabulary",
+    "gc": "gc",
+    "run": "study",
+    "study": "study",
+    "proof": "study",
+    "report": "report",
 }
 
 
@@ -59,7 +59,8 @@ class Commands(TyperGroup):
             near = get_close_matches(cmd_name, COMMANDS, 2, 0.6)
             hint = f"nearest: {', '.join(near)}; " if near else ""
             raise InputError(f"no command {cmd_name!r}; {hint}valid: {', '.join(COMMANDS)}")
-        return get_group(import_module(f"scaling.{COMMANDS[cmd_name]}").app).commands[cmd_name]
+        module = import_module(f"scaling.commands.{COMMANDS[cmd_name]}")
+        return get_group(module.app).commands[cmd_name]
 
 
 app = typer.Typer(

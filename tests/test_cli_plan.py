@@ -10,9 +10,10 @@ import pytest
 from batteries.sources import prose
 from typer.testing import CliRunner
 
-from scaling import cli_study, planned
+from scaling import planned
 from scaling.cli import app
-from scaling.cli_options import budget_of
+from scaling.commands import study as study_command
+from scaling.commands.options import budget_of
 from scaling.devices import PRICES, device
 from scaling.errors import InputError
 from scaling.sweep.budget import Budget
@@ -228,7 +229,7 @@ def test_cells_too_large_are_told_by_plan_and_refused_by_run(
     assert f"too large for a device of {room / 1e6:.3g} MB: {target['run']}" in told(grid)
 
     trained = []
-    monkeypatch.setattr(cli_study, "_train", lambda *given: trained.append(given))
+    monkeypatch.setattr(study_command, "_train", lambda *given: trained.append(given))
     run = ["run", str(grid), "--out", str(tmp_path / "out")]
     refused = CliRunner().invoke(app, run)
     assert isinstance(refused.exception, InputError)

@@ -12,15 +12,15 @@ from typer.testing import CliRunner
 
 from scaling.cli import COMMANDS, app
 
-FOLDER = Path(import_module("scaling").__file__ or "").parent
+FOLDER = Path(import_module("scaling.commands").__file__ or "").parent
 
 
 def test_every_command_of_every_file_is_listed() -> None:
-    files = [p.stem for p in FOLDER.glob("cli_*.py") if "\napp = typer.Typer()" in p.read_text()]
+    files = [p.stem for p in FOLDER.glob("*.py") if "\napp = typer.Typer()" in p.read_text()]
     known = {
         name: file
         for file in files
-        for name in get_group(import_module(f"scaling.{file}").app).commands
+        for name in get_group(import_module(f"scaling.commands.{file}").app).commands
     }
     assert known == COMMANDS
     told = CliRunner().invoke(app, ["--help"]).output

@@ -169,7 +169,7 @@ def test_studies_of_before_plans_were_kept_have_a_status(store: Store, cells: li
 def test_many_ill_cells_are_cut_short(
     store: Store, cells: list[Cell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaling.cli_status._SHOWN", 2)
+    monkeypatch.setattr("scaling.commands.status._SHOWN", 2)
     for cell in cells[:5]:
         store.save(cell, record_of(cell, status="diverged", reason="loss nan"), CURVE)
     shown = CliRunner().invoke(app, ["status", str(store.folder)]).stdout

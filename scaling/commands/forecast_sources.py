@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scaling.cli_options import forecasters_of, read, saved_fit
+from scaling.commands.options import forecasters_of, read, saved_fit
 from scaling.errors import InputError
 from scaling.terminal import progress
 

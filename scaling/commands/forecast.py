@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling import cli_forecast_beyond as beyond
-from scaling import cli_forecast_options as options
-from scaling.cli_forecast_sources import sources_of, table_grounds
-from scaling.cli_options import (
+from scaling.commands import forecast_beyond as beyond
+from scaling.commands import forecast_options as options
+from scaling.commands.forecast_sources import sources_of, table_grounds
+from scaling.commands.options import (
     BoundOption,
     ColumnsOption,
     DeltaOption,

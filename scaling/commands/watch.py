@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_options import FolderArgument
+from scaling.commands.options import FolderArgument
 from scaling.errors import InputError
 from scaling.terminal import console, plain
 

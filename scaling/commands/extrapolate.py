@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_options import JsonOption, read
+from scaling.commands.options import JsonOption, read
 from scaling.terminal import number, show, show_json
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_options import FolderArgument, JsonOption
+from scaling.commands.options import FolderArgument, JsonOption
 from scaling.terminal import plain, show_json
 
 if TYPE_CHECKING:

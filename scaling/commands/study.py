@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_adaptive import (
+from scaling.commands.adaptive import (
     AdaptiveOption,
     BudgetOption,
     PriceOption,
@@ -17,7 +17,7 @@ from scaling.cli_adaptive import (
     WidthOption,
     asked_of,
 )
-from scaling.cli_options import (
+from scaling.commands.options import (
     ExecutorOption,
     GridArgument,
     JsonOption,
@@ -28,7 +28,7 @@ from scaling.cli_options import (
     planned_study,
     tell_of_calibration,
 )
-from scaling.cli_report import tell_of_report
+from scaling.commands.report import tell_of_report
 from scaling.errors import InputError
 from scaling.terminal import console, show, show_json
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_options import (
+from scaling.commands.options import (
     BoundOption,
     ColumnsOption,
     DeltaOption,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_options import JsonOption, SeedOption, read
+from scaling.commands.options import JsonOption, SeedOption, read
 from scaling.errors import InputError
 from scaling.terminal import progress, show, show_json
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scaling.cli_options import JsonOption
+from scaling.commands.options import JsonOption
 from scaling.terminal import number, show, show_json
 
 app = typer.Typer()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_options import JsonOption, SeedOption, saved_fit
+from scaling.commands.options import JsonOption, SeedOption, saved_fit
 from scaling.errors import InputError
 from scaling.terminal import show, show_json
 

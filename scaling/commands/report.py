@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling import cli_forecast_options as options
-from scaling.cli_options import ColumnsOption, NumberOption, WhereOption
+from scaling.commands import forecast_options as options
+from scaling.commands.options import ColumnsOption, NumberOption, WhereOption
 from scaling.errors import InputError
 from scaling.terminal import console, pairs
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scaling.cli_options import (
+from scaling.commands.options import (
     BoundOption,
     ColumnsOption,
     DeltaOption,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaling.cli_options import budget_of
+from scaling.commands.options import budget_of
 from scaling.errors import InputError
 from scaling.terminal import number
 
