@@ -7,6 +7,7 @@ ended so on a crowded machine, none of 60 that started no thread.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -29,3 +30,10 @@ def read_frame(source: str | Path | IO[bytes]) -> pd.DataFrame:
     that pandas' own reader takes."""
     frame: pd.DataFrame = read(source).to_pandas(use_threads=False)
     return frame
+
+
+def frames(source: str | Path | IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
+    """The same, so many rows at a time, for files that memory should not hold."""
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        for batch in file.iter_batches(rows, use_threads=False):
+            yield batch.to_pandas(use_threads=False)

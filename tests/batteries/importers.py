@@ -68,4 +68,6 @@ def made(name: str = "a", steps: int = 40, loss: float = 3.0, seed: int = 0) -> 
     return MadeRun(name, points, {**SHAPE, "seed": seed, "learning_rate": 0.001})
 
 
-WRITERS: dict[str, Writer] = {}
+WRITERS: dict[str, Writer] = {
+    "table": Writer(written_tables.write, digits=12, cannot=frozenset({"config"})),
+}
