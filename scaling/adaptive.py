@@ -18,7 +18,7 @@ import pandas as pd
 
 from scaling import files, laws
 from scaling.errors import InputError
-from scaling.forecast.design import Candidate, design
+from scaling.forecast.designs.design import Candidate, design
 from scaling.forecast.ruled import Goal, Seen, at_goal
 from scaling.grid import Cell, Proof
 from scaling.planned import Planned

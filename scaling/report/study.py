@@ -12,7 +12,7 @@ import pandas as pd
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.forecast.buildable import buildable
-from scaling.forecast.crossing import SideBySide
+from scaling.forecast.decisions.crossing import SideBySide
 from scaling.forecast.forecast import Nearest
 from scaling.forecast.grounds import Grounds
 from scaling.grid import Proof
