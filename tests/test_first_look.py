@@ -25,7 +25,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def test_alone_it_lists_the_commands_by_job_and_imports_no_library() -> None:
     code = (
-        "import runpy, sys; sys.argv = ['scaling']; runpy.run_module('scaling', run_name='__main__')\n"
+        "import runpy, sys; sys.argv = ['scaling']\n"
+        "runpy.run_module('scaling', run_name='__main__')\n"
         "print(sorted({'typer', 'rich', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
