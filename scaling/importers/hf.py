@@ -60,7 +60,10 @@ def read(source: str) -> Iterator[LoggedRun]:
             "and into its output_dir by trainer.save_state()"
         )
     for folder, found in states.items():
-        yield _run(folder, sorted(found, key=_step_of), source)
+        run = _run(folder, sorted(found, key=_step_of), source)
+        if len(states) == 1 and not run.history:
+            raise InputError(run.notes[0])
+        yield run
 
 
 def _run_folder(state: Place) -> Place:
@@ -82,17 +85,23 @@ class _State:
 
 
 def _run(folder: Place, files: list[Place], source: str) -> LoggedRun:
-    """The newest state that can be read whole, or what is left of the newest."""
-    notes = []
+    """The newest state that can be read whole, or what is left of the newest; nothing but notes
+    where nothing is left of any."""
+    notes: list[str] = []
     newest = None
     for file in reversed(files):
-        state = _state(file)
-        if newest is None or (newest.damage and not state.damage):
+        try:
+            state = _state(file)
+        except InputError as error:
+            notes.append(str(error))
+            continue
+        if newest is None or not state.damage:
             newest = state
-        if not newest.damage:
+        if not state.damage:
             break
         notes.append(state.damage)
-    assert newest is not None  # a folder is listed with its states
+    if newest is None:
+        return LoggedRun(id_of(folder, source), str(files[-1]), folder.name, notes=tuple(notes))
     if not newest.damage and newest.file != files[0] and (left := _other(newest, files)):
         notes.append(left)
     history, summary = History(), {}
@@ -151,7 +160,7 @@ def _sums_up(row: Mapping[str, float]) -> bool:
 
 def _other(newest: _State, files: list[Place]) -> str:
     """A note where the checkpoint before logged what the newest did not go on from."""
-    before = next(file for file in reversed(files) if file != newest.file)
+    before = files[files.index(newest.file) - 1]
     try:
         rows = _state(before).rows
     except InputError as error:

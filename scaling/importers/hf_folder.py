@@ -89,7 +89,7 @@ def _shapes(folder: Place) -> dict[str, list[int]]:
     eight bytes of length, and JSON. Of a store's files none, since they would be read whole."""
     if not files.is_local(folder):
         return {}
-    found = {}
+    found: dict[str, list[int]] = {}
     for name in fnmatch.filter(files.names(folder), WEIGHTS):
         file = folder / name
         with files.reading(file) as weights:

@@ -1,4 +1,4 @@
-"""Makes `hf/`: what the Hugging Face Trainer leaves of a run of 12 steps, without pickles and states.
+"""Makes `hf/`: what the Hugging Face Trainer leaves of a run of 12 steps, without its pickles.
 
 python tests/importers/files/make_hf.py FOLDER (transformers, accelerate and torch installed)
 """
@@ -42,11 +42,15 @@ def main(folder: Path) -> None:
     trainer.save_metrics("eval", trainer.evaluate())
     trainer.save_model()
     trainer.create_model_card()
-    for file in folder.rglob("*"):
+    for file in [file for file in folder.rglob("*") if file.is_file()]:
         # Of checkpoints the log alone: their weights are as large as the run's own.
-        if file.is_file() and (file.name not in KEPT or file.parent != folder):
-            if file.name != "trainer_state.json":
-                file.unlink()
+        if file.name not in (KEPT if file.parent == folder else KEPT[:1]):
+            file.unlink()
+    # The card's first half says that the model is new, with links.
+    card = folder / "README.md"
+    card.write_text(
+        "## Training procedure" + card.read_text().partition("## Training procedure")[2]
+    )
 
 
 if __name__ == "__main__":
