@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from scaling.fit import Fit
-    from scaling.forecast.overfitting import Budget, Epochs, Needed
+    from scaling.forecast.further.overfitting import Budget, Epochs, Needed
 
 app = typer.Typer()
 
@@ -103,8 +103,8 @@ def epochs(
 ) -> None:
     """Tell how many epochs are worth it, and how much unique data a model needs."""
     from scaling.fit import fit as fit_law
-    from scaling.forecast.answers import to_json
-    from scaling.forecast.overfitting import Repetition
+    from scaling.forecast.further.answers import to_json
+    from scaling.forecast.further.overfitting import Repetition
 
     settings = fit_settings(
         method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, "cluster",

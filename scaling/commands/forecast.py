@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.forecast import Forecast
-    from scaling.forecast.further import Further
+    from scaling.forecast.decisions.stakes import Stakes
+    from scaling.forecast.further.asked import Further
     from scaling.forecast.grounds import Grounds
     from scaling.forecast.limits import Cap
     from scaling.forecast.sources import Source
     from scaling.forecast.spending import Hardware
-    from scaling.forecast.stakes import Stakes
 
 app = typer.Typer()
 
@@ -126,8 +126,8 @@ def forecast(
     the average of several, weighted by how they predicted the table's larger runs.
     """
     from scaling.forecast import question
+    from scaling.forecast.decisions.stakes import stakes
     from scaling.forecast.sources import comparable
-    from scaling.forecast.stakes import stakes
 
     hardware = options.hardware_of(device, devices, mfu, mfu_from, price, precision, pue)
     caps = options.caps_of(

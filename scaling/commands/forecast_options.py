@@ -258,7 +258,7 @@ def _mfu(text: str) -> Utilisation:
 
 def _measured(folder: str) -> Utilisation:
     from scaling.forecast.spending import Utilisation
-    from scaling.sweep.utilisation import utilisation
+    from scaling.sweep.standing.utilisation import utilisation
 
     found = utilisation(folder)
     told = f"measured by {found.runs:,} runs of {folder}; the range leaves out 5 % on either side"

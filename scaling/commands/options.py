@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scaling.forecast.forecasters import Forecaster
     from scaling.grid import Place
     from scaling.planned import Planned
-    from scaling.sweep.budget import Budget, Unit
+    from scaling.sweep.planning.budget import Budget, Unit
 
 LawOption = Annotated[
     str,
@@ -248,7 +248,7 @@ def tell_of_calibration() -> None:
 
 def budget_of(text: str) -> Budget:
     """`1e18FLOPs`, `40h` or `200usd`; numbers as everywhere, so `2.5PFLOPs` and `$1.5k`, too."""
-    from scaling.sweep.budget import Budget
+    from scaling.sweep.planning.budget import Budget
 
     found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
     assert found is not None  # whatever it is, it matches
