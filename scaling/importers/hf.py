@@ -27,14 +27,16 @@ ABOUT = "Hugging Face Trainer: trainer_state.json of a run, its checkpoints, or 
 EXAMPLE = "output/"
 USUAL = {
     "step": ("step",),
-    "loss": ("eval_loss", "loss"),
+    "total_steps": ("max_steps", "args.training_steps"),
+    "loss": ("eval_loss", "eval_*_loss"),
     "train_loss": ("loss",),
     "D": ("num_input_tokens_seen",),
     "N": ("parameters_without_vocabulary",),
     "N_total": ("parameters",),
-    "C_6ND": ("total_flos",),
+    # 6 N D, as transformers estimates it: N without tables of words and of positions.
+    "C": ("total_flos",),
     "learning_rate": ("args.learning_rate",),
-    "batch_sequences": ("args.total_train_batch_size", "args.train_batch_size"),
+    "sequences": ("args.total_train_batch_size", "args.train_batch_size"),
     "seed": ("args.seed",),
     "family": ("model_type",),
 }
