@@ -19,10 +19,10 @@ import pandas as pd
 
 from scaling import parquet
 from scaling.errors import InputError
+from scaling.importers.columns import NAMES, rank
 from scaling.importers.contract import LoggedRun, Scalar
 from scaling.importers.formats import delimited, json_lines, workbook
 from scaling.importers.formats.frame import ROWS, Frame, frame
-from scaling.importers.names import NAMES, rank
 
 NAME = "table"
 ABOUT = "CSV, TSV, JSONL, Parquet, Excel: one row a run, or a log with a column of run ids"

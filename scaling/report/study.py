@@ -17,7 +17,7 @@ from scaling.forecast.forecast import Nearest
 from scaling.forecast.grounds import Grounds
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled
-from scaling.sweep.health import Health, of_records
+from scaling.sweep.standing.health import Health, of_records
 from scaling.table import CONVENTIONS, FAMILY
 from scaling.units import UNSTATED
 

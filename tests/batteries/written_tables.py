@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
-from batteries.importers import BATCH_TOKENS, MadeRun
+from batteries.importers import BATCH_TOKENS, MadeRun, Writer
 
 
 def frame(runs: Sequence[MadeRun]) -> pd.DataFrame:
@@ -34,3 +34,7 @@ def writer(suffix: str) -> Callable[[Path, Sequence[MadeRun]], str]:
         return str(path)
 
     return write
+
+
+# A log's columns are numbers of its rows: what stays the same in a run is in none of its settings.
+WRITERS = {"table": Writer(writer(".csv"), digits=12, cannot=frozenset({"config"}))}

@@ -44,7 +44,8 @@ def frame(df: pd.DataFrame, first: int, notes: tuple[str, ...] = ()) -> Frame:
         words = [i for i, value in enumerate(values) if isinstance(value, str)]
         numbers = sum(isinstance(value, float) for value in values)
         if numbers == 0 or len(words) > numbers / 10 + 1:
-            df = df.assign(**{name: [None if _empty(v) else str(v).strip() for v in column]})
+            texts = [None if _empty(v) else str(v).strip() for v in column]
+            df = df.assign(**{name: pd.Series(texts, dtype=object)})
             continue
         for i in words[:3]:
             told.append(f"row {first + i}: {name} is {values[i]!r}, no number, and is left out")

@@ -13,6 +13,7 @@ import pyarrow.json
 
 from scaling.errors import InputError
 from scaling.importers.formats.frame import Frame, frame
+from scaling.importers.nested import flat
 
 _BLOCK = 1 << 24  # bytes parsed at once
 
@@ -67,15 +68,5 @@ def _by_line(
             raise InputError(f"{source}: row {first + i} is no JSON: {error}") from error
         if not isinstance(row, dict):
             raise InputError(f'{source}: row {first + i} is no object, such as {{"step": 1}}')
-        rows.append(_flat(row))
+        rows.append(flat(row))
     return pd.DataFrame(rows), ()
-
-
-def _flat(row: dict[str, Any], under: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{under}{key}.")
-        else:
-            found[f"{under}{key}"] = value
-    return found

@@ -19,10 +19,10 @@ from scaling.amounts import money
 from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.grid import Cell
-from scaling.sweep.estimate import HOUR
-from scaling.sweep.leverage import Leverage
-from scaling.sweep.plan import trunks
-from scaling.sweep.schedule import width
+from scaling.sweep.planning.estimate import HOUR
+from scaling.sweep.planning.leverage import Leverage
+from scaling.sweep.planning.plan import trunks
+from scaling.sweep.planning.schedule import width
 
 Unit = Literal["FLOPs", "h", "usd"]
 # Variances are worked out again after each that goes; of thousands, after one in so many points and

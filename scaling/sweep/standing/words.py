@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scaling.amounts import clock
-from scaling.sweep.health import line
-from scaling.sweep.progress import Left, Running
+from scaling.sweep.standing.health import line
+from scaling.sweep.standing.progress import Left, Running
 
 
 def progress(one: Running) -> str:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from scaling.grid import Cell
 from scaling.sweep.crew import Lost
-from scaling.sweep.plan import CellCost
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import CellCost
+from scaling.sweep.storing.store import Store
 from scaling.train.diagnosis import Finding
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from scaling.errors import InputError
-from scaling.sweep.index import look
-from scaling.sweep.store import Store
+from scaling.sweep.storing.index import look
+from scaling.sweep.storing.store import Store
 
 
 class Used(NamedTuple):

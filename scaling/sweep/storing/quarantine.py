@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from scaling import files
-from scaling.sweep.records import DamagedError, parsed, write_json
+from scaling.sweep.storing.records import DamagedError, parsed, write_json
 
 if TYPE_CHECKING:
     from scaling.files import Place

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaling import files
-from scaling.sweep import index, planned
-from scaling.sweep.claims import LEASE_SECONDS, Claims, Seen
-from scaling.sweep.health import STATUSES, WELL, told
-from scaling.sweep.index import Index
-from scaling.sweep.progress import Left, Plan, Running, left_of, numbers, to_train
-from scaling.sweep.quarantine import Quarantined, quarantined
-from scaling.sweep.records import read_json
-from scaling.sweep.store import Store
+from scaling.sweep.standing.health import STATUSES, WELL, told
+from scaling.sweep.standing.progress import Left, Plan, Running, left_of, numbers, to_train
+from scaling.sweep.storing import index, planned
+from scaling.sweep.storing.claims import LEASE_SECONDS, Claims, Seen
+from scaling.sweep.storing.index import Index
+from scaling.sweep.storing.quarantine import Quarantined, quarantined
+from scaling.sweep.storing.records import read_json
+from scaling.sweep.storing.store import Store
 
 if TYPE_CHECKING:
     from scaling.files import Place

@@ -14,8 +14,8 @@ from typing import Any
 from scaling.devices import Platform
 from scaling.families import Shape
 from scaling.grid import CHUNK_STEPS, Cell
-from scaling.sweep.plan import CellCost, by_length, trunks
-from scaling.sweep.schedule import Schedule, schedule, tasks_of, width
+from scaling.sweep.planning.plan import CellCost, by_length, trunks
+from scaling.sweep.planning.schedule import Schedule, schedule, tasks_of, width
 
 HOUR = 3600.0
 # Bytes of a cell's two JSON files, and of a curve: of each column, and of each of its numbers. As

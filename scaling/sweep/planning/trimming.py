@@ -9,7 +9,7 @@ from scaling.devices import Platform
 from scaling.grid import AnyData, Cell, Grid
 from scaling.grid.planning import origins
 from scaling.grid.writing import only
-from scaling.sweep.budget import Budget, Costs, Trimmed, rates, trim
+from scaling.sweep.planning.budget import Budget, Costs, Trimmed, rates, trim
 
 
 def trim_grid(

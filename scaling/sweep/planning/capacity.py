@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scaling.devices import platform
 from scaling.grid import Cell
-from scaling.sweep.plan import CellCost
+from scaling.sweep.planning.plan import CellCost
 
 # What JAX may take of its first device: less than there is, as its settings say.
 _ASK = "import jax; print((jax.local_devices()[0].memory_stats() or {}).get('bytes_limit') or '')"

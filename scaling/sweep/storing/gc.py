@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scaling import files
 from scaling.errors import InputError
-from scaling.sweep import index, planned, quarantine
-from scaling.sweep.claims import Claims
-from scaling.sweep.store import Store
+from scaling.sweep.storing import index, planned, quarantine
+from scaling.sweep.storing.claims import Claims
+from scaling.sweep.storing.store import Store
 
 if TYPE_CHECKING:
     from scaling.files import Place

@@ -15,7 +15,7 @@ from scaling.devices import Platform
 from scaling.errors import InputError
 from scaling.grid import Cell
 from scaling.sweep.executors.contract import Needs
-from scaling.sweep.plan import CellCost
+from scaling.sweep.planning.plan import CellCost
 
 # What a step takes at least, and FLOP/s of a device, where nothing was timed.
 ROUGH_STEP_SECONDS = 1e-3

@@ -17,12 +17,12 @@ import pandas as pd
 from scaling import files, parquet
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep import index, planned
-from scaling.sweep.columns import table_of
-from scaling.sweep.index import Index
-from scaling.sweep.planned import Changes
-from scaling.sweep.quarantine import Quarantined, log, quarantined, set_aside
-from scaling.sweep.records import (
+from scaling.sweep.storing import index, planned
+from scaling.sweep.storing.columns import table_of
+from scaling.sweep.storing.index import Index
+from scaling.sweep.storing.planned import Changes
+from scaling.sweep.storing.quarantine import Quarantined, log, quarantined, set_aside
+from scaling.sweep.storing.records import (
     CELL,
     CURVE,
     RECORD,
@@ -38,7 +38,7 @@ from scaling.table import to_bytes
 
 if TYPE_CHECKING:
     from scaling.files import Place
-    from scaling.sweep.plan import CellCost
+    from scaling.sweep.planning.plan import CellCost
 
 MARKER, GRID, FORECAST = "study.json", "grid.toml", "forecast.json"
 # Of so few cells the records are read themselves: that is less than a look at all of them.

@@ -9,9 +9,9 @@ from pathlib import Path
 from scaling.amounts import money, size, span
 from scaling.devices import ASSUMED_MFU, Device, Price
 from scaling.grid import Cell
-from scaling.sweep.budget import Budget, Trimmed
-from scaling.sweep.estimate import Part
-from scaling.sweep.plan import CellCost
+from scaling.sweep.planning.budget import Budget, Trimmed
+from scaling.sweep.planning.estimate import Part
+from scaling.sweep.planning.plan import CellCost
 
 MOST_NAMED = 8  # cells that are too large, by their ids
 

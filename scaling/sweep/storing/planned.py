@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scaling import files, parquet
-from scaling.sweep.columns import array
+from scaling.sweep.storing.columns import array
 
 if TYPE_CHECKING:
     from scaling.files import Place
-    from scaling.sweep.plan import CellCost
+    from scaling.sweep.planning.plan import CellCost
 
 FILE = "plan.parquet"
 # What stays the same when a cell comes out as another one, by another rate, batch or recipe.

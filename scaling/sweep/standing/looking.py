@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scaling import files
 from scaling.errors import InputError
-from scaling.sweep import index, planned
-from scaling.sweep.claims import Claims
-from scaling.sweep.index import Index
-from scaling.sweep.progress import Plan
-from scaling.sweep.quarantine import FOLDER, Quarantined, quarantined
-from scaling.sweep.records import read_json
-from scaling.sweep.status import WAITING, Status, planned_cells, standing
-from scaling.sweep.store import FORECAST, GRID, MARKER
+from scaling.sweep.standing.progress import Plan
+from scaling.sweep.standing.status import WAITING, Status, planned_cells, standing
+from scaling.sweep.storing import index, planned
+from scaling.sweep.storing.claims import Claims
+from scaling.sweep.storing.index import Index
+from scaling.sweep.storing.quarantine import FOLDER, Quarantined, quarantined
+from scaling.sweep.storing.records import read_json
+from scaling.sweep.storing.store import FORECAST, GRID, MARKER
 
 if TYPE_CHECKING:
     from scaling.files import Place

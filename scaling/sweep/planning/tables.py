@@ -9,8 +9,8 @@ from rich.table import Table
 
 from scaling.amounts import money, size, span
 from scaling.grid import Cell
-from scaling.sweep.estimate import HOUR, Part
-from scaling.sweep.plan import CellCost
+from scaling.sweep.planning.estimate import HOUR, Part
+from scaling.sweep.planning.plan import CellCost
 
 MANY = 200  # cells, from which on a line tells of a rung
 

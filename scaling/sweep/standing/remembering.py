@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

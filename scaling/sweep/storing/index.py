@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scaling import files, parquet
-from scaling.sweep.columns import joined, rows_of
-from scaling.sweep.records import CELL, CURVE, RECORD, DamagedError, opened
+from scaling.sweep.storing.columns import joined, rows_of
+from scaling.sweep.storing.records import CELL, CURVE, RECORD, DamagedError, opened
 
 if TYPE_CHECKING:
     from scaling.files import Place
