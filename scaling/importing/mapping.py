@@ -143,8 +143,8 @@ def _guess(
         _, scale = _scaled(settled, field.name)
         if not _plausible(ours, field, scale):
             refused[settled] = (
-                f"{field.name} runs from {field.low * scale:.4g} to {field.high * scale:.4g}, which "
-                f"is no {NAMES[ours].about}; if it is meant, in which unit? "
+                f"{field.name} runs from {field.low * scale:.4g} to {field.high * scale:.4g}, "
+                f"which is no {NAMES[ours].about}; if it is meant, in which unit? "
                 f'--map {settled}="{quoted(field.name)} * 1e6", for example'
             )
             continue
@@ -185,7 +185,7 @@ def _scaled(ours: str, name: str) -> tuple[Expression, float]:
         return expression(f"{text} * {scale:.0e}".replace("e+0", "e"), what), scale
     if ours in ("loss", "train_loss") and words & {"ppl", "perplexity"}:
         return expression(f"log({text})", what), 1.0
-    if ours == "loss" and "bits" in words and "byte" not in words or "bpt" in words:
+    if ours == "loss" and _kind(ours, name) != "bits_per_byte" and words & {"bits", "bpt", "bpc"}:
         return expression(f"{text} * {math.log(2)!r}", what), 1.0
     return expression(text, what), 1.0
 
@@ -224,7 +224,7 @@ def _kind(ours: str, name: str) -> str:
     if words & {"char", "bpc"}:
         per = "character"
     if per:
-        return f"bits_per_{per}" if words & {"bits", "bpc"} else f"nats_per_{per}"
+        return f"nats_per_{per}"
     if words & {"ppl", "perplexity", "bits", "bpt"}:
         return "nats_per_token"
     return ""
