@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands.options import (
     BoundOption,
     ColumnsOption,
@@ -84,7 +85,11 @@ def epochs(
     ] = 4.0,
     law: Annotated[
         str,
-        typer.Option("--law", help="A law of N, D and D_unique: overfit, muennighoff_tied, ..."),
+        typer.Option(
+            "--law",
+            help="A law of N, D and D_unique: overfit, muennighoff_tied, ...",
+            autocompletion=completion.laws,
+        ),
     ] = "overfit",
     method: MethodOption = None,
     objective: ObjectiveOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands import forecast_beyond as beyond
 from scaling.commands import forecast_options as options
 from scaling.commands.forecast_sources import sources_of, table_grounds
@@ -56,6 +57,7 @@ def forecast(
             metavar="SOURCE...",
             help="Run tables, studies' folders, fits saved as .json, or published parameters by "
             "name; several are put side by side.",
+            autocompletion=completion.published,
         ),
     ],
     compute: options.ComputeOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.commands import completion
 from scaling.errors import InputError
 from scaling.terminal import number
 
@@ -34,7 +35,12 @@ KwhOption = Annotated[
     float | None, typer.Option("--kwh", parser=number, metavar="NUMBER", help="Energy to spend.")
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="Of the catalogue, such as H100-SXM.")
+    str | None,
+    typer.Option(
+        "--device",
+        help="Of the catalogue, such as H100-SXM.",
+        autocompletion=completion.devices,
+    ),
 ]
 DevicesOption = Annotated[int, typer.Option("--devices", help="How many of them.")]
 MfuOption = Annotated[

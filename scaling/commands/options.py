@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.errors import InputError
 from scaling.terminal import number, pairs
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 LawOption = Annotated[
     str,
-    typer.Option("--law", help='A law by name (`scaling laws` lists them) or "E + A/N**alpha".'),
+    typer.Option(
+        "--law",
+        help='A law by name (`scaling laws` lists them) or "E + A/N**alpha".',
+        autocompletion=completion.laws,
+    ),
 ]
 LawsOption = Annotated[
     str | None,
@@ -31,6 +36,7 @@ LawsOption = Annotated[
         "--laws",
         metavar="A,B,...",
         help="Laws of N and D, or vpnls, approach_2, chinchilla_near, isoflop.",
+        autocompletion=completion.several_laws,
     ),
 ]
 MethodOption = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands.options import (
     ExecutorOption,
     GridArgument,
@@ -52,7 +53,11 @@ def plan_command(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="Plan for a device of the catalogue, by its data sheet."),
+        typer.Option(
+            "--device",
+            help="Plan for a device of the catalogue, by its data sheet.",
+            autocompletion=completion.devices,
+        ),
     ] = None,
     executor: ExecutorOption = None,
     option: OptionOption = None,
