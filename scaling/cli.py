@@ -38,6 +38,7 @@ COMMANDS = {
     "rates": "rates",
     "rollout": "rollout",
     "status": "status",
+    "table": "table",
     "watch": "watch",
     "vocabulary": "vocabulary",
     "gc": "gc",
