@@ -15,7 +15,7 @@ from scaling import formats, migrations, schema
 from scaling.cli import app
 from scaling.errors import InputError
 from scaling.interchange.schema_page import page
-from scaling.sweep.columns import TABLE_COLUMNS
+from scaling.sweep.storing.columns import TABLE_COLUMNS
 from scaling.table import CONVENTIONS, read_table, write_table
 from scaling.units import GAINS, METRICS
 
