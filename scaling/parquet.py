@@ -32,8 +32,14 @@ def read_frame(source: str | Path | IO[bytes]) -> pd.DataFrame:
     return frame
 
 
-def frames(source: str | Path | IO[bytes], rows: int) -> Iterator[pd.DataFrame]:
-    """The same, so many rows at a time, for files that memory should not hold."""
+def batches(source: Path | IO[bytes], rows: int) -> Iterator[pa.Table]:
+    """A Parquet file in parts of so many rows, one after another."""
     with pq.ParquetFile(source, pre_buffer=False) as file:
         for batch in file.iter_batches(rows, use_threads=False):
-            yield batch.to_pandas(use_threads=False)
+            yield pa.Table.from_batches([batch])
+
+
+def schema_of(source: Path) -> pa.Schema:
+    """What a Parquet file says of its columns, without reading them."""
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.schema_arrow

@@ -93,7 +93,8 @@ def _frames(file: IO[bytes], source: str, sheet: str | None) -> Iterator[Frame]:
 def _parquet(file: IO[bytes], source: str) -> Iterator[Frame]:
     first = 1
     try:
-        for df in parquet.frames(file, ROWS):
+        for part in parquet.batches(file, ROWS):
+            df = part.to_pandas(use_threads=False)
             yield frame(df, first)
             first += len(df)
     except (ValueError, OSError) as error:  # Arrow's errors are among them

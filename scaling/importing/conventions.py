@@ -1,4 +1,4 @@
-"""What the columns count and in which unit: checked against each other, converted where that is sure.
+"""What the columns count and in which unit: checked against each other, converted where sure.
 
 N against exact counts from configurations, D against steps x batch, C against 6 N D, the first loss
 against that of a guess among the vocabulary. What is only likely is told, and left.
@@ -128,8 +128,8 @@ def _tokens(df: pd.DataFrame, conversions: list[str], found: list[str]) -> pd.Da
                 f"D was in {name}: steps x batch_tokens is {scale:.0e} times as much"
             )
             return df.assign(D=df["D"] * scale)
-    found.append(f"D is {middle:.4g} x steps x batch_tokens (median): devices or accumulated batches "
-                 "may be missing from one of them")  # fmt: skip
+    found.append(f"D is {middle:.4g} x steps x batch_tokens (median): devices or accumulated "
+                 "batches may be missing from one of them")  # fmt: skip
     return df
 
 

@@ -7,8 +7,6 @@ had come further. Points of one step are one point, and what was logged last is 
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 
@@ -112,12 +110,11 @@ def _place(points: np.ndarray, at: int) -> str:
 
 
 class Shelf:
-    """Curves on the disk, in a file without a name, so that memory stays flat while others are read
+    """Curves on the disk, in a file of their own, so that memory stays flat while others are read
     that may go on with them."""
 
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._file: IO[bytes] = self._open.enter_context(tempfile.TemporaryFile())
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._end = 0
 
     def put(self, points: np.ndarray) -> tuple[int, int]:
@@ -132,6 +129,3 @@ class Shelf:
         self._file.seek(at)
         data = np.frombuffer(self._file.read(length * 4 * 8))
         return data.reshape(length, 4)
-
-    def close(self) -> None:
-        self._open.close()

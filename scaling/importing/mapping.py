@@ -191,7 +191,7 @@ def _scaled(ours: str, name: str) -> tuple[Expression, float]:
 
 
 def _plausible(ours: str, field: Field, scale: float) -> bool:
-    if NAMES[ours].text and field.text or math.isnan(field.low):
+    if (NAMES[ours].text and field.text) or math.isnan(field.low):
         return True
     words = set(plain(field.name).split("_"))
     high = math.inf if words & {"ppl", "perplexity"} else NAMES[ours].high

@@ -29,11 +29,12 @@ _NANOGPT = {"n_layer", "n_embd", "block_size", "bias"}  # it names no kind
 @dataclass(frozen=True)
 class Counts:
     """Parameters of a model. N: without tables of the vocabulary and of positions; N_total: all;
-    kind: the shape that was counted."""
+    kind: the shape that was counted; vocab: its vocabulary."""
 
     N: int
     N_total: int
     kind: str
+    vocab: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def counts(config: Mapping[str, Any]) -> Counts | None:
     if count is None or shape is None:
         return None
     body, tables = count(shape)
-    return Counts(body, body + tables, kind)
+    return Counts(body, body + tables, kind, shape.vocab)
 
 
 def _innermost(config: Mapping[str, Any]) -> dict[str, Any]:

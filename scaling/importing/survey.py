@@ -30,14 +30,16 @@ class Field:
     text: bool
 
 
-def first_runs(runs: Iterator[LoggedRun]) -> tuple[list[LoggedRun], Iterator[LoggedRun]]:
+def first_runs(
+    runs: Iterator[LoggedRun], most: int = RUNS
+) -> tuple[list[LoggedRun], Iterator[LoggedRun]]:
     """Some runs to look at, and all of them, these included."""
     seen: list[LoggedRun] = []
     held = 0
     for run in runs:
         seen.append(run)
         held += sum(len(values) for values in run.history.values())
-        if len(seen) == RUNS or held > VALUES:
+        if len(seen) == most or held > VALUES:
             break
     return seen, chain(seen, runs)
 
