@@ -1,4 +1,4 @@
-"""The command `import`: runs that other tools trained, as one run table. `scaling.cli` takes it in."""
+"""The command `import`: runs that other tools trained, as one run table."""
 
 from __future__ import annotations
 

@@ -50,12 +50,14 @@ NAMES: Mapping[str, Name] = {
     "loss": Name("held-out loss", 0.0, 20.0, (
         "val_loss", "eval_loss", "validation_loss", "valid_loss", "test_loss", "heldout_loss",
         "held_out_loss", "held_out", "loss_val", "loss_validation", "eval_loss_*", "eval_*_loss",
-        "val_*_loss", "validation_*_loss",
+        "val_*_loss", "validation_*_loss", "val_loss_*", "validation_loss_*", "test_loss_*",
+        "valid_loss_*", "val_nll*", "val_bits_*", "eval_bits_*",
         "val_bpb", "eval_bpb", "bits_per_byte", "bpb", "*_ce_loss", "val_ppl", "eval_ppl",
         "val_perplexity", "eval_perplexity", "perplexity", "ppl", "*bits_per_byte*")),
     # A loss of which the name doesn't say whether it was held out.
     "loss_unstated": Name("loss, held out or not", 0.0, 20.0, (
-        "loss", "final_loss", "lm_loss", "nll", "cross_entropy", "ce_loss", "l")),
+        "loss", "final_loss", "lm_loss", "nll", "cross_entropy", "ce_loss", "l", "loss_*", "nll_*",
+        "bits_per_*", "bpc")),
     "train_loss": Name("training loss", 0.0, 20.0, (
         "train_loss", "training_loss", "loss_train", "train_ce_loss", "train_lm_loss",
         "tr_loss", "train_*_loss")),

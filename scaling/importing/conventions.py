@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 
 from scaling.errors import InputError
+from scaling.importers.columns import NAMES
 from scaling.importing.mapping import CONVENTIONS
 from scaling.units import UNSTATED
 
 AGREES = 0.02
 EXACTLY = 1e-3
+FEW = 1e5  # a column of which nothing is above counts no parameters or tokens one by one
 _SCALES = {1e3: "thousands", 1e6: "millions", 1e9: "billions", 1e12: "trillions"}
 _COMPUTE = {
     1e9: "GFLOPs", 1e12: "TFLOPs", 1e15: "PFLOPs", 1e18: "EFLOPs", 1e21: "ZFLOPs",
@@ -64,6 +66,7 @@ def settle(
     if kinds["L_kind"] == "nats_per_token" and "L_kind" not in {**named, **given}:
         found.append("the loss is taken to be nats per token, as this tool logs it; "
                      "--kind L=... says otherwise")  # fmt: skip
+    _refuse_few(df)
     kinds |= {k: v for k, v in named.items() if k != "N_kind" and v}
     kinds |= given
     found += _first_loss(df)
@@ -143,15 +146,16 @@ def _compute(
     if ratio.empty:
         return df, UNSTATED
     if not _likely(ratio):
-        for scale, name in _COMPUTE.items():
-            if _likely(ratio * scale):
-                df["C"], ratio = df["C"] * scale, ratio * scale
-                conversions.append(f"C was in {name}: C / 6ND is {ratio.median():.3g} so")
-                break
+        scaled = _rescaled(df, ratio)
+        if scaled is not None:
+            df, told = scaled
+            df["C_6ND"] = 6 * df["N"] * df["D"]
+            ratio = (df["C"] / df["C_6ND"]).dropna()
+            conversions.append(f"{told}: C / 6ND is {ratio.median():.3g} so")
     low, middle, high = ratio.min(), ratio.median(), ratio.max()
     told = f"C / 6ND is {middle:.3g} (from {low:.3g} to {high:.3g})"
     if (abs(ratio - 1) <= AGREES / 2).all():
-        found.append(f"{told}: C is 6ND")
+        found.append("C is 6ND in every run, to 1 %")
         return df, "6ND"
     whole = (df["C"] / (6 * df["N_total"] * df["D"])).dropna()
     if len(whole) and (abs(whole - 1) <= AGREES / 2).all():
@@ -162,6 +166,20 @@ def _compute(
         return df, "counted"
     found.append(f"{told}: neither 6ND nor a count that one would expect; --kind C=... names it")
     return df, UNSTATED
+
+
+def _rescaled(df: pd.DataFrame, ratio: pd.Series) -> tuple[pd.DataFrame, str] | None:
+    """The one column that can be no count as it stands in the unit in which C / 6ND is likely."""
+    few = next((name for name in ("D", "N") if df[name].max() < FEW), None)
+    if few is not None:
+        for scale, name in _SCALES.items():
+            if _likely(ratio / scale):
+                return df.assign(**{few: df[few] * scale}), f"{few} was in {name}"
+        return None
+    for scale, name in _COMPUTE.items():
+        if _likely(ratio * scale):
+            return df.assign(C=df["C"] * scale), f"C was in {name}"
+    return None
 
 
 def _first_loss(df: pd.DataFrame) -> Sequence[str]:
@@ -176,6 +194,17 @@ def _first_loss(df: pd.DataFrame) -> Sequence[str]:
         return ("losses begin near log2 of the vocabulary: they seem to be bits; "
                 "--map loss=\"... * 0.6931\" makes them nats",)  # fmt: skip
     return ()
+
+
+def _refuse_few(df: pd.DataFrame) -> None:
+    """Raise InputError for counts that are none, in a unit that nothing tells."""
+    for name in ("N", "D"):
+        if df[name].max() < NAMES[name].low:
+            raise InputError(
+                f"{name} runs from {df[name].min():.4g} to {df[name].max():.4g}: no count of "
+                f"{'parameters' if name == 'N' else 'tokens'}, and nothing tells the unit; say it, "
+                f'such as --map {name}="... * 1e6"'
+            )
 
 
 def _near(one: pd.Series, other: pd.Series, tolerance: float) -> pd.Series:

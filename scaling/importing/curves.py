@@ -92,7 +92,7 @@ def end(points: np.ndarray, planned: float, ended: str) -> End:
 def _stopped(far: np.ndarray, finite: np.ndarray) -> bool:
     """Whether a series that has values at these points has none at the end, by its own rhythm."""
     at = far[finite]
-    gap = np.diff(at, prepend=0.0).max()
+    gap = np.diff(at).max() if len(at) > 1 else at[0]
     return bool(far[-1] - at[-1] > CADENCE * gap)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -25,6 +25,8 @@ _ORDER = (
 )  # fmt: skip
 PARTS = ("sequences", "context", "accumulation", "devices")
 SHOWN = tuple(name for name in _ORDER if name not in ("loss_unstated", "N_unstated", *PARTS))
+# What tells the unit of a column that is no count as it stands.
+_CHECKED_BY = {"N": {"C"}, "D": {"C", "batch_tokens"}, "C": {"N", "N_total"}}
 CONVENTIONS = ("N_kind", "D_kind", "C_kind", "L_kind")  # as our own tables state them
 
 
@@ -79,18 +81,25 @@ def find(
     found = {ours: _given(ours, text, fields) for ours, text in given.items()}
     taken = {name for column in found.values() for name in column.made_of.columns}
     refused: dict[str, str] = {}
+    unlikely: dict[str, Column] = {}
     for ours in _ORDER:
         settled = ours.removesuffix("_unstated")
         if settled in found or (ours == "N_unstated" and "N_total" in found):
             continue
-        if (column := _guess(ours, fields, usual, taken, refused)) is not None:
+        if (column := _guess(ours, fields, usual, taken, unlikely)) is not None:
             found[settled] = column
             taken |= set(column.made_of.columns)
     if training and "loss" not in given and "train_loss" in found:
         train = found["train_loss"]
         found["loss"] = Column("loss", train.made_of, "--train-loss", train.low, train.high,
                                kind="train_loss")  # fmt: skip
-    _add_tokens(found, fields)
+    _add_tokens(found)
+    for name, column in unlikely.items():
+        if name not in found and _CHECKED_BY.get(name, set()) & set(found):
+            checked = "no count as it stands: its unit is found by what it must agree with"
+            found[name] = replace(column, doubts=(checked,))
+        elif name not in found:
+            refused[name] = column.doubts[-1]
     parts = {name: found.pop(name) for name in PARTS if name in found}
     used = taken | {n for part in parts.values() for n in part.made_of.columns}
     unused = tuple(name for name in fields if name not in used and name not in CONVENTIONS)
@@ -129,7 +138,7 @@ def _guess(
     fields: Mapping[str, Field],
     usual: Mapping[str, Sequence[str]],
     taken: set[str],
-    refused: dict[str, str],
+    unlikely: dict[str, Column],
 ) -> Column | None:
     settled = ours.removesuffix("_unstated")
     ranked: list[tuple[int, Field, bool]] = []
@@ -140,31 +149,41 @@ def _guess(
         known = place is not None
         if place is None and (place := rank(ours, field.name)) is None:
             continue
-        _, scale = _scaled(settled, field.name)
-        if not _plausible(ours, field, scale):
-            refused[settled] = (
-                f"{field.name} runs from {field.low * scale:.4g} to {field.high * scale:.4g}, "
-                f"which is no {NAMES[ours].about}; if it is meant, in which unit? "
-                f'--map {settled}="{quoted(field.name)} * 1e6", for example'
-            )
-            continue
-        ranked.append((place - (1000 if known else 0), field, known))
+        if _plausible(ours, field):
+            ranked.append((place - (1000 if known else 0), field, known))
+        else:
+            unlikely.setdefault(settled, _column(ours, field, (_out_of_range(ours, field),)))
     if not ranked:
         return None
     ranked.sort(key=lambda item: item[0])
     _, field, known = ranked[0]
-    made_of, scale = _scaled(settled, field.name)
-    doubts = [*_doubts(ours, field)]
+    doubts = _doubts(ours, field)
     rivals = [other.name for _, other, k in ranked[1:] if k == known and ours in ("loss", "D", "N")]
     if rivals:
         doubts.append(f"could be {', '.join(rivals[:4])} as well")
+    return _column(ours, field, tuple(doubts), known=known)
+
+
+def _column(ours: str, field: Field, doubts: tuple[str, ...], *, known: bool = False) -> Column:
+    settled = ours.removesuffix("_unstated")
+    made_of, scale = _scaled(settled, field.name)
     why = "as this tool names it" if known else "by its name"
     if scale != 1:
-        why += f", in units of {scale:.0e}"
+        why += f", in units of {scale:.0e}".replace("e+0", "e")
     return Column(
-        settled, made_of, why, field.low * scale, field.high * scale, tuple(doubts),
+        settled, made_of, why, field.low * scale, field.high * scale, doubts,
         kind=_kind(ours, field.name),
     )  # fmt: skip
+
+
+def _out_of_range(ours: str, field: Field) -> str:
+    settled = ours.removesuffix("_unstated")
+    name = NAMES[settled]
+    return (
+        f"{field.name} runs from {field.low:.4g} to {field.high:.4g}, and {name.about} from "
+        f"{name.low:.0e} to {name.high:.0e}; if it is meant, say in which unit, such as "
+        f'--map {settled}="{quoted(field.name)} * 1e6"'
+    )
 
 
 def _usual(patterns: Sequence[str], name: str) -> int | None:
@@ -190,13 +209,15 @@ def _scaled(ours: str, name: str) -> tuple[Expression, float]:
     return expression(text, what), 1.0
 
 
-def _plausible(ours: str, field: Field, scale: float) -> bool:
+def _plausible(ours: str, field: Field) -> bool:
+    _, scale = _scaled(ours.removesuffix("_unstated"), field.name)
     if (NAMES[ours].text and field.text) or math.isnan(field.low):
         return True
     words = set(plain(field.name).split("_"))
     high = math.inf if words & {"ppl", "perplexity"} else NAMES[ours].high
-    low = 0.0 if field.varies and ours == "D" else NAMES[ours].low  # a log begins with no token
-    return low <= field.high * scale <= high and field.low * scale >= min(0.0, low)
+    low = NAMES[ours].low
+    least = min(0.0, low) if field.varies or ours in MEASURED else low  # a log begins at no token
+    return low <= field.high * scale <= high and field.low * scale >= least
 
 
 def _doubts(ours: str, field: Field) -> list[str]:
@@ -230,7 +251,7 @@ def _kind(ours: str, name: str) -> str:
     return ""
 
 
-def _add_tokens(found: dict[str, Column], fields: Mapping[str, Field]) -> None:
+def _add_tokens(found: dict[str, Column]) -> None:
     """Batches and tokens from what they are the product of, where they stand nowhere."""
     parts = [found[name] for name in PARTS if name in found]
     if "batch_tokens" not in found and {"sequences", "context"} <= set(found):

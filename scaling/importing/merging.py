@@ -107,6 +107,7 @@ def _told(group: Sequence[Kept], curves: Sequence[np.ndarray], found: Joined) ->
             told.append(f"joined from {len(places)} starts: {', '.join(places[:4])}")
     if found.restarts and found.replaced:
         times = "once" if found.restarts == 1 else f"{found.restarts} times"
-        told.append(f"taken up again {times}; {found.replaced} points before stand no more: the "
-                    "later start wins from its first step on")  # fmt: skip
+        lost = f"{found.replaced} point{'s' if found.replaced > 1 else ''}"
+        told.append(f"taken up again {times}: the later start wins from its first step on, and "
+                    f"{lost} that had come further before no longer stand")  # fmt: skip
     return tuple(told)

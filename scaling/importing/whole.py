@@ -81,7 +81,9 @@ def import_runs(
         raise InputError(f"{', '.join(given)}: no runs")
     fields = survey(seen)
     usual: dict[str, list[str]] = {}
-    for tool in dict.fromkeys(source.importer.NAME for source in found):
+    for tool in {
+        source.importer.NAME: 0 for source in found if source.importer.NAME != importers.LAST
+    }:
         for ours, theirs in importers.get(tool).USUAL.items():
             usual.setdefault(ours, []).extend(theirs)
     columns = find(fields, usual, asked.maps, training=asked.training)
@@ -101,8 +103,8 @@ def import_runs(
             name = made.add(merged)
             if curves is not None and name is not None:
                 curves.add(name, merged.piece.points)
-    tool = any(source.importer.NAME != importers.LAST for source in found)
-    settled = made.settled(tool=tool)
+    known = any(source.importer.NAME != importers.LAST for source in found)
+    settled = made.settled(tool=known)
     df = _finished(settled, made)
     account = Account(
         command=command,

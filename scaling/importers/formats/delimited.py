@@ -38,6 +38,8 @@ def frames(file: IO[bytes], source: str) -> Iterator[Frame]:
             encoding="utf-8",
         )
         for df in reader:
+            if df.empty:  # a header alone
+                continue
             df.columns = pd.Index(names)
             notes: tuple[str, ...] = ()
             df = df.reset_index(drop=True)

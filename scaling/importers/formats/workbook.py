@@ -34,6 +34,8 @@ def frames(file: IO[bytes], source: str, sheet: str | None = None) -> Iterator[F
     page = book[sheet or names[0]]
     rows = [list(row) for row in page.iter_rows(values_only=True)]
     filled = [i for i, row in enumerate(rows) if any(cell not in (None, "") for cell in row)]
+    while len(filled) > 1 and sum(cell not in (None, "") for cell in rows[filled[0]]) < 2:
+        filled = filled[1:]  # a title above the header
     if len(filled) < 2:
         raise InputError(f"{source}: sheet {page.title!r} has no rows")
     header, *places = filled
