@@ -65,7 +65,7 @@ def test_each_family_on_each_of_its_sources_is_planned(
         assert len({cell.D for cell in pilots if size == cell.shape.N}) >= 3
     largest = max(cell.C for cell in pilots)
     assert targets
-    assert all(10.5 <= cell.C / largest < 13 for cell in targets)
+    assert all(10.5 <= cell.C / largest < 14 for cell in targets)  # small widths are coarse
     assert all(cell.D_unique >= cell.D for cell in cells), "data are read once"
     assert not {cell.seed for cell in pilots} & {cell.seed for cell in targets}
     assert bool(grid.train.tune) == (family in UNTUNED)

@@ -186,4 +186,4 @@ def _target(
         length = max(2, math.ceil(flops / shape.training_flops() / chunk)) * chunk
         if length <= available:
             return Rung(shape, int(shape.to_dict()["width"]), (length,))
-        size *= max(1.05, length / available)  # FLOPs grow about as N does
+        size *= max(1.05, (length / available) ** 0.5)
