@@ -1,7 +1,8 @@
 """Runs that every importer is tried on, and by whom each source is written: the real library.
 
-An importer joins by a line in `WRITERS`: a function `write(folder, runs)` that stores the runs with
-the tool's own library and returns the source as one gives it to `scaling import`.
+An importer joins by a line in `WRITERS` of `batteries.writers`: a function `write(folder, runs)`
+that stores the runs with the tool's own library and returns the source as one gives it to
+`scaling import`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,3 @@ def made(name: str = "a", steps: int = 40, loss: float = 3.0, seed: int = 0) -> 
         for step in range(5, steps + 1, 5)
     )
     return MadeRun(name, points, {**SHAPE, "seed": seed, "learning_rate": 0.001})
-
-
-WRITERS: dict[str, Writer] = {}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batteries.importers import NAN, WRITERS, MadeRun, Writer, made
+from batteries.importers import NAN, MadeRun, Writer, made
+from batteries.writers import WRITERS
 
 from scaling import importers
 from scaling.errors import InputError
