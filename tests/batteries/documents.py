@@ -51,8 +51,8 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def command_lines(block: Block) -> list[str]:
-    """The commands of a block: of `sh` all lines, of `console` those that begin with `$ `; lines that
-    end in a backslash are joined, comments are left out."""
+    """The commands of a block: of `sh` all lines, of `console` those that begin with `$ `. Lines
+    that end in a backslash are joined, comments are left out."""
     lines = block.text.replace("\\\n", " ").splitlines()
     if block.language == "console":
         lines = [line[2:] for line in lines if line.startswith("$ ")]

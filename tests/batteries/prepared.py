@@ -46,7 +46,12 @@ def runs_table() -> pd.DataFrame:
                 accuracy = 0.25 + 0.7 / (1 + np.exp(4 * (loss - 2.4)))
                 rows.append((recipe, N, D, loss, accuracy))
     table = pd.DataFrame(rows, columns=["recipe", "N", "D", "loss", "accuracy"])
-    more = {"flops": 6 * table.N * table.D, "task_loss": table.loss, "arc_nll": table.loss, "arc": table.accuracy}
+    more = {
+        "flops": 6 * table.N * table.D,
+        "task_loss": table.loss,
+        "arc_nll": table.loss,
+        "arc": table.accuracy,
+    }
     return table.assign(D_unique=table.D, **more)
 
 

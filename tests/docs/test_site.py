@@ -1,4 +1,4 @@
-"""The site builds, its warnings being errors: broken links and anchors, pages that nothing leads to."""
+"""The site builds, its warnings being errors: broken links and anchors, among others."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from batteries.documents import ROOT
 from scaling.cli import COMMANDS
 
 # What a page would fetch by itself; links that a reader follows are none.
-FETCHED = re.compile(r"<(?:script|img|iframe|source)[^>]* src=\"?(https?:)?//|@import url\(.?https?:")
+FETCHED = re.compile(
+    r"<(?:script|img|iframe|source)[^>]* src=\"?(https?:)?//|@import url\(.?https?:"
+)
 STYLES = re.compile(r"<link[^>]* rel=\"?(?:stylesheet|preconnect|preload)[^>]* href=\"?https?://")
 
 
 def test_the_site_builds_whole_and_asks_the_network_for_nothing(tmp_path: Path) -> None:
     build(tmp_path)
-    pages = {str(page.relative_to(tmp_path)): page.read_text("utf-8") for page in pages_of(tmp_path)}
+    pages = {
+        str(page.relative_to(tmp_path)): page.read_text("utf-8") for page in pages_of(tmp_path)
+    }
     assert {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")} <= set(pages)
     for name, text in pages.items():
         assert FETCHED.search(text) is None, name

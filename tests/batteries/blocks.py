@@ -1,7 +1,5 @@
-"""Every fenced block of README and docs/ works as it stands: a page's blocks, in order, in a folder
-where what they name is there (batteries/prepared.py). What cannot be run here has a
-stand-in, listed with its reason (batteries/standins.py).
-"""
+"""Fenced blocks of documents, run: through the real command line in this process, or as Python; a
+TOML block is read as a grid, or as parts of one."""
 
 from __future__ import annotations
 
@@ -10,10 +8,9 @@ import tomllib
 from itertools import groupby
 from pathlib import Path
 
-import pytest
-from batteries.documents import PAGES, ROOT, Block, blocks_of, command_lines
-from batteries.prepared import GRID, fill
-from batteries.standins import STANDINS, standin
+from batteries.documents import PAGES, Block, blocks_of, command_lines
+from batteries.prepared import GRID
+from batteries.standins import standin
 from typer.main import get_group
 from typer.testing import CliRunner
 
@@ -35,15 +32,8 @@ DONE: set[tuple[str, ...]] = set()
 COMMANDS = [c for block in BLOCKS if block.language in RUN[:2] for c in command_lines(block)]
 
 
-@pytest.fixture
-def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    fill(tmp_path, prepared)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit[0].where.removeprefix("docs/"))
-def test_the_blocks_of_a_page_run(unit: list[Block], folder: Path) -> None:
+def run_unit(unit: list[Block]) -> None:
+    """The blocks of a unit, in order, in the folder that this process is in."""
     names: dict[str, object] = {"__name__": "__main__"}
     for block in unit:
         if block.language == "python":
@@ -72,7 +62,9 @@ def run(command: str, where: str) -> None:
         if instead is None:
             return
         words = shlex.split(instead)
-    assert words[0] == "scaling", f"{where}: nothing runs {command!r}: add a stand-in with its reason"
+    assert words[0] == "scaling", (
+        f"{where}: nothing runs {command!r}: add a stand-in with its reason"
+    )
     before = set(Path.cwd().rglob("*"))
     if tuple(words) in DONE:
         return
@@ -112,11 +104,5 @@ def _sections(text: str) -> list[str]:
     return list(parts.values())
 
 
-@pytest.mark.parametrize("one", STANDINS, ids=lambda one: one.pattern)
-def test_a_standin_is_for_something_and_says_what_runs_instead(one: object) -> None:
-    assert isinstance(one, type(STANDINS[0]))
-    lines = [" ".join(shlex.split(c, comments=True)) for c in COMMANDS]
-    assert any(one.matches(line) for line in lines), "no document has such a command any more"
-    assert one.why
-    assert (one.instead is None) == (one.proof is not None)
-    assert one.proof is None or (ROOT / one.proof).exists()
+def name_of(unit: list[Block]) -> str:
+    return unit[0].where.removeprefix("docs/")
