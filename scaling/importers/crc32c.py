@@ -20,7 +20,7 @@ def _tables() -> np.ndarray:
     """[k, b]: what byte b adds where k bytes follow it."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = (table >> 1) ^ (table & 1) * np.uint32(_POLYNOMIAL)
+        table = np.where(table & 1, table >> 1 ^ np.uint32(_POLYNOMIAL), table >> 1)
     tables = np.empty((REACH, 256), np.uint32)
     tables[0] = table
     for k in range(1, REACH):
@@ -53,5 +53,5 @@ def masked(value: np.ndarray) -> np.ndarray:
 
 
 def _added(records: np.ndarray, size: int) -> np.ndarray:
-    found = _tables()[np.arange(size)[::-1], records]
-    return np.bitwise_xor.reduce(found, axis=1)
+    found: np.ndarray = np.bitwise_xor.reduce(_tables()[np.arange(size)[::-1], records], axis=1)
+    return found

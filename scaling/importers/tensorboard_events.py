@@ -7,12 +7,12 @@ alone are taken apart together, after one of them was read field by field.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from mmap import mmap
 
 import numpy as np
 
 from scaling.importers import crc32c
+from scaling.importers.points import Points
 from scaling.importers.tensorboard_event import Event, decode
 from scaling.importers.tfrecord import by_size, rows
 
@@ -21,21 +21,11 @@ TIME, STEP = 0x09, 0x10  # tags of an event's first fields, in the order in whic
 _WEIGHTS = np.random.default_rng(0).integers(1, 2**63, crc32c.REACH, np.uint64) | np.uint64(1)
 
 
-@dataclass(frozen=True)
-class Points:
-    """Of one tag in some events: the events' places in the file, steps, times, values."""
-
-    tag: str
-    events: np.ndarray
-    steps: np.ndarray
-    times: np.ndarray
-    values: np.ndarray
-
-
 def take_apart(
     data: bytes | mmap, starts: np.ndarray, sizes: np.ndarray
 ) -> tuple[list[Points], list[tuple[int, Event]]]:
-    """The points of sound records, and, by their places, events that say anything else."""
+    """The points of sound records, by tag, in the order of their places in the file; and, with
+    their places, events that say anything else."""
     points, others = list[Points](), list[tuple[int, Event]]()
     buffer = np.frombuffer(data, np.uint8)
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from scaling.importers.contract import Ended, LoggedRun, Scalar
 from scaling.importers.nested import flat
+from scaling.importers.points import Points, rows
 from scaling.importers.tensorboard_event import Event
-from scaling.importers.tensorboard_events import Points, take_apart
+from scaling.importers.tensorboard_events import take_apart
 from scaling.importers.tfrecord import batches
 
 CLOCK = ("step", "wall_time")  # of each row: TensorBoard's own names
@@ -24,7 +25,7 @@ _TEXT = "/text_summary"  # what PyTorch adds to the tag of a text
 def read_run(name: str, origin: str, files: Sequence[Path]) -> LoggedRun:
     """files: in the order in which they were begun."""
     run = _Run()
-    for index, file in enumerate(files):
+    for file in files:
         told = list[str]()
         try:
             if file.stat().st_size:
@@ -59,7 +60,7 @@ class _Run:
     def take(self, data: mmap, notes: list[str]) -> None:
         for starts, sizes in batches(data, notes):
             points, others = take_apart(data, starts, sizes)
-            self._points += [replace(each, events=each.events + self._before) for each in points]
+            self._points += [replace(each, order=each.order + self._before) for each in points]
             for place, event in others:
                 self._note(self._before + place, event, notes)
         self._before += len(data)
@@ -78,69 +79,15 @@ class _Run:
         """A session that starts at a step goes on from there: later ones before it are void."""
         kept, void = list[Points](), 0
         for each in self._points:
-            keep = (each.events > place) | (each.steps < step)
+            keep = (each.order > place) | (each.steps < step)
             void += int((~keep).sum())
-            kept.append(_of(each, keep))
+            kept.append(each.of(keep))
         self._points = kept
         if void:
             notes.append(f"restarted at step {step}: {void} later points before it are left out")
 
     def history(self) -> Mapping[str, np.ndarray]:
-        """A row a step, for as long as the step stays and no tag comes twice."""
-        if not self._points:
-            return {}
-        names = list(dict.fromkeys(each.tag for each in self._points))
-        whole = _joined(self._points)
-        tag = np.repeat(
-            [names.index(each.tag) for each in self._points],
-            [len(each.steps) for each in self._points],
-        )
-        order = np.argsort(whole.events, kind="stable")
-        whole, tag = _of(whole, order), tag[order]
-        row = _rows(whole.steps, tag)
-        first = np.unique(row, return_index=True)[1]
-        found = dict(
-            zip(CLOCK, (whole.steps[first].astype(float), whole.times[first]), strict=True)
-        )
-        for index, name in enumerate(names):
-            column = np.full(len(first), np.nan)
-            column[row[tag == index]] = whole.values[tag == index]
-            found[name if name not in CLOCK else f"{name} (tag)"] = column
-        return found
-
-
-def _joined(points: Sequence[Points]) -> Points:
-    return Points(
-        "",
-        np.concatenate([each.events for each in points]),
-        np.concatenate([each.steps for each in points]),
-        np.concatenate([each.times for each in points]),
-        np.concatenate([each.values for each in points]),
-    )
-
-
-def _of(points: Points, chosen: np.ndarray) -> Points:
-    """Some of them, or all in another order."""
-    return Points(
-        points.tag,
-        points.events[chosen],
-        points.steps[chosen],
-        points.times[chosen],
-        points.values[chosen],
-    )
-
-
-def _rows(steps: np.ndarray, tag: np.ndarray) -> np.ndarray:
-    """The row of each point: a new one where the step changes, or its tag is there already."""
-    stretch = np.cumsum(np.diff(steps, prepend=steps[0]) != 0)
-    key = stretch * (int(tag.max()) + 1) + tag
-    order = np.argsort(key, kind="stable")
-    same = np.diff(key[order], prepend=-1) == 0
-    count = np.arange(len(key)) - np.maximum.accumulate(np.where(same, 0, np.arange(len(key))))
-    times = np.empty(len(key), np.int64)  # that the tag has come in this stretch before
-    times[order] = count
-    _, row = np.unique(stretch * (int(times.max()) + 1) + times, return_inverse=True)
-    return row
+        return rows(self._points, *CLOCK)
 
 
 def _setting(tag: str, text: str) -> dict[str, Scalar]:

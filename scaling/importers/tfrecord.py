@@ -19,7 +19,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def batches(data: bytes | mmap, notes: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Where sound records begin, and their sizes; notes: is told where the file can't be read on."""
+    """Where sound records begin, and their sizes; notes: is told from where on it can't be read."""
     at, size = 0, len(data)
     while at < size and not notes:
         first, sizes = at, list[int]()

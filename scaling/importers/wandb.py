@@ -6,18 +6,19 @@ Offline runs and the local folders of online ones hold the same file, `run-ID.wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from scaling.errors import InputError
 from scaling.importers.contract import LoggedRun
 from scaling.importers.folders import NEAR, below
+from scaling.importers.tracked_names import usual
 from scaling.importers.wandb_api import PREFIX, read_server
 from scaling.importers.wandb_file import is_log, read_file
 
 NAME = "wandb"
 ABOUT = "Weights & Biases: run folders, offline or not, and projects of its server"
 EXAMPLE = "wandb/ or wandb:entity/project"
-USUAL: Mapping[str, Sequence[str]] = {}
+USUAL = usual("_step")
 
 
 def recognises(source: str) -> bool:
