@@ -11,12 +11,12 @@ from pathlib import Path
 from scaling.errors import InputError
 from scaling.importers import mlflow_database, mlflow_files
 from scaling.importers.contract import LoggedRun
-from scaling.importers.tracked_names import usual
+from scaling.importers.tracked_names import NAMES
 
 NAME = "mlflow"
 ABOUT = "MLflow: a folder mlruns/ or an SQLite database; one of its experiments by PATH#NAME"
 EXAMPLE = "mlruns/ or mlflow.db#NAME"
-USUAL = usual("step")
+USUAL = NAMES
 _PREFIXES = ("mlflow:", "sqlite:///", "file://")
 
 

@@ -11,12 +11,12 @@ from scaling.errors import InputError
 from scaling.importers.contract import LoggedRun
 from scaling.importers.folders import NEAR, below
 from scaling.importers.tensorboard_run import CLOCK, read_run
-from scaling.importers.tracked_names import usual
+from scaling.importers.tracked_names import NAMES
 
 NAME = "tensorboard"
 ABOUT = "TensorBoard: event files; a folder of them is a run"
 EXAMPLE = "logs/"
-USUAL = usual("step")
+USUAL = NAMES
 _STARTED = re.compile(r"tfevents\.(\d+)")
 # PyTorch's add_hparams writes into a folder of its own below the run's, named by the moment.
 _MOMENT = re.compile(r"\d{9,}\.\d+")

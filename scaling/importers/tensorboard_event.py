@@ -118,7 +118,8 @@ def _hparams(event: Event, content: bytes) -> None:
 def _setting(event: Event, name: str, value: bytes) -> None:
     for number, content in fields(value):
         if number == 2 and isinstance(content, bytes):
-            (event.hparams[name],) = struct.unpack("<d", content)
+            (one,) = struct.unpack("<d", content)  # the plugin knows no integers
+            event.hparams[name] = int(one) if one.is_integer() else one
         elif number == 3 and isinstance(content, bytes):
             event.hparams[name] = content.decode("utf-8", "replace")
         elif number == 4:

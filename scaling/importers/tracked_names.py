@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# Which of a tracker's names is the step is the tracker's own: its last resort.
-STEPS = ("step", "train/global_step", "trainer/global_step", "global_step", "iter", "iteration",
-         "train/step", "time/batch")  # fmt: skip
-_NAMES: Mapping[str, Sequence[str]] = {
+# fmt: off
+NAMES: Mapping[str, Sequence[str]] = {
+    # A trainer's own counter stands before what the tracker counts (`_step` of W&B).
+    "step": (
+        "step", "train/global_step", "trainer/global_step", "global_step", "iter", "iteration",
+        "train/step", "time/batch", "_step",
+    ),
     "loss": (
         "final/loss", "held_out", "eval/loss", "val/loss", "validation/loss", "eval_loss",
         "val_loss", "validation_loss", "validation_metrics/loss", "lm loss validation",
@@ -40,20 +43,18 @@ _NAMES: Mapping[str, Sequence[str]] = {
     ),
     "C": ("C", "train/total_flos", "total_flos", "total_training_flops", "total_flops"),
     "learning_rate": (
-        "learning_rate", "optimizer.learning_rate", "optim.lr", "optimizer.lr", "args.learning_rate",
-        "lr", "max_lr", "train/learning_rate", "learning-rate",
+        "learning_rate", "optimizer.learning_rate", "optim.lr", "optimizer.lr",
+        "args.learning_rate", "lr", "max_lr", "train/learning_rate", "learning-rate",
     ),
-    "batch_tokens": ("batch_tokens", "tokens_per_batch", "tokens_per_step", "total_batch_size",
-                     "global_batch_tokens"),  # fmt: skip
+    "batch_tokens": (
+        "batch_tokens", "tokens_per_batch", "tokens_per_step", "total_batch_size",
+        "global_batch_tokens",
+    ),
     "sequences": (
         "trainer.train_batch_size", "global_batch_size", "global_train_batch_size",
         "train_batch_size", "batch_size", "batch-size",
     ),
     "seed": ("seed", "trainer.seed", "args.seed", "train.seed", "training.seed"),
     "family": ("family", "model_type", "model.type", "architecture", "wandb.group"),
-}  # fmt: skip
-
-
-def usual(*steps: str) -> Mapping[str, Sequence[str]]:
-    """All of them, with the tracker's own names of the step behind those of trainers."""
-    return {"step": (*(name for name in STEPS if name not in steps), *steps), **_NAMES}
+}
+# fmt: on

@@ -16,12 +16,12 @@ from scaling.importers.folders import NEAR, below
 from scaling.importers.history import History
 from scaling.importers.nested import flat
 from scaling.importers.sqlite import columns, database, has_tables, is_database
-from scaling.importers.tracked_names import usual
+from scaling.importers.tracked_names import NAMES
 
 NAME = "trackio"
 ABOUT = "Trackio: its databases on this machine, one a project"
 EXAMPLE = "~/.cache/huggingface/trackio/ or PROJECT.db"
-USUAL = usual("step")
+USUAL = NAMES
 # Trackio writes numbers that JSON has no word for as texts.
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 

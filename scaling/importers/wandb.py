@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from scaling.errors import InputError
 from scaling.importers.contract import LoggedRun
 from scaling.importers.folders import NEAR, below
-from scaling.importers.tracked_names import usual
+from scaling.importers.tracked_names import NAMES
 from scaling.importers.wandb_api import PREFIX, read_server
 from scaling.importers.wandb_file import is_log, read_file
 
 NAME = "wandb"
 ABOUT = "Weights & Biases: run folders, offline or not, and projects of its server"
 EXAMPLE = "wandb/ or wandb:entity/project"
-USUAL = usual("_step")
+USUAL = NAMES
 
 
 def recognises(source: str) -> bool:
