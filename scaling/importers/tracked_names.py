@@ -38,9 +38,9 @@ NAMES: Mapping[str, Sequence[str]] = {
         "num_params_non_embedding", "parameters_without_embeddings",
     ),
     "N_total": (
-        "N_total", "model/num_parameters", "parameter_count", "num_params", "n_params",
-        "num_parameters", "total_params", "total_parameters", "model_params",
+        "N_total", "model/num_parameters", "parameter_count", "total_params", "total_parameters",
     ),
+    "N_unstated": ("num_params", "n_params", "num_parameters", "model_params", "params"),
     "C": ("C", "train/total_flos", "total_flos", "total_training_flops", "total_flops"),
     "learning_rate": (
         "learning_rate", "optimizer.learning_rate", "optim.lr", "optimizer.lr",
@@ -53,6 +53,12 @@ NAMES: Mapping[str, Sequence[str]] = {
     "sequences": (
         "trainer.train_batch_size", "global_batch_size", "global_train_batch_size",
         "train_batch_size", "batch_size", "batch-size",
+    ),
+    "total_steps": (
+        "trainer.num_train_steps", "max_steps", "args.max_steps", "max_iters", "train_iters",
+    ),
+    "context": (
+        "block_size", "seq_length", "sequence_length", "max_seq_len", "seq_len", "training.seq_len",
     ),
     "seed": ("seed", "trainer.seed", "args.seed", "train.seed", "training.seed"),
     "family": ("family", "model_type", "model.type", "architecture", "wandb.group"),

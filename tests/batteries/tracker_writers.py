@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 from batteries.importers import BATCH_TOKENS, MadeRun, Writer
+
+from scaling.importers.wandb_file import read_file
 
 STARTED = 1_700_000_000  # seconds: of the first run, where a library lets one say it
 
@@ -41,7 +44,16 @@ def wandb(folder: Path, runs: Sequence[MadeRun]) -> str:
         for step, values in rows(run):
             live.log(values, step=step)
         live.finish(exit_code=0 if run.finished else 1)
+        _await_end(Path(live.dir).parent)
     return str(folder)
+
+
+def _await_end(run: Path) -> None:
+    """W&B's own process writes the file, and is not always done when a run has finished."""
+    (file,) = run.glob("*.wandb")
+    until = time.monotonic() + 60
+    while read_file(file).ended == "unstated" and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def tensorboard(folder: Path, runs: Sequence[MadeRun]) -> str:
