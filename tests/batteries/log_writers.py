@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from batteries.importers import BATCH_TOKENS, MadeRun, Writer
+from batteries.printed_logs import nanogpt_log
 
 
 @cache
@@ -57,4 +58,11 @@ def _hf_rows(run: MadeRun) -> list[dict[str, float]]:
     return rows
 
 
-WRITERS = {"hf": Writer(hf, needs=("transformers",))}
+def log(folder: Path, runs: Sequence[MadeRun]) -> str:
+    """A file a run, as nanoGPT prints it: the script can't be run here (see printed_logs)."""
+    for name, starts in groupby(runs, key=lambda run: run.name):
+        (folder / f"{name}.log").write_text(nanogpt_log(list(starts)))
+    return str(folder)
+
+
+WRITERS = {"hf": Writer(hf, needs=("transformers",)), "log": Writer(log, digits=4)}
