@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from scaling.files import Place
 
 NAME = "log"
-TOLD = "nanoGPT, nanochat, modded-nanogpt, llm.c, llama2.c or Megatron-LM"
+TOLD = "nanoGPT, nanochat, modded-nanogpt, llm.c, llama2.c, Megatron-LM or OLMo-core"
 ABOUT = f"Printed logs of {TOLD}"
 EXAMPLE = "train.log"
 USUAL = {
     "step": ("step",),
     "total_steps": ("planned_steps", "max_iters"),
-    "loss": ("val_loss", "tel", "val_bpb", "validation lm loss"),
-    "train_loss": ("train_loss", "loss", "trl", "lm loss", "loss_ema"),
+    "loss": ("val_loss", "tel", "val_bpb", "validation lm loss", "eval/lm/*/CE loss"),
+    "train_loss": ("train_loss", "loss", "trl", "lm loss", "loss_ema", "train/CE loss"),
     "N": ("parameters.transformer_matrices",),
     "N_total": ("parameters.total", "parameters.all", "num_parameters"),
     "N_unstated": ("number_of_parameters",),
-    "D": ("consumed tokens",),
+    "D": ("consumed tokens", "throughput/total tokens"),
     "C": ("total_training_flops",),
     "batch_tokens": ("tokens_per_iter", "total_batch_size", "total batch size"),
     "sequences": ("global_batch_size",),
@@ -113,7 +113,10 @@ class _Run:
             self.first = step
         self.tool, self.last = said.tool, step
         self.planned = said.total or self.planned
-        self.history.add({"step": step, **said.values})
+        if said.step is None and len(self.history):
+            self.history.add_to_last(said.values)
+        else:
+            self.history.add({"step": step, **said.values})
 
     def logged(self, file: Place, id_: str) -> LoggedRun:
         config = {"printed_by": self.tool, **self.settings.config}

@@ -10,13 +10,14 @@ NUMBER = r"[-+]?(?:[\d,]*\.?\d+(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf)"
 # `val_loss:4.1 train_time:25705ms`, and Megatron's `| lm loss: 8.26E+00 | grad norm: 1.2 |`.
 _WORDS = re.compile(rf"([\w-]+):({NUMBER})(?=ms\b|s\b|%|\s|$)")
 _PHRASES = re.compile(rf"([^|:]+?):\s*({NUMBER})\s*(?=\||$)")
+_EQUALS = re.compile(rf"([^=]+)=({NUMBER}[BTPE]?)$")
 _VALUES = re.compile(rf"([^|:]+?) value:\s*({NUMBER})\s*(?=\||$)")
 
 
 @dataclass(frozen=True)
 class Printed:
-    """What a line says: names as its script prints them. step is None where the line has none;
-    total: the steps planned."""
+    """What a line says: names as its script prints them. step is None where the line has none and
+    says more of the step before; total: the steps planned."""
 
     tool: str
     step: int | None
@@ -51,7 +52,10 @@ class Line:
 
 
 def number(text: str) -> float:
-    return float(text.replace(",", ""))
+    """With commas; OLMo-core shortens from 10^9 on, to three digits or four."""
+    shortened = {"B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}.get(text[-1])
+    text = text.replace(",", "")
+    return float(text) if shortened is None else float(text[:-1]) * shortened
 
 
 def _line(tool: str, pattern: str, pairs: re.Pattern[str] = _WORDS, prefix: str = "") -> Line:
@@ -88,7 +92,7 @@ LINES = (
         r"step +<step#>/<total#> \| (?:train )?loss <loss>(?: \([^)]*\))? *\| norm <norm>"
         r"(?: \([^)]*\))? *\| lr <lr>",
     ),
-    # after the line of the step that it is of, or before all
+    # after the line of the step that it is of; the first before all
     _line("llm.c", r"^val loss <val_loss>\s*$"),
     _line("Megatron-LM", r"iteration +<step#>/ *<total#> \|(?P<rest>.*)", _PHRASES),
     _line(
@@ -97,16 +101,21 @@ LINES = (
         _VALUES,
         "validation ",
     ),
+    _line("OLMo-core", r"\[step=<step#>/(?:<total#>|\?\?\?),epoch="),
+    _line("OLMo-core", r"^    (?P<rest>[^=|]+=[^=|]+)$", _EQUALS),
 )
 # What no line of a step is without.
-_HINT = re.compile(r"iter|[sS]tep|loss|s:\d|^\d+ (?:train|val|hella) ")
+_HINT = re.compile(r"iter|[sS]tep|loss|s:\d|^\d+ (?:train|val|hella) |^    [^=]+=")
 
 
 def read_line(line: str, likely: Iterable[Line] = ()) -> tuple[Printed, Line] | None:
     """What a line says of a step, by `likely` ones first."""
+    for one in likely:
+        if (found := one.read(line)) is not None:
+            return found, one
     if _HINT.search(line) is None:
         return None
-    for one in (*likely, *LINES):
+    for one in LINES:
         if (found := one.read(line)) is not None:
             return found, one
     return None
