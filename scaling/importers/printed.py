@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from scaling import files
 from scaling.errors import InputError
 from scaling.importers.contract import LoggedRun, Scalar
-from scaling.importers.documents import below
+from scaling.importers.documents import below, stem_of
 from scaling.importers.history import History
 from scaling.importers.printed_lines import Line, Printed, read_line
 from scaling.importers.printed_settings import Settings
@@ -144,8 +144,7 @@ class _Run:
 
 def _runs(file: Place, source: str) -> Iterator[LoggedRun]:
     """The runs of a file, each handed over when the next begins; the second is FILE#2."""
-    top = files.folder(source)
-    stem = file.stem if file == top else str(file)[len(str(top)) + 1 : -len(file.suffix)]
+    stem = stem_of(file, source)
     for number, run in enumerate(_told_apart(file), 1):
         yield run.logged(file, stem if number == 1 else f"{stem}#{number}")
 
