@@ -33,5 +33,8 @@ def test_an_unknown_command_names_the_nearest_on_one_line() -> None:
         [sys.executable, "-m", "scaling.cli", "forcast"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("scaling: no command 'forcast'; nearest: forecast; valid: fit, ")
+    first = next(iter(COMMANDS))
+    assert done.stderr.startswith(
+        f"scaling: no command 'forcast'; nearest: forecast; valid: {first}, "
+    )
     assert done.stderr.count("\n") == 1

@@ -15,6 +15,9 @@ class Listed(NamedTuple):
 
 # In the order that `scaling` and `scaling --help` list them.
 JOBS: dict[str, dict[str, Listed]] = {
+    "Bring runs and data": {
+        "table": Listed("table", "convert, check, join, filter, summarise a table of runs"),
+    },
     "Fit laws to runs": {
         "fit": Listed("fit", "fit a law to a table of runs, with intervals"),
         "methods": Listed("methods", "Approaches 1, 2, 3 and Kaplan's law on one table"),

@@ -16,6 +16,7 @@ import pandas as pd
 
 from scaling import files, parquet
 from scaling.errors import InputError
+from scaling.formats import to_bytes
 from scaling.grid import Cell, Grid
 from scaling.sweep.storing import index, planned
 from scaling.sweep.storing.columns import table_of
@@ -34,7 +35,6 @@ from scaling.sweep.storing.records import (
     to_json,
     write_json,
 )
-from scaling.table import to_bytes
 
 if TYPE_CHECKING:
     from scaling.files import Place
