@@ -31,6 +31,7 @@ FLAG = "outlier"
 _FIRST = ("run", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
           "train_loss", "seed", "learning_rate", "batch_tokens", "steps", "status", "reason",
           "flag")  # fmt: skip
+_SWEPT = ("learning_rate", "batch_tokens")
 _ALWAYS = ("run", "N", "D", "C_6ND", "loss", "status", "reason", "flag")
 _ONLY_CHECKED = ("counted_N", "counted_N_total", "vocab", "first_loss")
 
@@ -241,7 +242,9 @@ def _flag(df: pd.DataFrame) -> list[Told]:
     sound = df[(df["status"] == "finished") & (df["loss"] > 0) & (df["N"] > 0) & (df["D"] > 0)]
     groups = sound.groupby("family", dropna=False) if "family" in df else [("", sound)]
     for _, rows in groups:
-        found = outliers.flagged(*(rows[name].to_numpy(float) for name in ("N", "D", "loss")))
+        settings = ["N", "D", *(s for s in _SWEPT if s in rows and (rows[s] > 0).all())]
+        columns = [rows[name].to_numpy(float) for name in ("loss", *settings)]
+        found = outliers.flagged(*columns)
         if found is None:
             continue
         beyond, residuals = found

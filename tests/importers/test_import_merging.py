@@ -165,9 +165,9 @@ def test_a_run_off_the_rest_is_flagged_and_kept(seed: int, odd: int, factor: flo
     N, D_ = (a.ravel() for a in np.meshgrid(np.geomspace(1e6, 1e8, 5), np.geomspace(1e8, 1e10, 5)))
     noise = np.random.default_rng(seed).normal(0, 0.002, 25)
     loss = (1.7 + 400 / N**0.34 + 410 / D_**0.28) * np.exp(noise)
-    clean = flagged(N, D_, loss)
+    clean = flagged(loss, N, D_)
     loss[odd] *= factor
-    found = flagged(N, D_, loss)
+    found = flagged(loss, N, D_)
     assert found is not None
     assert clean is not None
     assert found[0][odd]
@@ -179,7 +179,7 @@ def test_few_runs_tell_of_no_outlier() -> None:
     from scaling.importing.outliers import flagged
 
     few = np.array([1e6, 2e6, 4e6, 8e6])
-    assert flagged(few, few**1.2, np.array([4.0, 3.0, 9.0, 2.5])) is None
+    assert flagged(np.array([4.0, 3.0, 9.0, 2.5]), few, few**1.2) is None
 
 
 def test_points_on_the_way_are_no_finished_runs(tmp_path: Path) -> None:
