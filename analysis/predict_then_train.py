@@ -4,7 +4,8 @@
 # `runs/text-proof.toml` trained 200 pilots, wrote down a forecast, and only then trained 14 targets
 # of 10 to 20 times the largest pilot's compute. The rule (law, rows, objective, prior on the
 # irreducible loss E) was committed before any target; five rival rules were stored beside it.
-# `runs/text.toml` is the short form that anyone can repeat: three repetitions are in the repository.
+# `runs/text.toml` is the short form that anyone can repeat: three repetitions are in the
+# repository.
 
 # %%
 from __future__ import annotations
@@ -51,8 +52,8 @@ print(per_study.round(2).to_string())
 # %% [markdown]
 # ## By rule
 #
-# The 14 targets are five widths; targets of one width share a recipe and partly a trunk, so they are
-# one experiment. Intervals are 90 % of a bootstrap that draws widths.
+# The 14 targets are five widths; targets of one width share a recipe and partly a trunk, so they
+# are one experiment. Intervals are 90 % of a bootstrap that draws widths.
 
 # %%
 table = Stored(str(RUNS / "text-proof")).table
@@ -109,8 +110,8 @@ print(f"E free on the rule's rows: {free.params['E']:.3f} [{low:.3f}, {high:.3f}
 # %% [markdown]
 # ## The figure and the claim
 #
-# Left: the targets' mean error by rule; bars are the mean width of its 90 % intervals. Right: the error
-# at the targets against the E that is assumed, with its 90 % band, and the pilots' residual.
+# Left: the targets' mean error by rule; bars are the mean width of its 90 % intervals. Right: the
+# error at the targets against the E that is assumed, with its 90 % band, and the pilots' residual.
 
 
 # %%
@@ -118,13 +119,14 @@ print(f"E free on the rule's rows: {free.params['E']:.3f} [{low:.3f}, {high:.3f}
 def figure():
     drawn, (left, right) = canvas(None, 2, width=WIDE, height=2.6)
     for y, (name, rows) in enumerate(proof.groupby("rule", sort=False)):
-        half = rows["width %"].mean() / 2
-        middle = rows["error %"].mean()
+        middle, half = rows["error %"].mean(), rows["width %"].mean() / 2
         left.plot([middle - half, middle + half], [y, y], color=BAND, linewidth=6, alpha=0.5)
         left.plot(rows["error %"], [y] * len(rows), "D", color=TRUTH, markersize=3, alpha=0.7)
         left.text(0.0, y - 0.36, name, fontsize=6.3, transform=left.get_yaxis_transform())
     left.axvline(0, color=INK, linewidth=0.7)
-    left.set(ylim=(len(rules) - 0.5, -0.75), yticks=[], xlabel="Forecast over truth (% of the loss)")
+    left.set(
+        ylim=(len(rules) - 0.5, -0.75), yticks=[], xlabel="Forecast over truth (% of the loss)"
+    )
     middle, low, high = np.transpose(off)
     right.axvspan(*PRIOR, color=MUTED, alpha=0.15, linewidth=0)
     right.text(np.mean(PRIOR), -5.4, "prior", ha="center", color=MUTED, fontsize=6.5)
@@ -142,7 +144,7 @@ error, inside, width = rules[OURS][:3], rules[OURS][3], rules[OURS][4]
 print(
     f"\nClaim: written before they were trained, the forecasts of 14 models of 10 to 20 times the "
     f"pilots' compute were off by {error[0]:.2f} % of the loss (90 % interval {error[1]:.2f} to "
-    f"{error[2]:.2f}), {inside} of 14 inside intervals of {width:.1f} %. The prior on E was worth "
-    f"{gain[0]:.1f} [{gain[1]:.1f}, {gain[2]:.1f}] points of error: with E free the same rule on the "
-    f"same rows finds E = {free.params['E']:.2f} and is off by {without.abs().mean():.1f} %."
+    f"{error[2]:.2f}), {inside} of 14 inside intervals of {width:.1f} %. The prior on E was "
+    f"worth {gain[0]:.1f} [{gain[1]:.1f}, {gain[2]:.1f}] points of error: with E free the same "
+    f"rule on these rows finds E = {free.params['E']:.2f} and is off by {without.abs().mean():.1f} %."
 )
