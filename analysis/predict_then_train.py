@@ -145,6 +145,6 @@ print(
     f"\nClaim: written before they were trained, the forecasts of 14 models of 10 to 20 times the "
     f"pilots' compute were off by {error[0]:.2f} % of the loss (90 % interval {error[1]:.2f} to "
     f"{error[2]:.2f}), {inside} of 14 inside intervals of {width:.1f} %. The prior on E was "
-    f"worth {gain[0]:.1f} [{gain[1]:.1f}, {gain[2]:.1f}] points of error: with E free the same "
-    f"rule on these rows finds E = {free.params['E']:.2f} and is off by {without.abs().mean():.1f} %."
+    f"worth {gain[0]:.1f} [{gain[1]:.1f}, {gain[2]:.1f}] points of error: E free, the same rule "
+    f"on the same rows finds E = {free.params['E']:.2f} and errs by {without.abs().mean():.1f} %."
 )

@@ -96,6 +96,6 @@ print(
     f"\nClaim: the fully connected net is ahead up to {cnn.C:.1e} FLOPs (90 % interval "
     f"{cnn.q05:.1e} to {high}), where the CNN passes below it, {cnn.decades:.1f} decades beyond "
     f"its runs; exponents in N do not tell the families apart: {spread}. Larger models of each "
-    f"were forecast with a mean error of {error:.1f} %, {inside} of {len(verdicts)} inside intervals of "
-    f"{100 * width:.0f} % of the loss."
+    f"were forecast with a mean error of {error:.1f} %, {inside} of {len(verdicts)} inside "
+    f"intervals of {100 * width:.0f} % of the loss."
 )
