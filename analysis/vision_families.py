@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scaling.forecast.crossing import side_by_side
+from scaling.forecast.decisions.crossing import side_by_side
 from scaling.plot import families, save
 from scaling.stored import Stored
 
