@@ -43,6 +43,7 @@ JOBS: dict[str, dict[str, Listed]] = {
     },
     "Train a ladder of models": {
         "models": Listed("models", "the families; `models show NAME` for one model's layers"),
+        "new": Listed("new", "write a first grid, from three answers or options"),
         "plan": Listed("plan", "what a grid will cost, before anything is trained"),
         "study": Listed("study", "plan, train, fit, forecast, train what was forecast, report"),
         "run": Listed("study", "train what is not yet done"),
