@@ -17,7 +17,8 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 from typer.main import get_group
 
-from scaling.cli import COMMANDS, app
+from scaling.cli import app
+from scaling.commands.listing import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Pages whose text lies at the root of the repository.
@@ -53,7 +54,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links that leave docs/, as they stand in the site; of the Python reference all of each module."""
+    """Links that leave docs/, as they stand in the site; of the Python reference, all modules whole."""
     if page.file.src_uri == "api.md":
         markdown = MODULE.sub(lambda m: m[0] + _hidden(m[1]), markdown)
     return OUTSIDE.sub(lambda m: f"]({ROOT_PAGES.get(m[1], m[1])}", markdown)
@@ -74,13 +75,14 @@ def _hidden(name: str) -> str:
 
 
 def commands_page() -> str:
-    """The text of cli.md: the commands, in the order of `scaling --help`."""
+    """The text of cli.md: the commands, by job and in the order of `scaling --help`."""
     group = get_group(app)
     context = group.make_context("scaling", [], resilient_parsing=True)
     parts = [HEAD]
-    for name in COMMANDS:
-        command = group.get_command(context, name)
-        parts += _command(f"scaling {name}", command, 2)
+    for job, commands in JOBS.items():
+        parts.append(f"## {job}\n\n")
+        for name in commands:
+            parts += _command(f"scaling {name}", group.get_command(context, name), 3)
     return "".join(parts)
 
 

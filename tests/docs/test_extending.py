@@ -1,5 +1,5 @@
-"""docs/extending.md: its files are found through the entry points that it shows, in a package that is
-installed beside, and pass what every member passes."""
+"""docs/extending.md: its files are found through the entry points that it shows, in a package that
+is installed beside, and pass what every member passes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KINDS = (families, importers, sources, executors, trackers)
 
 @pytest.fixture(scope="module", autouse=True)
 def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The package `mine`, installed: its files, and its entry points as an installer writes them."""
+    """The package `mine`, installed: its files, its entry points as an installer writes them."""
     folder = tmp_path_factory.mktemp("mine")
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
