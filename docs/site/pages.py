@@ -54,7 +54,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links that leave docs/, as they stand in the site; of the Python reference, all modules whole."""
+    """Links that leave docs/, as they stand in the site; the Python reference, whole."""
     if page.file.src_uri == "api.md":
         markdown = MODULE.sub(lambda m: m[0] + _hidden(m[1]), markdown)
     return OUTSIDE.sub(lambda m: f"]({ROOT_PAGES.get(m[1], m[1])}", markdown)
