@@ -124,10 +124,15 @@ def check(
 
 
 def _verdict(found: Checked) -> Iterator[str]:
-    warnings = len(found.problems) - found.errors
+    told = (
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in (
+            (found.errors, "error"), (len(found.problems) - found.errors, "warning")
+        )
+    )  # fmt: skip
     yield (
         f"{found.source}: {found.rows:,} rows, {found.columns} columns, schema version "
-        f"{found.version}: {found.errors} errors, {warnings} warnings"
+        f"{found.version}: {', '.join(told)}"
     )
     if found.compute is not None:
         low, median, high = found.compute

@@ -59,7 +59,7 @@ def join(
     if how == "inner":
         table = table[matched]
     elif how == "outer":
-        names = {name: name + suffix for name in second if f"{name}{suffix}" in table.columns}
+        names = {name: f"{name}{suffix}" for name in second if f"{name}{suffix}" in table.columns}
         rest = second[alone].rename(columns={k: v for k, v in names.items() if k not in on})
         table = pd.concat([table, rest.reindex(columns=table.columns)]) if alone.any() else table
     return Joined(

@@ -46,7 +46,8 @@ def _kinds(df: pd.DataFrame) -> dict[str, str]:
 
 def _numbers(values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    return numbers[np.isfinite(numbers)]
+    found: np.ndarray[Any, np.dtype[np.float64]] = numbers[np.isfinite(numbers)]
+    return found
 
 
 def _range(values: pd.Series) -> dict[str, Any]:
