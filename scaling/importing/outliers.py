@@ -21,6 +21,8 @@ def flagged(loss: np.ndarray, *settings: np.ndarray) -> tuple[np.ndarray, np.nda
 
     settings: N, D and what else was varied, all above 0. None where there are too few runs to tell.
     """
+    if not len(loss):
+        return None
     x = [np.log(values) for values in settings if len(np.unique(values)) > 1]
     x = [(values - values.mean()) / values.std() for values in x]
     terms = [np.ones(len(loss)), *x]

@@ -20,7 +20,7 @@ from scaling.importing.account import Account, Told
 from scaling.importing.conventions import Settled, settle
 from scaling.importing.curve_file import CurveFile
 from scaling.importing.curves import LOSS, TRAIN, End, Shelf, end
-from scaling.importing.mapping import Columns, find
+from scaling.importing.mapping import Columns, find, quoted
 from scaling.importing.merging import Merged
 from scaling.importing.pieces import Piece, piece
 from scaling.importing.survey import survey
@@ -28,7 +28,7 @@ from scaling.importing.survey import survey
 PARTWAY = "partway"
 FLAG = "outlier"
 # In this order, those that nothing is known of left out.
-_FIRST = ("run", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
+_FIRST = ("run", "name", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
           "train_loss", "seed", "learning_rate", "batch_tokens", "steps", "status", "reason",
           "flag")  # fmt: skip
 _SWEPT = ("learning_rate", "batch_tokens")
@@ -192,10 +192,21 @@ class _Made:
         first = seen[np.isfinite(seen)]
         row: dict[str, Any] = {name: run.config.get(name) for name in self.asked.keep}
         row |= {k: v for k, v in run.values.items() if k != "total_steps"}
-        row |= {"run": name, "D": point.tokens, "loss": point.loss, "steps": point.step,
-                "train_loss": point.train_loss, "status": status, "reason": reason, "flag": "",
-                "trunk": name, "origin": run.origin, "first_loss": first[0] if len(first) > 1
-                else None, "vocab": None}  # fmt: skip
+        row |= {
+            "run": name,
+            "name": run.name if run.name != run.id else None,
+            "D": point.tokens,
+            "loss": point.loss,
+            "steps": point.step,
+            "train_loss": point.train_loss,
+            "status": status,
+            "reason": reason,
+            "flag": "",
+            "trunk": name,
+            "origin": run.origin,
+            "first_loss": first[0] if len(first) > 1 else None,
+            "vocab": None,
+        }
         if ended.status == "diverged" and point.end:
             row["loss"] = np.nan
         if run.counts is not None:
@@ -263,5 +274,5 @@ def _conversions(columns: Columns) -> list[str]:
     return [
         f"{name} = {column.theirs}, {column.why}"
         for name, column in columns.by_name.items()
-        if not column.theirs.strip("`").replace("/", "_").replace(".", "_").isidentifier()
+        if [column.theirs] != [quoted(each) for each in column.made_of.columns]
     ]

@@ -43,7 +43,7 @@ def test_the_later_start_wins_from_its_first_step_on(steps: list[int]) -> None:
     found = joined(curve(steps))
     assert found.points[:, LOSS].tolist() == as_in_the_rule(steps)
     assert (np.diff(found.points[:, STEP]) > 0).all()
-    assert found.replaced == sum(any(s < step for s in steps[i + 1 :]) for i, step in
+    assert found.replaced == sum(any(s <= step for s in steps[i + 1 :]) for i, step in
                                  enumerate(steps))  # fmt: skip
 
 
