@@ -84,9 +84,9 @@ def find(
     unlikely: dict[str, Column] = {}
     for ours in _ORDER:
         settled = ours.removesuffix("_unstated")
-        if ours == "N_unstated" and "N" in found and "N_total" not in found:
+        if ours == "N_unstated" and "N" in found:
             settled = "N_total"  # beside a count without tables
-        if settled in found or (ours == "N_unstated" and "N_total" in found):
+        if settled in found:
             continue
         if (column := _guess(ours, fields, usual, taken, unlikely)) is not None:
             found[settled] = replace(column, ours=settled)

@@ -32,6 +32,9 @@ _FIRST = ("run", "name", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND"
           "train_loss", "seed", "learning_rate", "batch_tokens", "steps", "status", "reason",
           "flag")  # fmt: skip
 _SWEPT = ("learning_rate", "batch_tokens")
+# Of our own tables, what is passed on as it is.
+_OWN = ("role", "trunk", "transfer")
+_STATUSES = ("finished", "recovered", "stopped", "diverged", "failed", PARTWAY)
 _ALWAYS = ("run", "N", "D", "C_6ND", "loss", "status", "reason", "flag")
 _ONLY_CHECKED = ("counted_N", "counted_N_total", "vocab", "first_loss")
 
@@ -168,8 +171,9 @@ class _Made:
         begin = len(self.rows)
         self.rows += [self._row(run, name, point, ended) for point in rows]
         self._keys[key] = (name, slice(begin, len(self.rows)))
-        if ended.status != "finished":
-            told = f"{ended.status}: {ended.reason}"
+        last = self.rows[-1]
+        if last["status"] != "finished":
+            told = f"{last['status']}: {last['reason']}"
             self.not_finished.append(Told(name, run.origin, told))
         for kind, value in run.stated.items():
             self.stated.setdefault(kind, set()).add(value)
@@ -207,7 +211,10 @@ class _Made:
             "first_loss": first[0] if len(first) > 1 else None,
             "vocab": None,
         }
-        if ended.status == "diverged" and point.end:
+        row |= {name: run.config[name] for name in _OWN if name in run.config}
+        if point.end and str(run.config.get("status")) in _STATUSES:  # a run table says it itself
+            row |= {"status": run.config["status"], "reason": run.config.get("reason", "")}
+        if row["status"] == "diverged" and point.end:
             row["loss"] = np.nan
         if run.counts is not None:
             row |= {"counted_N": run.counts.N, "counted_N_total": run.counts.N_total,
@@ -237,10 +244,10 @@ class _Made:
 def _finished(settled: Settled, made: _Made) -> pd.DataFrame:
     """The table as it is written: columns in order, those of which nothing is known left out."""
     df = settled.df.drop(columns=list(_ONLY_CHECKED))
-    several = made.asked.points != 1
+    several = made.asked.points != 1 or (df["trunk"] != df["run"]).any()
     order = [name for name in _FIRST if name in df.columns]
     order += [name for name in made.asked.keep if name in df.columns and name not in order]
-    order += ["trunk"] if several else []
+    order += [name for name in _OWN if name in df.columns and (name != "trunk" or several)]
     df = df[[*order, "origin"]]
     empty = [n for n in df.columns if n not in _ALWAYS and df[n].isna().all()]
     df = df.drop(columns=empty).reset_index(drop=True)

@@ -103,10 +103,7 @@ def test_a_run_in_two_files_is_one(tmp_path: Path) -> None:
     assert (one["steps"], one["status"]) == (60, "finished")
     told = [str(item) for item in found.account.merged]
     assert any("joined from 2 starts" in line for line in told)
-    assert any(
-        "taken up again once: the later start wins from its first step on, and 1 point" in line
-        for line in told
-    )
+    assert any("first step on, and 2 points of before no longer stand" in line for line in told)
     curves = pd.read_parquet(tmp_path / "curves.parquet")
     assert curves[curves["run"] == "one"]["step"].tolist() == [10, 20, 30, 40, 50, 60]
 
