@@ -103,11 +103,11 @@ def _usual(
 
 
 def _length(buffer: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths of one or two bytes, and where they end; below nought where there are more."""
+    """Lengths of one or two bytes, and where they end; beyond any text where there are more."""
     low, high = buffer[at].astype(np.int64), buffer[at + 1].astype(np.int64)
     two = low > 127
     length = np.where(two, (low & 127) | high << 7, low)
-    return np.where(two & (high > 127), -(1 << 40), length), at + 1 + two
+    return np.where(two & (high > 127), 1 << 40, length), at + 1 + two
 
 
 def _by_name(text: bytes, start: np.ndarray, end: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
