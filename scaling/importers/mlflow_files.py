@@ -23,9 +23,10 @@ def recognises(path: Path) -> bool:
 
 def experiments(path: Path) -> dict[str, str]:
     """Their names by their folders; deleted ones are gone. path: a store, a folder that holds one
-    as `mlruns`, an experiment's folder or a run's."""
+    as `mlruns` (our own tracker: `runs`), an experiment's folder or a run's."""
     of_a_run = [path.parent] if "run_id" in _meta(path) else []
-    for folders in ([path], of_a_run, _inside(path), _inside(path / "mlruns")):
+    places = [[path], of_a_run, *(_inside(path / part) for part in ("", "mlruns", "runs"))]
+    for folders in places:
         metas = {str(folder): _meta(folder) for folder in folders}
         found = {
             folder: meta["name"]

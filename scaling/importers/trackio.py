@@ -20,7 +20,7 @@ from scaling.importers.tracked_names import NAMES
 
 NAME = "trackio"
 ABOUT = "Trackio: its databases on this machine, one a project"
-EXAMPLE = "~/.cache/huggingface/trackio/ or PROJECT.db"
+EXAMPLE = "~/.cache/huggingface/trackio/"
 USUAL = NAMES
 
 

@@ -96,12 +96,25 @@ def test_a_database_that_mlflow_made_has_these_tables_and_reads_the_same(tmp_pat
 
 def test_experiments_are_chosen_by_name(tmp_path: Path) -> None:
     path = database(tmp_path / "mlflow.db", RUNS)
-    for source in (f"{path}#of b", f"mlflow:{path}#of b", f"sqlite:///{path}#of b"):
+    sources = (str(path), f"mlflow:{path}", f"sqlite:///{path}", str(tmp_path))
+    for source in (f"{each}#of b" for each in sources):
         (run,) = mlflow.read(source)
         assert run.name == "b"
         assert run.config["mlflow.experiment"] == "of b"
     with pytest.raises(InputError, match="no experiment 'c'; there are: of b, of größe"):
         list(mlflow.read(f"{path}#c"))
+
+
+def test_what_was_logged_once_at_the_end_without_a_step_is_the_runs(tmp_path: Path) -> None:
+    path = database(tmp_path / "mlflow.db", [made("a")])
+    with sqlite3.connect(path) as store:
+        for key, time in (("final/loss", 9000), ("first/loss", 10)):
+            store.execute("INSERT INTO metrics VALUES (?, 2.5, ?, 'a', 0, 0)", (key, time))
+    store.close()
+    (run,) = mlflow.read(str(path))
+    assert run.final == {"final/loss": 2.5}
+    assert run.history["step"][0] == 0
+    assert run.history["first/loss"][0] == 2.5
 
 
 def test_deleted_runs_and_the_machines_own_metrics_are_gone(tmp_path: Path) -> None:
