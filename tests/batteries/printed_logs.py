@@ -104,9 +104,12 @@ def llmc_console(run: MadeRun, planned: int) -> str:
 def megatron(run: MadeRun, planned: int) -> str:
     """NVIDIA/Megatron-LM, megatron/training/arguments.py and training.py."""
     asked = {"global_batch_size": 256, "seq_length": 2048, "hidden_size": 1024, "lr": 0.0003}
+    asked |= {"tensor_model_parallel_size": 1, "pipeline_model_parallel_size": 1}
     lines = ["------------------------ arguments ------------------------"]
     lines += [f"  {name} {'.' * (48 - len(name))} {value}" for name, value in asked.items()]
     lines += ["-------------------- end of arguments ---------------------"]
+    rank = "(tensor, pipeline) model parallel rank (0, 0)"
+    lines += [f" > number of parameters on {rank}: 354871296"]
     for step, loss, held_out in run.points:
         lines.append(
             f" [2026-11-26 10:00:00] iteration {step:8d}/{planned:8d} | consumed samples: "
