@@ -16,6 +16,7 @@ class Listed(NamedTuple):
 # In the order that `scaling` and `scaling --help` list them.
 JOBS: dict[str, dict[str, Listed]] = {
     "Bring runs and data": {
+        "import": Listed("imports", "runs that other tools logged, as one table of runs"),
         "table": Listed("table", "convert, check, join, filter, summarise a table of runs"),
     },
     "Fit laws to runs": {
