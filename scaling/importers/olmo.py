@@ -30,7 +30,7 @@ USUAL = {
     "loss": ("eval/lm/*/CE loss",),
     "train_loss": ("train/CE loss",),
     "D": ("throughput/total tokens",),
-    "N": ("parameters_without_vocabulary",),
+    "N": ("parameters_without_tables",),
     "N_total": ("parameters",),
     "learning_rate": ("optim.lr",),
     "context": ("data_loader.sequence_length",),
@@ -43,7 +43,7 @@ FINAL = "metrics.json"
 PICKLES = "metrics_*.pkl"
 CHECKPOINT = re.compile(r"step(\d+)$")
 CONFIG = "config.json"
-COUNTED = ("parameters_without_vocabulary", "parameters")
+COUNTED = ("parameters_without_tables", "parameters")
 
 
 def recognises(source: str) -> bool:
@@ -99,9 +99,7 @@ def _run(folder: Place, found: list[Place], source: str) -> LoggedRun:
         said = _config(folder)
         config |= flat(said)
         if (counted := counts(said.get("model") or {})) is not None:
-            final |= dict(
-                zip(("parameters_without_vocabulary", "parameters"), counted, strict=True)
-            )
+            final |= dict(zip(("parameters_without_tables", "parameters"), counted, strict=True))
     except InputError as error:
         notes.append(str(error))
     return LoggedRun(

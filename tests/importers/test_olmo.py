@@ -45,7 +45,7 @@ def test_parameters_are_those_that_olmo_core_counts(ladder: Path) -> None:
     """Counts by `TransformerConfig.num_params` of ai2-olmo-core 3.0.0."""
     small, tiny = olmo.read(str(ladder))
     assert (tiny.final["parameters"], small.final["parameters"]) == (90_272, 262_592)
-    assert tiny.final["parameters_without_vocabulary"] == 90_272 - 2 * 512 * 32
+    assert tiny.final["parameters_without_tables"] == 90_272 - 2 * 512 * 32
 
 
 @pytest.mark.parametrize(
