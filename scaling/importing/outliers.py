@@ -31,7 +31,7 @@ def flagged(loss: np.ndarray, *settings: np.ndarray) -> tuple[np.ndarray, np.nda
             terms.append(one * other)
     design = np.column_stack(terms)
     rank = int(np.linalg.matrix_rank(design))
-    if len(loss) < PER_TERM * rank:
+    if not len(loss) or len(loss) < PER_TERM * rank:
         return None
     y = np.log(loss)
     weights = np.ones(len(y))
