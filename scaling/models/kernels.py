@@ -41,12 +41,17 @@ def fused(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> 
     return None if kernel is None else kernel(q, k, v, mask, causal=causal)
 
 
+def whole_mask(q: Array, k: Array, mask: Array | None) -> Array | None:
+    """A mask with all its axes, [B, 1, T, S], of one that leaves some to be spread."""
+    return mask if mask is None else jnp.broadcast_to(mask, (len(q), 1, q.shape[2], k.shape[2]))
+
+
 def on_gpu(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> Array:
     """`jax.nn.dot_product_attention`, whose axes are [B, T, H, D]."""
     half = q.dtype in (jnp.bfloat16, jnp.float16)
     fits = q.shape[-1] <= CUDNN_HEAD and q.shape[-1] % CUDNN_STEP == 0
-    # A mask enters as a bias, whose gradient takes even lengths only.
-    even = mask is None or not (q.shape[2] % 2 or k.shape[2] % 2)
+    # JAX (0.11) refuses gradients at odd lengths, with a mask or without.
+    even = not (q.shape[2] % 2 or k.shape[2] % 2)
     kernel: Literal["cudnn", "xla"] = "cudnn" if half and fits and even else "xla"
     q, k, v = (a.swapaxes(1, 2) for a in (q, k, v))
     mixed = jax.nn.dot_product_attention(

@@ -77,7 +77,7 @@ def test_queries_of_another_sequence() -> None:
         (jnp.bfloat16, 12, 6, False, "xla"),
         (jnp.bfloat16, 136, 6, False, "xla"),
         (jnp.bfloat16, 8, 5, True, "xla"),
-        (jnp.bfloat16, 8, 5, False, "cudnn"),
+        (jnp.bfloat16, 8, 5, False, "xla"),
     ],
 )
 def test_cudnn_where_it_can(
