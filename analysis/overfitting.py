@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.fit import fit
-from scaling.forecast.overfitting import Repetition
+from scaling.forecast.further.overfitting import Repetition
 from scaling.plot import save
 from scaling.plot.of_tables import of_repetition
 from scaling.table import read_table

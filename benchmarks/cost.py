@@ -45,7 +45,7 @@ def records(family: str, folder: Path) -> list[dict]:
     """Of every cell of the family's grid, trained one after another on one core."""
     from scaling.planned import plan_study
     from scaling.study import run_study
-    from scaling.sweep.store import Store
+    from scaling.sweep.storing.store import Store
 
     path = folder / f"{family}.toml"
     path.write_text(TEXT.format(family=family, **{**IMAGES, **GRIDS[family]}))

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from scaling.forecast.coverage import (
+from scaling.forecast.rollouts.coverage import (
     DEFAULTS,
     LEVELS,
     SCORED,
@@ -30,7 +30,7 @@ from scaling.forecast.coverage import (
     maker,
     share,
 )
-from scaling.forecast.truths import Case
+from scaling.forecast.rollouts.truths import Case
 from scaling.terminal import progress
 
 SPLITS = ("law", "design", "noise")

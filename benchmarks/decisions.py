@@ -24,17 +24,17 @@ from rollout import KNOWN, experiments
 
 from scaling import laws
 from scaling.errors import InputError
-from scaling.forecast.at_budget import AtBudget
-from scaling.forecast.coverage import CALIBRATED, DEFAULT, OWN, maker
+from scaling.forecast.decisions.at_budget import AtBudget
+from scaling.forecast.decisions.groups import fit_by
+from scaling.forecast.decisions.regret import OPTIMUM, decide
+from scaling.forecast.decisions.versus import at_compute
 from scaling.forecast.forecasters import get
-from scaling.forecast.groups import fit_by
 from scaling.forecast.published import PublishedLaw
-from scaling.forecast.regret import OPTIMUM, decide
-from scaling.forecast.rollout import LEAST_DISTANCE, cuts_of
+from scaling.forecast.rollouts.coverage import CALIBRATED, DEFAULT, OWN, maker
+from scaling.forecast.rollouts.rollout import LEAST_DISTANCE, cuts_of
+from scaling.forecast.rollouts.truth import truth_of
+from scaling.forecast.rollouts.truths import C_MAX, DESIGNS, TRUTHS, Case
 from scaling.forecast.rows import rows_of
-from scaling.forecast.truth import truth_of
-from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
-from scaling.forecast.versus import at_compute
 from scaling.laws.law import Published
 
 NOISE = 0.005

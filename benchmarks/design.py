@@ -34,13 +34,13 @@ from scaling import laws
 from scaling.cost import c_6nd
 from scaling.errors import InputError
 from scaling.fit.budgets import BUDGETS
-from scaling.forecast.believed import believed
-from scaling.forecast.design import Candidate, Goal, design
+from scaling.forecast.designs.believed import believed
+from scaling.forecast.designs.design import Candidate, Goal, design
 from scaling.forecast.forecasters import Make, forecasters
 from scaling.forecast.published import PublishedLaw
-from scaling.forecast.rollout import LEAST_DISTANCE
+from scaling.forecast.rollouts.rollout import LEAST_DISTANCE
+from scaling.forecast.rollouts.truth import truth_of
 from scaling.forecast.rows import rows_of
-from scaling.forecast.truth import truth_of
 from scaling.laws.law import Published
 
 Array = NDArray[np.float64]

@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from scaling.cost import Cost, counted
 from scaling.fit import Fit, fit
-from scaling.forecast.given import Given
+from scaling.forecast.further.given import Given
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import published_law
 from scaling.report.explorer_page import page

@@ -23,9 +23,10 @@ import pandas as pd
 import typer
 from rollout import SCORED, bare, experiments, roll
 
-from scaling.forecast import isoflop, profiles
 from scaling.forecast.forecasters import get
-from scaling.forecast.scores import loss_cells, size_cells
+from scaling.forecast.isoflop import model as isoflop
+from scaling.forecast.isoflop import profiles
+from scaling.forecast.rollouts.scores import loss_cells, size_cells
 
 # what it is, where it lives, and its entry (of a prior's median, or of an array; None: a number)
 CONSTANTS: tuple[tuple[str, ModuleType, str, int | None], ...] = (

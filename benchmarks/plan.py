@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scaling.sweep.schedule import Task, schedule
+from scaling.sweep.planning.schedule import Task, schedule
 
 ROOT = Path(__file__).parents[1]
 BEFORE = "e7f4577"
@@ -37,7 +37,7 @@ PROGRAM = """
 import json, resource, sys, time
 passed, began = time.perf_counter(), time.process_time()
 from scaling.grid import Axes, Grid, open_data, plan
-from scaling.sweep.plan import by_length, costs
+from scaling.sweep.planning.plan import by_length, costs
 seeds, sizes, lengths = map(int, sys.argv[1:])
 block = Axes(
     sizes=[1e5 * 10 ** (2 * k / (sizes - 1)) for k in range(sizes)],

@@ -23,12 +23,12 @@ import typer
 
 from scaling.errors import InputError
 from scaling.fit.approaches import approach_1
-from scaling.forecast.beyond import Beyond
 from scaling.forecast.forecasters import Forecaster, get
-from scaling.forecast.rollout import LEAST_DISTANCE, Rollout, rollout, rollout_to
+from scaling.forecast.rollouts.beyond import Beyond
+from scaling.forecast.rollouts.rollout import LEAST_DISTANCE, Rollout, rollout, rollout_to
+from scaling.forecast.rollouts.scores import BINS, as_good_rules, loss_cells, record, size_cells
 from scaling.forecast.rows import rows_of
 from scaling.forecast.rules import RULES
-from scaling.forecast.scores import BINS, as_good_rules, loss_cells, record, size_cells
 
 METHODS = ("chinchilla", "chinchilla_near", "chinchilla_tied", "vpnls", "kaplan", "approach_2",
            "isoflop")  # fmt: skip

@@ -22,11 +22,11 @@ import pandas as pd
 import pyarrow as pa
 
 from scaling.grid import Grid
-from scaling.sweep import index, planned
-from scaling.sweep.columns import TABLE_COLUMNS
-from scaling.sweep.records import CELL, CURVE, RECORD, read_json, sealed, to_json
-from scaling.sweep.status import status_of
-from scaling.sweep.store import Store
+from scaling.sweep.standing.status import status_of
+from scaling.sweep.storing import index, planned
+from scaling.sweep.storing.columns import TABLE_COLUMNS
+from scaling.sweep.storing.records import CELL, CURVE, RECORD, read_json, sealed, to_json
+from scaling.sweep.storing.store import Store
 
 CURVE_ROWS = 64
 RECIPE = {"base_width": 32, "batch_tokens": 1024, "learning_rate": 0.012, "transfer": "mup"}

@@ -21,7 +21,7 @@ import pandas as pd
 from scaling.grid import Cell, open_data, parse_grid, plan, unit_of
 from scaling.planned import plan_study
 from scaling.study import _facts
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 # MLPs of 300 and 700 parameters, 32 steps of 16 images of 8 x 8: next to no training.
 TRIVIAL = """

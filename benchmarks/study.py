@@ -36,8 +36,8 @@ from scaling.errors import InputError
 from scaling.grid import Cell, Grid, plan
 from scaling.planned import plan_study
 from scaling.study import run_study
-from scaling.sweep.records import read_json
-from scaling.sweep.store import Store
+from scaling.sweep.storing.records import read_json
+from scaling.sweep.storing.store import Store
 from scaling.sweep.work import machine
 
 # One window of the loop at a shape is cut into these, to see how steady the machine is.

@@ -28,8 +28,8 @@ import typer
 from store import make, record
 
 from scaling import files
-from scaling.sweep.looking import Looker
-from scaling.sweep.records import read_json, sealed
+from scaling.sweep.standing.looking import Looker
+from scaling.sweep.storing.records import read_json, sealed
 from scaling.watch.study import Watch
 
 app = typer.Typer(add_completion=False)

@@ -16,7 +16,7 @@ import numpy as np
 from studies import cells_of, pinned, trivial
 
 from scaling.grid import CHUNK_STEPS, AnyData, Cell, Data, open_data
-from scaling.sweep.plan import costs
+from scaling.sweep.planning.plan import costs
 from scaling.sweep.work import Order, prepare_jax, work
 from scaling.train import schedule
 from scaling.train.engine import train_trunk

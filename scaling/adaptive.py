@@ -18,14 +18,14 @@ import pandas as pd
 
 from scaling import files, laws
 from scaling.errors import InputError
-from scaling.forecast.design import Candidate, design
+from scaling.forecast.designs.design import Candidate, design
 from scaling.forecast.ruled import Goal, Seen, at_goal
 from scaling.grid import Cell, Proof
 from scaling.planned import Planned
-from scaling.sweep.budget import Budget, Costs, Tally, rates
-from scaling.sweep.plan import trunks
+from scaling.sweep.planning.budget import Budget, Costs, Tally, rates
+from scaling.sweep.planning.plan import trunks
 from scaling.sweep.rounds import Round, keep, kept, seed_of
-from scaling.sweep.store import FORECAST, Store
+from scaling.sweep.storing.store import FORECAST, Store
 from scaling.where import matches
 
 # What is left of the budget is planned for; of that plan the cheapest are trained first, since they

@@ -9,43 +9,14 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from scaling.commands.listing import COMMANDS, JOBS, overview
 from scaling.errors import InputError
-
-# Of each command the file in scaling/commands, in the order that --help lists them.
-COMMANDS = {
-    "fit": "fit",
-    "forecast": "forecast",
-    "extrapolate": "extrapolate",
-    "landscape": "landscape",
-    "laws": "laws",
-    "models": "models",
-    "certify": "certify",
-    "methods": "methods",
-    "compare": "compare",
-    "coverage": "coverage",
-    "crossing": "crossing",
-    "design": "design",
-    "downstream": "downstream",
-    "epochs": "epochs",
-    "plan": "plan",
-    "plot": "plot",
-    "rates": "rates",
-    "rollout": "rollout",
-    "status": "status",
-    "watch": "watch",
-    "vocabulary": "vocabulary",
-    "gc": "gc",
-    "run": "study",
-    "study": "study",
-    "proof": "study",
-    "report": "report",
-}
 
 
 class Commands(TyperGroup):
@@ -56,37 +27,83 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:  # a shell asks for completions: silence is the answer
+                return None
             near = get_close_matches(cmd_name, COMMANDS, 2, 0.6)
             hint = f"nearest: {', '.join(near)}; " if near else ""
-            raise InputError(f"no command {cmd_name!r}; {hint}valid: {', '.join(COMMANDS)}")
-        module = import_module(f"scaling.commands.{COMMANDS[cmd_name]}")
+            raise InputError(
+                f"no command {cmd_name!r}; {hint}valid: {', '.join(COMMANDS)}; `scaling` alone "
+                "says what each is for"
+            )
+        module = import_module(f"scaling.commands.{COMMANDS[cmd_name].file}")
         return get_group(module.app).commands[cmd_name]
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _listing(self).format_help(ctx, formatter)
 
-app = typer.Typer(
-    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        ctx.command = _listing(self)
+        return ctx.command.shell_complete(ctx, incomplete)
+
+
+def _listing(group: TyperGroup) -> TyperGroup:
+    """The same group, with what is listed of each command in its place: none is imported."""
+    listed: Any = {
+        name: TyperCommand(name, callback=None, short_help=told, rich_help_panel=job)
+        for job, commands in JOBS.items()
+        for name, (_, told) in commands.items()
+    }
+    return TyperGroup(name=group.name, commands=listed, params=group.params, help=group.help)
+
+
+app = typer.Typer(cls=Commands, invoke_without_command=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
-def scaling() -> None:
+def scaling(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Train size ladders, fit scaling laws, forecast compute budgets."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"scaling {installed('scaling-laws')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(overview())
 
 
 def main() -> None:
     """Run the command line. Bad input ends in one line on stderr and exit code 2."""
     try:
-        app()
+        code = app(prog_name="scaling", standalone_mode=False)
     except InputError as error:
         _fail(str(error))
+    except typer.TyperException as error:
+        _fail(_misused(error), error.exit_code)
+    except typer.Abort:
+        _fail("stopped", 130)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}")
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str) -> None:
+def _misused(error: typer.TyperException) -> str:
+    """What is wrong with the words on the command line, and where one finds what is valid."""
+    told = error.format_message().rstrip(".")
+    told = told[:1].lower() + told[1:]
+    if (context := getattr(error, "ctx", None)) is None:
+        return told
+    usage = context.get_usage().replace("Usage:", "usage:").strip()
+    return f"{told}; {usage}; `{context.command_path} --help` explains it"
+
+
+def _fail(message: str, code: int = 2) -> None:
     print(f"scaling: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ ended so on a crowded machine, none of 60 that started no thread.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -29,3 +30,16 @@ def read_frame(source: str | Path | IO[bytes]) -> pd.DataFrame:
     that pandas' own reader takes."""
     frame: pd.DataFrame = read(source).to_pandas(use_threads=False)
     return frame
+
+
+def batches(source: Path, rows: int) -> Iterator[pa.Table]:
+    """A Parquet file in parts of so many rows, one after another."""
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        for batch in file.iter_batches(rows, use_threads=False):
+            yield pa.Table.from_batches([batch])
+
+
+def schema_of(source: Path) -> pa.Schema:
+    """What a Parquet file says of its columns, without reading them."""
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.schema_arrow

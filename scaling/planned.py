@@ -26,13 +26,14 @@ from scaling.grid import (
     to_tune,
     unit_of,
 )
-from scaling.sweep import data_sheet, executors, tuning
+from scaling.sweep import executors, tuning
 from scaling.sweep.calibrate import calibrate
-from scaling.sweep.capacity import memory_here, needed, too_large
 from scaling.sweep.executors import local
 from scaling.sweep.executors.contract import Executor, Options
-from scaling.sweep.plan import CellCost, by_length, costs
-from scaling.sweep.schedule import Task, schedule
+from scaling.sweep.planning import data_sheet
+from scaling.sweep.planning.capacity import memory_here, needed, too_large
+from scaling.sweep.planning.plan import CellCost, by_length, costs
+from scaling.sweep.planning.schedule import Task, schedule
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Stored:
     @cached_property
     def table(self) -> pd.DataFrame:
         """The run table; of a study that of its records so far, in the plan's order."""
-        from scaling.sweep.columns import table_of
+        from scaling.sweep.storing.columns import table_of
         from scaling.table import read_table, renamed
 
         if self.saved:
@@ -75,7 +75,7 @@ class Stored:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         from scaling.forecast import proof
-        from scaling.sweep.store import FORECAST
+        from scaling.sweep.storing.store import FORECAST
 
         self._must_be_study()
         stored = proof.read(self.place / FORECAST)
@@ -83,7 +83,7 @@ class Stored:
 
     @cached_property
     def run(self) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-        from scaling.sweep.records import CURVE, RECORD, read_json
+        from scaling.sweep.storing.records import CURVE, RECORD, read_json
 
         if not files.exists(self.place / CURVE):
             raise InputError(f"{self.name}: no run's folder (no {CURVE}); give DIR/cells/ID")
@@ -112,9 +112,9 @@ class Stored:
     @cached_property
     def _records(self) -> Any:
         """The rows of the index: of every cell that is planned, or of all where no plan is."""
-        from scaling.sweep import index
-        from scaling.sweep.records import read_json
-        from scaling.sweep.store import MARKER
+        from scaling.sweep.storing import index
+        from scaling.sweep.storing.records import read_json
+        from scaling.sweep.storing.store import MARKER
 
         rows = index.look(self.place)
         if not files.exists(self.place / MARKER):
@@ -130,7 +130,7 @@ class Curves(Mapping[str, "pd.DataFrame"]):
     """The curves that were kept, by run; each is read when it is asked for."""
 
     def __init__(self, cells: Place, runs: Sequence[str]) -> None:
-        from scaling.sweep.records import CURVE
+        from scaling.sweep.storing.records import CURVE
 
         paths = {run: cells / run / CURVE for run in runs}
         self._paths = {run: path for run, path in paths.items() if files.exists(path)}

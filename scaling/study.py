@@ -20,9 +20,9 @@ from scaling.grid import Cell, canonical_json
 from scaling.planned import Planned
 from scaling.sweep import trackers, tuning
 from scaling.sweep.executors.contract import Executor
-from scaling.sweep.plan import CellCost, costs
+from scaling.sweep.planning.plan import CellCost, costs
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 Show = Callable[[str, list[Cell], dict[str, CellCost]], AbstractContextManager[Any]]
 

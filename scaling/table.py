@@ -1,7 +1,7 @@
 """The run table: a pandas DataFrame, one row a (run, tokens) point.
 
-Columns and conventions are in docs/architecture.md. A table needs only the columns that a law asks
-for (N, D, loss); everything else passes through.
+Columns and conventions are in `scaling.schema` (docs/run-table.md). A table needs only the columns
+that a law asks for (N, D, loss); everything else passes through.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scaling import files, parquet
+from scaling import files, formats
 from scaling.errors import InputError
 from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
@@ -24,7 +24,7 @@ CONVENTIONS = ("N_kind", "C_kind", "L_kind", "D_kind")
 GAP = "gap"  # of the held-out over the training loss
 FAMILY = "family"  # the column that says which model family a row is of
 ALIASES = {"L": "loss"}
-TABLES = (".csv", ".tsv", ".parquet")
+TABLES = formats.SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LeftOut:
 def read_table(
     path: str | os.PathLike[str], columns: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """Read a CSV, TSV or Parquet table, by its suffix.
+    """Read a CSV, TSV, Parquet or JSONL table, by its suffix, of any schema version known here.
 
     `columns` maps our names to the file's (`{"N": "params", "loss": "val_loss"}`; `L` is `loss`). A
     known metric as L (`{"L": "top1_error"}`) gives its name to `L_kind`; one of which more is
@@ -51,24 +51,26 @@ def read_table(
     Raises InputError for a missing, empty or unreadable file, or an unknown column.
     """
     path = Path(path)
-    if path.suffix not in TABLES:
-        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}")
-    if not path.is_file():
-        what = "a folder, not a table" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}")
-    try:
-        if path.suffix == ".parquet":
-            df = parquet.read_frame(path)
-        else:
-            df = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
-    except (ValueError, OSError) as error:  # parser, unicode and arrow errors are among them
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be read as {path.suffix[1:]}: {first}") from error
-    df = df.reset_index(drop=True)
+    must_be_file(path)
+    df = formats.read(path)
     df.attrs["source"] = str(path)
     if df.empty:
         raise InputError(f"{path}: the table has no rows")
     return renamed(df, columns or {})
+
+
+def must_be_table(path: Path) -> None:
+    """Raise InputError for a name that no table has."""
+    if path.suffix not in TABLES:
+        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}")
+
+
+def must_be_file(path: Path) -> None:
+    """Raise InputError unless a table's file is there."""
+    must_be_table(path)
+    if not path.is_file():
+        what = "a folder, not a table" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {what}")
 
 
 def renamed(df: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -110,24 +112,13 @@ def with_loss(df: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def write_table(df: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table atomically; equal tables give equal bytes."""
+    """Write a table atomically, by its suffix; equal tables give equal bytes.
+
+    Parquet carries the schema's version and each column's unit and meaning (docs/run-table.md).
+    """
     path = Path(path)
-    try:
-        data = to_bytes(df, path.suffix)
-    except KeyError:
-        raise InputError(f"{path}: a table ends in one of {', '.join(TABLES)}") from None
-    write_bytes(data, path)
-
-
-def to_bytes(df: pd.DataFrame, suffix: str) -> bytes:
-    """A table's file, of the kind that its name's suffix says; KeyError for any other."""
-    plain = df.reset_index(drop=True)
-    plain.attrs = {}  # parquet would store them: the source's name is not part of the table
-    if suffix == ".parquet":
-        return plain.to_parquet(index=False)
-    # a float is written as its shortest exact form, so that csv round-trips to the bit
-    separator = {".csv": ",", ".tsv": "\t"}[suffix]
-    return plain.to_csv(sep=separator, index=False, lineterminator="\n").encode()
+    must_be_table(path)
+    write_bytes(formats.to_bytes(df, path.suffix), path)
 
 
 def write_text(text: str, path: str | os.PathLike[str]) -> None:

@@ -8,8 +8,30 @@ from typing import Any
 
 import pytest
 from batteries.stores import PLACES, fresh, make_bucket, s3_environment, s3_server
+from xdist.scheduler import LoadFileScheduling
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+TESTS = Path(__file__).parent
+SHARED = TESTS.parents[1] / "shared" / "data"
+# Files that take a minute or more: begun last, one of them would keep the other worker waiting.
+LONGEST = (
+    "sweep/test_faults.py",
+    "test_cli_vision.py",
+    "test_cli_study.py",
+    "families/test_families.py",
+    "train/test_mesh.py",
+    "families/test_memory.py",
+)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A file's tests run in one worker: what they share, a trained study say, is made once."""
+    config.option.loadscopereorder = False  # by number of tests, which says little of their time
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: longest.get(item.path, len(longest)))
 
 
 @pytest.fixture(scope="session")

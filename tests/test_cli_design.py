@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from scaling.cli import app
 from scaling.errors import InputError
-from scaling.forecast.truths import Case
+from scaling.forecast.rollouts.truths import Case
 from scaling.grid import load_grid
 from scaling.table import write_table
 

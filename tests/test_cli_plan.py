@@ -16,7 +16,7 @@ from scaling.commands import study as study_command
 from scaling.commands.options import budget_of
 from scaling.devices import PRICES, device
 from scaling.errors import InputError
-from scaling.sweep.budget import Budget
+from scaling.sweep.planning.budget import Budget
 
 TEXT = """
 name = "small"

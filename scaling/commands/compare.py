@@ -26,7 +26,7 @@ from scaling.units import loss_unit
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from scaling.forecast.select import Comparison
+    from scaling.forecast.rollouts.select import Comparison
 
 app = typer.Typer()
 
@@ -52,8 +52,8 @@ def compare(
     With --within: FLOPs that the run may cost which would tell the two best apart.
     """
     from scaling.forecast.forecasters import sensible
+    from scaling.forecast.rollouts.select import compare as compare_laws
     from scaling.forecast.rows import rows_of
-    from scaling.forecast.select import compare as compare_laws
 
     if plot is not None:
         from scaling.plot import comparison, save, writable

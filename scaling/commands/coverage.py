@@ -16,7 +16,7 @@ from scaling.terminal import progress, show, show_json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from scaling.forecast.coverage import Coverage
+    from scaling.forecast.rollouts.coverage import Coverage
 
 app = typer.Typer()
 
@@ -70,8 +70,8 @@ def coverage(
     """
     import pandas as pd
 
-    from scaling.forecast import coverage as study
-    from scaling.forecast.truths import DESIGNS, TRUTHS
+    from scaling.forecast.rollouts import coverage as study
+    from scaling.forecast.rollouts.truths import DESIGNS, TRUTHS
 
     if plot is not None:
         from scaling.plot import coverage as drawn
@@ -113,7 +113,7 @@ def _on_tables(
     paths: Sequence[Path], names: Sequence[str], draws: int, seed: int
 ) -> list[dict[str, Any]]:
     """The coverage of every table's own rollouts, one line a forecaster and distance."""
-    from scaling.forecast.coverage import on_table
+    from scaling.forecast.rollouts.coverage import on_table
 
     lines = []
     for path in paths:
@@ -154,7 +154,7 @@ def _told(found: Coverage, by: Sequence[str]) -> Iterator[RenderableType]:
     from rich import box
     from rich.table import Table
 
-    from scaling.forecast.coverage import LEVELS, SCORED, share
+    from scaling.forecast.rollouts.coverage import LEVELS, SCORED, share
 
     table = Table(box=box.SIMPLE_HEAD, title="Actual coverage in % [its 95 % interval]")
     keys = [*by, "forecaster", "quantity", "distance"]

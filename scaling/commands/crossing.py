@@ -34,10 +34,10 @@ from scaling.terminal import number, pairs, show, show_json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from scaling.forecast.crossing import Crossing
-    from scaling.forecast.groups import Groups
-    from scaling.forecast.standings import Standing
-    from scaling.forecast.versus import Versus
+    from scaling.forecast.decisions.crossing import Crossing
+    from scaling.forecast.decisions.groups import Groups
+    from scaling.forecast.decisions.standings import Standing
+    from scaling.forecast.decisions.versus import Versus
 
 app = typer.Typer()
 
@@ -93,9 +93,9 @@ def crossing(
 
     A law is fitted to each group alone.
     """
-    from scaling.forecast.crossing import side_by_side
-    from scaling.forecast.standings import standings
-    from scaling.forecast.versus import at_compute, at_place
+    from scaling.forecast.decisions.crossing import side_by_side
+    from scaling.forecast.decisions.standings import standings
+    from scaling.forecast.decisions.versus import at_compute, at_place
 
     if plot is not None:
         from scaling.plot import families, save, writable

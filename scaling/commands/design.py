@@ -23,7 +23,7 @@ from scaling.terminal import number, show, show_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scaling.forecast.design import Candidate, Design
+    from scaling.forecast.designs.design import Candidate, Design
     from scaling.planned import Planned
 
 app = typer.Typer()
@@ -76,7 +76,7 @@ def design_command(
     as_json: JsonOption = False,
 ) -> None:
     """Choose the runs that narrow the forecast at a target most for what they cost."""
-    from scaling.forecast.design import design
+    from scaling.forecast.designs.design import design
 
     if plot is not None:
         from scaling.plot import writable
@@ -122,7 +122,7 @@ def _candidates(
 ) -> list[Candidate]:
     from scaling.cost import Cost
     from scaling.forecast.buildable import buildable
-    from scaling.forecast.candidates import of_cells, of_file, of_ladder
+    from scaling.forecast.designs.candidates import of_cells, of_file, of_ladder
     from scaling.forecast.rows import rows_of
 
     if planned is not None:
@@ -142,7 +142,7 @@ def _draw(
     candidates: list[Candidate],
     asked: dict[str, Any],
 ) -> None:
-    from scaling.forecast.narrowing import narrowings
+    from scaling.forecast.designs.narrowing import narrowings
     from scaling.forecast.rows import rows_of
     from scaling.plot import design, save
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands.options import (
     BoundOption,
     ColumnsOption,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from scaling.fit import Fit
-    from scaling.forecast.overfitting import Budget, Epochs, Needed
+    from scaling.forecast.further.overfitting import Budget, Epochs, Needed
 
 app = typer.Typer()
 
@@ -84,7 +85,11 @@ def epochs(
     ] = 4.0,
     law: Annotated[
         str,
-        typer.Option("--law", help="A law of N, D and D_unique: overfit, muennighoff_tied, ..."),
+        typer.Option(
+            "--law",
+            help="A law of N, D and D_unique: overfit, muennighoff_tied, ...",
+            autocompletion=completion.laws,
+        ),
     ] = "overfit",
     method: MethodOption = None,
     objective: ObjectiveOption = None,
@@ -103,8 +108,8 @@ def epochs(
 ) -> None:
     """Tell how many epochs are worth it, and how much unique data a model needs."""
     from scaling.fit import fit as fit_law
-    from scaling.forecast.answers import to_json
-    from scaling.forecast.overfitting import Repetition
+    from scaling.forecast.further.answers import to_json
+    from scaling.forecast.further.overfitting import Repetition
 
     settings = fit_settings(
         method, objective, delta, tau, on, None, n, where, weight, fix, bound, draws, "cluster",

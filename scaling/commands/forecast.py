@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands import forecast_beyond as beyond
 from scaling.commands import forecast_options as options
 from scaling.commands.forecast_sources import sources_of, table_grounds
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.forecast import Forecast
-    from scaling.forecast.further import Further
+    from scaling.forecast.decisions.stakes import Stakes
+    from scaling.forecast.further.asked import Further
     from scaling.forecast.grounds import Grounds
     from scaling.forecast.limits import Cap
     from scaling.forecast.sources import Source
     from scaling.forecast.spending import Hardware
-    from scaling.forecast.stakes import Stakes
 
 app = typer.Typer()
 
@@ -56,6 +57,7 @@ def forecast(
             metavar="SOURCE...",
             help="Run tables, studies' folders, fits saved as .json, or published parameters by "
             "name; several are put side by side.",
+            autocompletion=completion.published,
         ),
     ],
     compute: options.ComputeOption = None,
@@ -126,8 +128,8 @@ def forecast(
     the average of several, weighted by how they predicted the table's larger runs.
     """
     from scaling.forecast import question
+    from scaling.forecast.decisions.stakes import stakes
     from scaling.forecast.sources import comparable
-    from scaling.forecast.stakes import stakes
 
     hardware = options.hardware_of(device, devices, mfu, mfu_from, price, precision, pue)
     caps = options.caps_of(

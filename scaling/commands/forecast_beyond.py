@@ -13,8 +13,8 @@ from scaling.terminal import number, pairs
 
 if TYPE_CHECKING:
     from scaling.forecast import Forecast
-    from scaling.forecast.further import Further
-    from scaling.forecast.serving import Rates, Serving
+    from scaling.forecast.further.asked import Further
+    from scaling.forecast.further.serving import Rates, Serving
     from scaling.forecast.sources import Source
     from scaling.forecast.spending import Hardware
 
@@ -63,7 +63,7 @@ RatioOption = Annotated[
 
 def held(sources: list[Source], values: list[str] | None, budgets: Sequence[float]) -> list[Source]:
     """The sources with what `--with` gives held. Raises InputError where a law needs more."""
-    from scaling.forecast.further import hold
+    from scaling.forecast.further.asked import hold
 
     given = {name: text for pair in values or [] for name, text in pairs(pair, "--with").items()}
     best = {name: _range(name, text) for name, text in given.items() if text.startswith("best")}
@@ -81,7 +81,7 @@ def further(
     hardware: Hardware | None,
 ) -> Further:
     """What else is asked of each forecast."""
-    from scaling.forecast.further import Further
+    from scaling.forecast.further.asked import Further
 
     if served is None and (serve_mfu is not None or serve_price is not None):
         raise InputError("--serve-mfu and --serve-price say what --served costs: give it too")
@@ -108,7 +108,7 @@ def _serving(
     device: str | None,
     hardware: Hardware | None,
 ) -> Serving:
-    from scaling.forecast.serving import Rates, Serving
+    from scaling.forecast.further.serving import Rates, Serving
 
     prompt, generated = _two(served, "--served", 0.0)
     if mfu is None and price is None:
@@ -121,7 +121,7 @@ def _serving(
 def _rates(mfu: str, price: float | None, device: str | None, hardware: Hardware) -> Rates:
     """Dollars of a FLOP in training and in serving."""
     from scaling.devices import device as known
-    from scaling.forecast.serving import Rates, rate
+    from scaling.forecast.further.serving import Rates, rate
     from scaling.forecast.spending import Hardware
 
     used = Hardware.of(known(device), price=price) if device is not None else hardware

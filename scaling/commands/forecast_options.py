@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.commands import completion
 from scaling.errors import InputError
 from scaling.terminal import number
 
@@ -34,7 +35,12 @@ KwhOption = Annotated[
     float | None, typer.Option("--kwh", parser=number, metavar="NUMBER", help="Energy to spend.")
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="Of the catalogue, such as H100-SXM.")
+    str | None,
+    typer.Option(
+        "--device",
+        help="Of the catalogue, such as H100-SXM.",
+        autocompletion=completion.devices,
+    ),
 ]
 DevicesOption = Annotated[int, typer.Option("--devices", help="How many of them.")]
 MfuOption = Annotated[
@@ -258,7 +264,7 @@ def _mfu(text: str) -> Utilisation:
 
 def _measured(folder: str) -> Utilisation:
     from scaling.forecast.spending import Utilisation
-    from scaling.sweep.utilisation import utilisation
+    from scaling.sweep.standing.utilisation import utilisation
 
     found = utilisation(folder)
     told = f"measured by {found.runs:,} runs of {folder}; the range leaves out 5 % on either side"

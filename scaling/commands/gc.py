@@ -10,7 +10,7 @@ from scaling.commands.options import FolderArgument, JsonOption
 from scaling.terminal import show_json
 
 if TYPE_CHECKING:
-    from scaling.sweep.gc import Garbage
+    from scaling.sweep.storing.gc import Garbage
 
 app = typer.Typer()
 
@@ -40,7 +40,7 @@ def gc_command(
 
     Records are never touched, nor anything of a trunk that somebody is at work on.
     """
-    from scaling.sweep.gc import collect, garbage
+    from scaling.sweep.storing.gc import collect, garbage
 
     found = garbage(folder, keep=keep, older_than_days=older_than, quarantined=quarantine)
     gone = found if dry_run else collect(folder, found)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.terminal import show, show_json
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ def list_laws(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @laws_app.command("show")
 def show_law(
-    name: Annotated[str, typer.Argument(help="A law, or published parameters (hoffmann2022).")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A law, or published parameters (hoffmann2022).",
+            autocompletion=completion.laws_and_published,
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Print a law's formula, symbols, bounds, linear parameters, published values and source."""

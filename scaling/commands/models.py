@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.errors import InputError
 from scaling.terminal import number, show, show_json
 
@@ -26,7 +27,12 @@ USUAL = {"image": 224, "channels": 3, "classes": 1000, "vocab": 50_257, "context
 USUAL_PAIR = {**USUAL, "vocab": 64_000, "context": 64}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(help="A family; `scaling models` lists them.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A family; `scaling models` lists them.", autocompletion=completion.families
+    ),
+]
 Dials = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.errors import InputError
 from scaling.terminal import number, pairs
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from scaling.forecast.forecasters import Forecaster
     from scaling.grid import Place
     from scaling.planned import Planned
-    from scaling.sweep.budget import Budget, Unit
+    from scaling.sweep.planning.budget import Budget, Unit
 
 LawOption = Annotated[
     str,
-    typer.Option("--law", help='A law by name (`scaling laws` lists them) or "E + A/N**alpha".'),
+    typer.Option(
+        "--law",
+        help='A law by name (`scaling laws` lists them) or "E + A/N**alpha".',
+        autocompletion=completion.laws,
+    ),
 ]
 LawsOption = Annotated[
     str | None,
@@ -31,6 +36,7 @@ LawsOption = Annotated[
         "--laws",
         metavar="A,B,...",
         help="Laws of N and D, or vpnls, approach_2, chinchilla_near, isoflop.",
+        autocompletion=completion.several_laws,
     ),
 ]
 MethodOption = Annotated[
@@ -248,7 +254,7 @@ def tell_of_calibration() -> None:
 
 def budget_of(text: str) -> Budget:
     """`1e18FLOPs`, `40h` or `200usd`; numbers as everywhere, so `2.5PFLOPs` and `$1.5k`, too."""
-    from scaling.sweep.budget import Budget
+    from scaling.sweep.planning.budget import Budget
 
     found = re.fullmatch(r"\s*(?:(\$)\s*)?(.*?)\s*(flops?|h|usd)?\s*", text, re.IGNORECASE)
     assert found is not None  # whatever it is, it matches

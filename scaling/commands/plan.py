@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands.options import (
     ExecutorOption,
     GridArgument,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from scaling.devices import Device
     from scaling.grid import Cell
     from scaling.planned import Planned
-    from scaling.sweep.budget import Budget, Trimmed
-    from scaling.sweep.estimate import Part
+    from scaling.sweep.planning.budget import Budget, Trimmed
+    from scaling.sweep.planning.estimate import Part
 
 app = typer.Typer()
 
@@ -52,7 +53,11 @@ def plan_command(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", help="Plan for a device of the catalogue, by its data sheet."),
+        typer.Option(
+            "--device",
+            help="Plan for a device of the catalogue, by its data sheet.",
+            autocompletion=completion.devices,
+        ),
     ] = None,
     executor: ExecutorOption = None,
     option: OptionOption = None,
@@ -85,9 +90,9 @@ def plan_command(
 ) -> None:
     """Print what a study will cost: in all, by part and cell by cell."""
     from scaling import devices
-    from scaling.sweep import plan_notes as notes
-    from scaling.sweep.estimate import parts
-    from scaling.sweep.trimming import trim_grid
+    from scaling.sweep.planning import notes as notes
+    from scaling.sweep.planning.estimate import parts
+    from scaling.sweep.planning.trimming import trim_grid
 
     limit = None if budget is None else budget_of(budget)
     if save is not None and limit is None:
@@ -160,7 +165,7 @@ def plan_command(
 
 def _devices(planned: Planned, other: Device | None, workers: int | None) -> int:
     """How many are at work at once: as asked; those that are here; or one run's, elsewhere."""
-    from scaling.sweep.schedule import width
+    from scaling.sweep.planning.schedule import width
 
     if workers is not None:
         return workers
@@ -173,7 +178,7 @@ def _devices(planned: Planned, other: Device | None, workers: int | None) -> int
 
 def _facts(planned: Planned, found: list[Part], count: int) -> dict[str, Any]:
     """What is said of the study as a whole."""
-    from scaling.sweep.plan import trunks
+    from scaling.sweep.planning.plan import trunks
 
     whole = found[-1]
     groups = trunks(planned.cells).values()
@@ -225,7 +230,7 @@ def _save(planned: Planned, trimmed: Trimmed, limit: Budget, grid: Path, save: P
 
 
 def _print(planned: Planned, found: list[Part], lines: list[str], every: bool) -> None:
-    from scaling.sweep.plan_tables import MANY, by_cell, by_rung, of_parts
+    from scaling.sweep.planning.tables import MANY, by_cell, by_rung, of_parts
 
     out, cells = console(), planned.cells
 

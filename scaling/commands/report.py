@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scaling.commands import completion
 from scaling.commands import forecast_options as options
 from scaling.commands.options import ColumnsOption, NumberOption, WhereOption
 from scaling.errors import InputError
@@ -63,7 +64,11 @@ def report_command(
     pue: options.PueOption = None,
     law: Annotated[
         str | None,
-        typer.Option("--law", help="Of a table: a law by name or a formula (chinchilla)."),
+        typer.Option(
+            "--law",
+            help="Of a table: a law by name or a formula (chinchilla).",
+            autocompletion=completion.laws,
+        ),
     ] = None,
     n: Annotated[
         str | None, typer.Option("--n", help="Of a table: the column that N stands for.")

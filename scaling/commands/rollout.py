@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
-    from scaling.forecast.rollout import Rollout
+    from scaling.forecast.rollouts.rollout import Rollout
 
 app = typer.Typer()
 
@@ -58,8 +58,8 @@ def rollout(
     admissible cut, and errors and coverage by distance.
     """
     from scaling.forecast import forecasters
-    from scaling.forecast.rollout import rollout as roll
-    from scaling.forecast.rollout import rollout_to
+    from scaling.forecast.rollouts.rollout import rollout as roll
+    from scaling.forecast.rollouts.rollout import rollout_to
     from scaling.forecast.rows import rows_of
 
     if plot is not None:
@@ -91,7 +91,7 @@ def rollout(
 
 
 def _json(found: Rollout, names: list[str], why: str, *, one_cut: bool) -> dict[str, Any]:
-    from scaling.forecast.scores import as_good_rules, scores
+    from scaling.forecast.rollouts.scores import as_good_rules, scores
 
     first = _of(found, names[0])
     data: dict[str, Any] = {
@@ -130,8 +130,8 @@ def _lines(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _words(
     found: Rollout, names: list[str], why: str, l_kind: str, *, one_cut: bool
 ) -> Iterator[RenderableType]:
-    from scaling.forecast.beyond import NEAR
-    from scaling.forecast.scores import as_good_rules, scores
+    from scaling.forecast.rollouts.beyond import NEAR
+    from scaling.forecast.rollouts.scores import as_good_rules, scores
 
     cuts = f"C <= {found.cuts[0]:.4g}" if one_cut else f"{len(found.cuts)} cuts"
     of_metric = f"; loss is {l_kind}" if l_kind in METRICS_AS_LOSS else ""

@@ -12,7 +12,7 @@ from scaling.terminal import plain, show_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scaling.sweep.status import Status
+    from scaling.sweep.standing.status import Status
 
 app = typer.Typer()
 
@@ -40,8 +40,8 @@ def status_command(
     Changes nothing, and may be called anywhere at any time. Numbers at running trunks are as their
     workers last told.
     """
-    from scaling.sweep.status import status_of
-    from scaling.sweep.status_words import of_left
+    from scaling.sweep.standing.status import status_of
+    from scaling.sweep.standing.words import of_left
 
     status = status_of(folder, price)
     if as_json:
@@ -54,7 +54,7 @@ def status_command(
 
 
 def _of_running(status: Status, shown: int | None) -> Iterator[str]:
-    from scaling.sweep.status_words import progress
+    from scaling.sweep.standing.words import progress
 
     for one in status.running[:shown]:
         yield f"{'running' if one.alive else 'stale'}  trunk {one.trunk}: {progress(one)}"
@@ -62,7 +62,7 @@ def _of_running(status: Status, shown: int | None) -> Iterator[str]:
 
 
 def _of_rest(status: Status, shown: int | None) -> Iterator[str]:
-    from scaling.sweep.status_words import of_cell
+    from scaling.sweep.standing.words import of_cell
 
     if status.other_cells:
         yield f"{status.other_cells:,} more cells have records, and are not in this grid: kept"

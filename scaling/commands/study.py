@@ -194,7 +194,7 @@ def _run(
     adapt: Asked | None = None,
 ) -> files.Place:
     from scaling.sweep.live import clock
-    from scaling.sweep.store import Store
+    from scaling.sweep.storing.store import Store
 
     screen = console()
     screen.print(f"planning {grid}: shapes new to this machine are timed first")
@@ -219,7 +219,7 @@ def _run(
 
 
 def _refuse_too_large(planned: Planned) -> None:
-    from scaling.sweep.plan_notes import of_large
+    from scaling.sweep.planning.notes import of_large
 
     if planned.large and planned.room is not None:
         told = of_large(planned.large, planned.known, planned.room)

@@ -37,7 +37,7 @@ def vocabulary(
     as_json: JsonOption = False,
 ) -> None:
     """Tell how large a vocabulary should be, by three published approaches side by side."""
-    from scaling.forecast.vocabulary import vocabulary as best
+    from scaling.forecast.further.vocabulary import vocabulary as best
 
     found = best(params, compute=compute, width=width)
     if as_json:

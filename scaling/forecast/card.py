@@ -9,14 +9,14 @@ import pandas as pd
 
 from scaling import card
 from scaling.forecast.interval import Interval
-from scaling.forecast.scores import record, scores
+from scaling.forecast.rollouts.scores import record, scores
 from scaling.forecast.words import lines_of, reach
 from scaling.units import loss_unit, measure, unit_of_d
 
 if TYPE_CHECKING:
-    from scaling.forecast.design import Design
+    from scaling.forecast.designs.design import Design
     from scaling.forecast.forecast import Forecast
-    from scaling.forecast.rollout import Rollout
+    from scaling.forecast.rollouts.rollout import Rollout
 
 
 def forecast_card(found: Forecast) -> str:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scaling.errors import InputError
 from scaling.fit.result import Fit
 from scaling.forecast.averaged import Averaged
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.given import Given
-from scaling.forecast.growth import FULL, Growth
-from scaling.forecast.parabolas import Parabolas
+from scaling.forecast.further.given import Given
+from scaling.forecast.isoflop.parabolas import Parabolas
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import FULL, Growth
 from scaling.laws.program import optimum_program, program_of
 
 Array = NDArray[np.float64]

@@ -16,8 +16,8 @@ from scaling.fit.fitting import fit
 from scaling.fit.methods import LAWS
 from scaling.fit.objective import squared
 from scaling.fit.result import Fit
-from scaling.forecast.isoflop import isoflop
-from scaling.forecast.parabolas import parabolas
+from scaling.forecast.isoflop.model import isoflop
+from scaling.forecast.isoflop.parabolas import parabolas
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.rows import WITHIN, Rows, near_optimal, rows_of, too_few
 

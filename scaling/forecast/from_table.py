@@ -13,16 +13,16 @@ import pandas as pd
 from scaling.fit.fitting import fit
 from scaling.fit.result import Fit
 from scaling.fit.rows import law_for
-from scaling.forecast.calibrated import Calibrated
 from scaling.forecast.forecasters import Forecaster, Make, default
 from scaling.forecast.grounds import Grounds, facts, told
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.reliability import reliability
-from scaling.forecast.rollout import Progress, Rollout, calibrated, no_cut
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.reliability import reliability
+from scaling.forecast.rollouts.rollout import Progress, Rollout, calibrated, no_cut
+from scaling.forecast.rollouts.scores import as_good_rules, record
+from scaling.forecast.rollouts.select import compare
 from scaling.forecast.rows import Rows, rows_of
 from scaling.forecast.rules import by_rules
-from scaling.forecast.scores import as_good_rules, record
-from scaling.forecast.select import compare
 from scaling.laws.law import Law
 
 

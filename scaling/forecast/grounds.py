@@ -14,7 +14,7 @@ from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw
 
 if TYPE_CHECKING:
-    from scaling.forecast.reliability import Reliability
+    from scaling.forecast.rollouts.reliability import Reliability
 
 
 @dataclass(frozen=True, eq=False)

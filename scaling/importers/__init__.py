@@ -7,10 +7,14 @@ and `read` is an importer. Other packages add theirs through the entry-point gro
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 
 from scaling.data.registry import declared
+from scaling.errors import InputError
 from scaling.importers.contract import Importer
+
+LAST = "table"  # the importer of plain tables
 
 
 @cache
@@ -21,3 +25,26 @@ def _registry() -> dict[str, Importer]:
 def names() -> tuple[str, ...]:
     """The names of all importers, sorted."""
     return tuple(sorted(_registry()))
+
+
+def get(name: str) -> Importer:
+    """The importer of that name. Raises InputError that lists all of them."""
+    if name not in _registry():
+        near = get_close_matches(name, names(), 1)
+        hint = f"nearest: {near[0]}; " if near else ""
+        raise InputError(f"no importer {name!r}; {hint}valid: {', '.join(names())}")
+    return _registry()[name]
+
+
+def recognised(source: str) -> str | None:
+    """The name of the importer whose source this looks to be, or None.
+
+    A tool's own file may be a table, too: the importer of tables comes last. Raises InputError
+    where two others claim it.
+    """
+    found = [name for name in names() if get(name).recognises(source)]
+    found = [name for name in found if name != LAST] or found
+    if len(found) > 1:
+        raise InputError(f"{source}: looks like a source of {' and of '.join(found)}; choose one "
+                         f"with --from {found[0]}")  # fmt: skip
+    return found[0] if found else None

@@ -44,7 +44,9 @@ class Importer(Protocol):
     """What an importer's module declares. NAME: as `--from` takes it; ABOUT: one line for the list;
     EXAMPLE: a source as one types it; USUAL: by our name (`loss`, `D`, `N`, `N_total`, `step`,
     `batch_tokens`, `seed`, `learning_rate`, ...) the names under which this tool is known to keep
-    it, likeliest first, in history, final or config."""
+    it, likeliest first, in history, final or config; `*` stands for anything, and our names are
+    those of scaling/importing/names.py. A module may declare OPTIONS, too: the names of keyword
+    arguments that its `read` takes (`sheet`, `run`), as the command line asks for them."""
 
     NAME: str
     ABOUT: str

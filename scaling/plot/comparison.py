@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.forecast.select import Comparison
+from scaling.forecast.rollouts.select import Comparison
 from scaling.plot.marks import mark
 from scaling.plot.style import (
     DASHED,

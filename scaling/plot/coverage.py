@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.forecast.coverage import LEVELS, Coverage, wilson
-from scaling.forecast.scores import BINS, LEVEL
+from scaling.forecast.rollouts.coverage import LEVELS, Coverage, wilson
+from scaling.forecast.rollouts.scores import BINS, LEVEL
 from scaling.plot.marks import mark
 from scaling.plot.style import (
     DASHED,

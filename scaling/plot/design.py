@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from scaling.forecast.design import Candidate, Design, Width, columns
-from scaling.forecast.narrowing import Narrowing
+from scaling.forecast.designs.design import Candidate, Design, Width, columns
+from scaling.forecast.designs.narrowing import Narrowing
 from scaling.plot.marks import mark
 from scaling.plot.style import (
     DASHED,

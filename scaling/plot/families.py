@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from scaling.errors import InputError
 from scaling.fit.result import Fit
-from scaling.forecast.crossing import Crossing, SideBySide
+from scaling.forecast.decisions.crossing import Crossing, SideBySide
 from scaling.plot.fitted import Array, compute_name, d_kind, loss_kind, rows
 from scaling.plot.levels import levels
 from scaling.plot.marks import mark

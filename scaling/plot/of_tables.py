@@ -12,19 +12,19 @@ from scaling.errors import InputError
 from scaling.extrapolate import curves, forecast_curve
 from scaling.fit import fit, squared
 from scaling.forecast import published_law
-from scaling.forecast.candidates import of_ladder
-from scaling.forecast.coverage import DEFAULT, on_table
-from scaling.forecast.crossing import crossings, side_by_side
-from scaling.forecast.design import design as designed
+from scaling.forecast.decisions.crossing import crossings, side_by_side
+from scaling.forecast.decisions.groups import fit_by
+from scaling.forecast.decisions.versus import at_compute
+from scaling.forecast.designs.candidates import of_ladder
+from scaling.forecast.designs.design import design as designed
+from scaling.forecast.designs.narrowing import narrowings
 from scaling.forecast.forecasters import default, sensible
-from scaling.forecast.groups import fit_by
 from scaling.forecast.landscape import check_kind
 from scaling.forecast.landscape import landscape as known_models
-from scaling.forecast.narrowing import narrowings
-from scaling.forecast.rollout import rollout as roll
+from scaling.forecast.rollouts.coverage import DEFAULT, on_table
+from scaling.forecast.rollouts.rollout import rollout as roll
+from scaling.forecast.rollouts.select import compare
 from scaling.forecast.rows import rows_of
-from scaling.forecast.select import compare
-from scaling.forecast.versus import at_compute
 from scaling.plot.comparison import comparison
 from scaling.plot.coverage import coverage_by_distance
 from scaling.plot.design import design

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from scaling.errors import InputError
 from scaling.fit import Fit
-from scaling.forecast.overfitting import Repetition
+from scaling.forecast.further.overfitting import Repetition
 from scaling.plot.fitted import d_kind, loss_kind
 from scaling.plot.levels import levels
 from scaling.plot.style import (

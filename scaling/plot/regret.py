@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.forecast.at_budget import AtBudget
+from scaling.forecast.decisions.at_budget import AtBudget
+from scaling.forecast.decisions.regret import OPTIMUM, Regret, decide
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.regret import OPTIMUM, Regret, decide
 from scaling.plot.marks import mark
 from scaling.plot.style import BAND, COLUMN, FIT, INK, canvas, gid, note, styled
 from scaling.plot.ticks import log_ticks

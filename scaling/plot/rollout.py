@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scaling.errors import InputError
-from scaling.forecast.rollout import Rollout
-from scaling.forecast.scores import LEVEL, loss_cells, size_cells
+from scaling.forecast.rollouts.rollout import Rollout
+from scaling.forecast.rollouts.scores import LEVEL, loss_cells, size_cells
 from scaling.plot.style import DASHED, MARKERS, MUTED, WIDE, canvas, gid, note, ramp, styled
 from scaling.plot.ticks import log_ticks
 from scaling.plot.width import across

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scaling.errors import InputError
-from scaling.forecast.crossing import Crossing
-from scaling.forecast.versus import Versus
+from scaling.forecast.decisions.crossing import Crossing
+from scaling.forecast.decisions.versus import Versus
 from scaling.plot.fitted import Array
 from scaling.plot.marks import mark
 from scaling.plot.style import (

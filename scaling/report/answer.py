@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from scaling.devices import device
 from scaling.errors import InputError
+from scaling.forecast.decisions.regret import OPTIMUM, Regret
+from scaling.forecast.decisions.stakes import Stakes, stakes
 from scaling.forecast.forecast import Forecast, Nearest, forecast
 from scaling.forecast.grounds import Grounds
 from scaling.forecast.interval import Interval
 from scaling.forecast.rates import SOURCES
-from scaling.forecast.regret import OPTIMUM, Regret
 from scaling.forecast.rules import RULES
 from scaling.forecast.spending import Hardware, in_words
-from scaling.forecast.stakes import Stakes, stakes
 from scaling.forecast.words import reach
 from scaling.plot.words import quantity
 from scaling.report.numbers import flops

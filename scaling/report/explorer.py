@@ -15,7 +15,7 @@ import numpy as np
 from scaling.devices import CATALOGUE
 from scaling.errors import InputError
 from scaling.forecast.carried import carried, count
-from scaling.forecast.given import Given
+from scaling.forecast.further.given import Given
 from scaling.forecast.interval import interval
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.spending import Hardware

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from scaling.forecast import proof
-from scaling.forecast.crossing import SideBySide
-from scaling.forecast.standings import standings
+from scaling.forecast.decisions.crossing import SideBySide
+from scaling.forecast.decisions.standings import standings
 from scaling.plot.cost import WITHIN, timed
 from scaling.report.answer import AHEAD
 from scaling.report.pooled import Pooled

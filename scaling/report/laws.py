@@ -14,13 +14,13 @@ import pandas as pd
 from scaling.errors import InputError
 from scaling.fit import Fit, Objective, fit
 from scaling.fit.draws import Kind
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.crossing import side_by_side
+from scaling.forecast.decisions.crossing import side_by_side
 from scaling.forecast.forecasters import Forecaster
 from scaling.forecast.grounds import Grounds, facts, told
-from scaling.forecast.growth import Growth
-from scaling.forecast.reliability import reliability
-from scaling.forecast.rollout import Rollout, calibrate, rollout
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import Growth
+from scaling.forecast.rollouts.reliability import reliability
+from scaling.forecast.rollouts.rollout import Rollout, calibrate, rollout
 from scaling.forecast.rows import rows_of
 from scaling.forecast.ruled import families_of, fits
 from scaling.forecast.rules import by_rules

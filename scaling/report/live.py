@@ -18,8 +18,8 @@ from scaling.errors import InputError
 from scaling.report.answer import Asked
 from scaling.report.page import render
 from scaling.report.read import read_study
-from scaling.sweep.looking import Looker, Sight
-from scaling.sweep.remembering import Remembering
+from scaling.sweep.standing.looking import Looker, Sight
+from scaling.sweep.standing.remembering import Remembering
 
 if TYPE_CHECKING:
     from scaling.files import Place

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from scaling.fit import Fit
 from scaling.forecast.averaged import Averaged
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.growth import Growth
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import Growth
 from scaling.laws.law import Law
 
 Array = NDArray[np.float64]

@@ -16,9 +16,9 @@ from scaling.plot.loss_curves import drawn
 from scaling.report.laws import fit_rule
 from scaling.report.study import Study, Told
 from scaling.sweep import tuning
-from scaling.sweep.columns import TABLE_COLUMNS
-from scaling.sweep.records import CURVE, read_json
-from scaling.sweep.store import Store
+from scaling.sweep.storing.columns import TABLE_COLUMNS
+from scaling.sweep.storing.records import CURVE, read_json
+from scaling.sweep.storing.store import Store
 from scaling.table import FAMILY, read_table
 from scaling.units import UNITS_OF_D
 

@@ -12,12 +12,12 @@ import pandas as pd
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.forecast.buildable import buildable
-from scaling.forecast.crossing import SideBySide
+from scaling.forecast.decisions.crossing import SideBySide
 from scaling.forecast.forecast import Nearest
 from scaling.forecast.grounds import Grounds
 from scaling.grid import Proof
 from scaling.report.pooled import Pooled
-from scaling.sweep.health import Health, of_records
+from scaling.sweep.standing.health import Health, of_records
 from scaling.table import CONVENTIONS, FAMILY
 from scaling.units import UNSTATED
 

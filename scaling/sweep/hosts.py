@@ -17,7 +17,7 @@ from scaling.errors import InputError
 from scaling.grid import AnyData, Cell
 from scaling.sweep.executors.contract import Call
 from scaling.sweep.executors.debug import Debug
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 from scaling.train import distributed, stopping
 
 if TYPE_CHECKING:

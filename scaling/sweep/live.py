@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scaling.amounts import clock as clock
 from scaling.grid import Cell
-from scaling.sweep.plan import CellCost
+from scaling.sweep.planning.plan import CellCost
 from scaling.sweep.work import Trained
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from scaling.sweep import worker
-from scaling.sweep.claims import Claims, Seen
-from scaling.sweep.store import Store
+from scaling.sweep.storing.claims import Claims, Seen
+from scaling.sweep.storing.store import Store
 from scaling.sweep.work import Group, Trained
 
 LOOK_SECONDS = 2.0

@@ -21,15 +21,15 @@ from typing import Any
 from scaling import devices
 from scaling.grid import Cell, Data, canonical_json
 from scaling.sweep.calibrate import need_jax
-from scaling.sweep.claims import Claims
 from scaling.sweep.cohorts import cohorts
 from scaling.sweep.crew import LOOK_SECONDS, Crew, Ended, Lost
 from scaling.sweep.executors.contract import Call, Executor
-from scaling.sweep.lost import give_up
 from scaling.sweep.onlook import Onlooker
-from scaling.sweep.plan import CellCost, by_length, costs
-from scaling.sweep.schedule import needs, roughly
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import CellCost, by_length, costs
+from scaling.sweep.planning.schedule import needs, roughly
+from scaling.sweep.storing.claims import Claims
+from scaling.sweep.storing.lost import give_up
+from scaling.sweep.storing.store import Store
 from scaling.sweep.trackers import Specs, follow
 from scaling.sweep.work import Cohort, Group, Order, Trained, work
 from scaling.train import stopping

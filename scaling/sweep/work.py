@@ -23,9 +23,9 @@ from scaling.errors import InputError
 from scaling.families import Unit
 from scaling.grid import AnyData, Cell, Data, canonical_json, open_data
 from scaling.sweep import hosts, trackers, worker
-from scaling.sweep.claims import Claim, Claims
-from scaling.sweep.plan import CellCost
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import CellCost
+from scaling.sweep.storing.claims import Claim, Claims
+from scaling.sweep.storing.store import Store
 from scaling.sweep.trackers import Specs
 from scaling.train import distributed, stopping
 from scaling.train.findings import Finding

@@ -12,7 +12,7 @@ from rich.text import Text
 from scaling.amounts import quantity
 from scaling.fit import Fit
 from scaling.forecast import proof
-from scaling.sweep.status_words import of_cell, of_left
+from scaling.sweep.standing.words import of_cell, of_left
 from scaling.units import loss_unit
 from scaling.watch.drawing import ASCII, UNICODE, Pen
 from scaling.watch.law import Forecast, SoFar, Trail

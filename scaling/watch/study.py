@@ -15,17 +15,17 @@ from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.forecast.proof import Verdict
 from scaling.grid import Proof, parse_grid
-from scaling.sweep.columns import table_of
-from scaling.sweep.looking import Looker, Sight
-from scaling.sweep.progress import Running
-from scaling.sweep.store import FORECAST
+from scaling.sweep.standing.looking import Looker, Sight
+from scaling.sweep.standing.progress import Running
+from scaling.sweep.storing.columns import table_of
+from scaling.sweep.storing.store import FORECAST
 from scaling.table import FAMILY
 from scaling.units import unit_of_d
 from scaling.watch.law import Follower, SoFar
 
 if TYPE_CHECKING:
     from scaling.files import Place
-    from scaling.sweep.status import Status
+    from scaling.sweep.standing.status import Status
 
 State = Literal["not begun", "empty", "running", "idle", "done"]
 SHARE = 0.02  # of a core

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from scaling.grid import Cell, Grid
-from scaling.sweep.planned import Changes
-from scaling.sweep.store import Store
+from scaling.sweep.storing.planned import Changes
+from scaling.sweep.storing.store import Store
 
 CURVE = pd.DataFrame({"step": [16], "tokens": [2048], "loss": [2.0]})
 

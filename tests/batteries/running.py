@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 from batteries.studies import record, store
 
-from scaling.sweep import planned
-from scaling.sweep.claims import _me
-from scaling.sweep.records import write_json
+from scaling.sweep.storing import planned
+from scaling.sweep.storing.claims import _me
+from scaling.sweep.storing.records import write_json
 
 GRID = """
 name = "made-up"

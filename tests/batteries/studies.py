@@ -11,7 +11,7 @@ from batteries.vision import TRUTHS, vision_table
 
 from scaling.forecast import proof
 from scaling.grid import Proof
-from scaling.sweep.records import digest, write_json
+from scaling.sweep.storing.records import digest, write_json
 
 RULE = Proof(law="chinchilla_tied", draws=40, fixed={"E": [0.8, 0.9]}, discrepancy=0.004)
 

@@ -19,7 +19,7 @@ from scaling.fit import Fit, fit, fit_groups
 from scaling.fit.diagnose import Chains
 from scaling.fit.objective import squared
 from scaling.fit.priors import published_beliefs
-from scaling.forecast.truths import TRUTHS, Case
+from scaling.forecast.rollouts.truths import TRUTHS, Case
 from scaling.table import write_table
 
 CASE = Case("chinchilla", "grid", 0.005, 0)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from scaling.cost import Cost, counted
 from scaling.fit.budgets import budget_numbers, budgets_of, local_minimum
+from scaling.forecast.rollouts.truth import truth_of
 from scaling.forecast.rows import near_optimal, rows_of
 from scaling.forecast.rules import RULES, by_rules, size_at
-from scaling.forecast.truth import truth_of
 
 
 def test_budgets_are_found_though_their_compute_jitters(profiles: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit import Draws, Optimum
 from scaling.forecast import Predictor, PublishedLaw
-from scaling.forecast.coverage import (
+from scaling.forecast.rollouts.coverage import (
     LEVELS,
     OWN,
     SCALES,
@@ -29,7 +29,7 @@ from scaling.forecast.coverage import (
     maker,
     wilson,
 )  # fmt: skip
-from scaling.forecast.truths import C_MAX, DESIGNS, TRUTHS, Case
+from scaling.forecast.rollouts.truths import C_MAX, DESIGNS, TRUTHS, Case
 from scaling.table import write_table
 
 TABLES = 60

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from scaling.errors import InputError
-from scaling.forecast.believed import believed
-from scaling.forecast.chosen import Joint, choose, gains
-from scaling.forecast.design import Candidate, Design, design
-from scaling.forecast.truths import Case
+from scaling.forecast.designs.believed import believed
+from scaling.forecast.designs.chosen import Joint, choose, gains
+from scaling.forecast.designs.design import Candidate, Design, design
+from scaling.forecast.rollouts.truths import Case
 
 TARGET, BUDGET = 3e22, 1e20
 

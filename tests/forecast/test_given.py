@@ -13,10 +13,10 @@ from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import Predictor, flat_region, forecast, published_law
-from scaling.forecast.best import choose
-from scaling.forecast.given import Given
-from scaling.forecast.overfitting import Repetition
-from scaling.forecast.quantized import damage
+from scaling.forecast.further.best import choose
+from scaling.forecast.further.given import Given
+from scaling.forecast.further.overfitting import Repetition
+from scaling.forecast.further.quantized import damage
 
 # Krajewski et al. 2024, table 2: experts' base size (12 d^2 n), D, G, FLOPs, loss.
 KRAJEWSKI = [

@@ -19,12 +19,12 @@ from scaling.cli import app
 from scaling.errors import InputError
 from scaling.fit import fit
 from scaling.fit.methods import methods
-from scaling.forecast.crossing import crossings, side_by_side
+from scaling.forecast.decisions.crossing import crossings, side_by_side
+from scaling.forecast.decisions.groups import Groups, fit_by
+from scaling.forecast.decisions.standings import standings
 from scaling.forecast.forecasters import default
-from scaling.forecast.groups import Groups, fit_by
 from scaling.forecast.rows import rows_of
 from scaling.forecast.rules import by_rules
-from scaling.forecast.standings import standings
 from scaling.table import write_table
 
 NEAR = {"cnn": TRUTHS["cnn"], "resnet": TRUTHS["resnet"]}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from scaling.cost import Cost
 from scaling.fit.prediction import Draws, Optimum
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.growth import Errors, Growth
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import Errors, Growth
 
 
 def errors(rate: float, cuts: int, spread: float = 1e-4) -> Errors:

@@ -13,10 +13,10 @@ from scaling import laws
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import published_law
-from scaling.forecast.given import Given
-from scaling.forecast.inference import Lifetime, lifetime
-from scaling.forecast.isoflop import isoflop
-from scaling.forecast.serving import Rates, Serving, rate
+from scaling.forecast.further.given import Given
+from scaling.forecast.further.inference import Lifetime, lifetime
+from scaling.forecast.further.serving import Rates, Serving, rate
+from scaling.forecast.isoflop.model import isoflop
 
 # Sardana et al. 2024: quality of a compute-optimal N, tokens served, N, D over that run's D, share
 # of FLOPs saved; as printed in figure 1, section 2 and appendix B, table 2.

@@ -15,9 +15,9 @@ from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.forecast import Predictor, forecast
 from scaling.forecast.forecasters import get
-from scaling.forecast.isoflop import isoflop
-from scaling.forecast.rollout import rollout, rollout_to
-from scaling.forecast.scores import record, scores
+from scaling.forecast.isoflop.model import isoflop
+from scaling.forecast.rollouts.rollout import rollout, rollout_to
+from scaling.forecast.rollouts.scores import record, scores
 
 LAW = laws.get("chinchilla")
 TRUTH = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.28}

@@ -14,11 +14,11 @@ from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import Forecast, forecast, forecasts, without_draws
 from scaling.forecast.averaged import Averaged
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.growth import Growth
-from scaling.forecast.isoflop import isoflop
+from scaling.forecast.isoflop.model import isoflop
 from scaling.forecast.limits import Cap
 from scaling.forecast.predictor import Predictor
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import Growth
 
 LAW = laws.get("chinchilla")
 C = 1e18

@@ -12,10 +12,10 @@ import pytest
 
 from scaling.fit import Fit, fit, fit_groups
 from scaling.forecast import forecast
-from scaling.forecast.design import Candidate, Design, design
+from scaling.forecast.designs.design import Candidate, Design, design
 from scaling.forecast.forecast import Forecast
 from scaling.forecast.forecasters import get
-from scaling.forecast.rollout import Rollout, rollout
+from scaling.forecast.rollouts.rollout import Rollout, rollout
 
 NAME = '<script>alert("1")</script> & 🧪 שלום'
 

@@ -15,8 +15,8 @@ from scaling import laws
 from scaling.cli import app
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
-from scaling.forecast.answers import Answer, to_json
-from scaling.forecast.overfitting import Repetition
+from scaling.forecast.further.answers import Answer, to_json
+from scaling.forecast.further.overfitting import Repetition
 
 TRUTH = {
     "E": 1.2, "A": 40.0, "B": 300.0, "alpha": 0.3, "beta": 0.4,

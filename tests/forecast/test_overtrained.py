@@ -9,9 +9,9 @@ import pytest
 from scaling import laws
 from scaling.errors import InputError
 from scaling.forecast import PublishedLaw, published_law
-from scaling.forecast.given import Given
-from scaling.forecast.isoflop import isoflop
-from scaling.forecast.overtrained import overtrained
+from scaling.forecast.further.given import Given
+from scaling.forecast.further.overtrained import overtrained
+from scaling.forecast.isoflop.model import isoflop
 
 GADRE = [name for name, item in laws.published.items() if item.law == "gadre"]
 

@@ -14,18 +14,18 @@ from scaling.cost import Cost
 from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.fit.objective import squared
-from scaling.forecast.at_budget import AtBudget
 from scaling.forecast.averaged import Averaged
-from scaling.forecast.calibrated import Calibrated
-from scaling.forecast.exchange import STEPS, Exchange
-from scaling.forecast.flat import flat_over_draws
+from scaling.forecast.decisions.at_budget import AtBudget
+from scaling.forecast.decisions.exchange import STEPS, Exchange
+from scaling.forecast.decisions.flat import flat_over_draws
+from scaling.forecast.decisions.regret import OPTIMUM, decide
 from scaling.forecast.frontier import FLAT, flat_region
-from scaling.forecast.growth import Growth
-from scaling.forecast.isoflop import isoflop
+from scaling.forecast.isoflop.model import isoflop
 from scaling.forecast.predictor import Predictor
 from scaling.forecast.published import PublishedLaw, published_law
-from scaling.forecast.regret import OPTIMUM, decide
-from scaling.forecast.truths import C_MAX, Case
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import Growth
+from scaling.forecast.rollouts.truths import C_MAX, Case
 from scaling.laws.law import Published
 
 C = 3e22

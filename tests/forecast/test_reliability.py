@@ -8,8 +8,8 @@ import pytest
 
 from scaling.errors import InputError
 from scaling.forecast.forecasters import get
-from scaling.forecast.reliability import reliability
-from scaling.forecast.rollout import Rollout, calibrated, rollout
+from scaling.forecast.rollouts.reliability import reliability
+from scaling.forecast.rollouts.rollout import Rollout, calibrated, rollout
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import Predictor, from_table
 from scaling.forecast.forecasters import default, forecasters, get, sensible
-from scaling.forecast.rollout import Rollout, calibrated, cuts_of, rollout, rollout_to
+from scaling.forecast.rollouts.rollout import Rollout, calibrated, cuts_of, rollout, rollout_to
+from scaling.forecast.rollouts.scores import as_good_rules, loss_cells, record, scores
 from scaling.forecast.rows import rows_of
-from scaling.forecast.scores import as_good_rules, loss_cells, record, scores
 from scaling.laws.law import Law
 
 NAMES = ("isoflop", "approach_2", "chinchilla_near")

@@ -15,7 +15,7 @@ from scaling.fit.prediction import Draws, Optimum
 from scaling.forecast import Predictor
 from scaling.forecast.averaged import Averaged
 from scaling.forecast.forecasters import get
-from scaling.forecast.select import Comparison, compare
+from scaling.forecast.rollouts.select import Comparison, compare
 
 
 class Fixed:

@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from scaling.cli import app
+from scaling.forecast.decisions.regret import OPTIMUM
+from scaling.forecast.decisions.stakes import ASKED, stakes
 from scaling.forecast.forecast import Forecast, forecast
 from scaling.forecast.from_table import of_default
 from scaling.forecast.grounds import Grounds, of_published
 from scaling.forecast.published import published_law
-from scaling.forecast.regret import OPTIMUM
-from scaling.forecast.stakes import ASKED, stakes
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 from scaling.cli import app
 from scaling.errors import InputError
 from scaling.fit import fit
-from scaling.forecast.groups import Groups, fit_by
-from scaling.forecast.pairing import EXACT, RANKS, pairing
+from scaling.forecast.decisions.groups import Groups, fit_by
+from scaling.forecast.decisions.pairing import EXACT, RANKS, pairing
+from scaling.forecast.decisions.standings import standings
+from scaling.forecast.decisions.versus import at_compute, at_place
 from scaling.forecast.rows import rows_of
-from scaling.forecast.standings import standings
-from scaling.forecast.versus import at_compute, at_place
 from scaling.table import write_table
 
 TWO = {**ONE, "A": 470.0, "B": 1900.0}  # better by 1 % or so

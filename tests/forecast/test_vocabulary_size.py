@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from scaling import laws
 from scaling.cli import app
 from scaling.errors import InputError
-from scaling.forecast.vocabulary import least_loss, vocabulary
+from scaling.forecast.further.vocabulary import least_loss, vocabulary
 
 SIZES = [33e6, 1.13e9, 7e9, 70e9]
 

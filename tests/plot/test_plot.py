@@ -20,7 +20,7 @@ from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.fit.profile import Profile, profile
 from scaling.forecast.forecasters import get
-from scaling.forecast.rollout import Rollout, rollout
+from scaling.forecast.rollouts.rollout import Rollout, rollout
 from scaling.plot.style import end_labels
 from scaling.plot.ticks import log_ticks
 

@@ -16,14 +16,14 @@ from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.forecast import Forecast
 from scaling.forecast import forecast as forecast_at
-from scaling.forecast.candidates import of_ladder
-from scaling.forecast.crossing import SideBySide, side_by_side
-from scaling.forecast.design import Candidate, Design
-from scaling.forecast.design import design as designed
-from scaling.forecast.narrowing import narrowings
-from scaling.forecast.regret import decide
+from scaling.forecast.decisions.crossing import SideBySide, side_by_side
+from scaling.forecast.decisions.regret import decide
+from scaling.forecast.decisions.versus import at_compute
+from scaling.forecast.designs.candidates import of_ladder
+from scaling.forecast.designs.design import Candidate, Design
+from scaling.forecast.designs.design import design as designed
+from scaling.forecast.designs.narrowing import narrowings
 from scaling.forecast.rows import rows_of
-from scaling.forecast.versus import at_compute
 from scaling.plot.marks import marks_of
 
 

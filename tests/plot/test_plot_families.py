@@ -8,7 +8,7 @@ import pytest
 from batteries.vision import TRUTHS, vision_table
 
 from scaling.errors import InputError
-from scaling.forecast.crossing import SideBySide, side_by_side
+from scaling.forecast.decisions.crossing import SideBySide, side_by_side
 from scaling.plot import families, save
 
 

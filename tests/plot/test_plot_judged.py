@@ -10,9 +10,9 @@ import pytest
 
 from scaling import plot
 from scaling.errors import InputError
-from scaling.forecast.coverage import LEVELS, Coverage, wilson
 from scaling.forecast.forecasters import get
-from scaling.forecast.select import Comparison, compare
+from scaling.forecast.rollouts.coverage import LEVELS, Coverage, wilson
+from scaling.forecast.rollouts.select import Comparison, compare
 from scaling.plot.marks import marks_of
 
 QUANTITIES, DISTANCES = ("loss", "N_opt"), ("inside", "10x", "100x")

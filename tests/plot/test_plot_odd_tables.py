@@ -10,7 +10,7 @@ import pandas as pd
 
 from scaling import plot
 from scaling.fit import fit
-from scaling.forecast.crossing import side_by_side
+from scaling.forecast.decisions.crossing import side_by_side
 from scaling.plot.style import ramp
 
 

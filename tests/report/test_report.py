@@ -18,7 +18,7 @@ from scaling.cli import app
 from scaling.errors import InputError
 from scaling.report import report
 from scaling.report.read import read_study
-from scaling.sweep.records import digest, write_json
+from scaling.sweep.storing.records import digest, write_json
 
 Study = Callable[..., Path]
 FIGURES = ("proof", "loss_curves", "isoflop", "slices", "residuals", "frontier", "envelope", "cost")

@@ -22,7 +22,7 @@ from scaling.report.given import read_source
 from scaling.report.read import read_study
 from scaling.report.runs import runs_of
 from scaling.report.thinning import SHOWN, drawn
-from scaling.sweep.records import digest, write_json
+from scaling.sweep.storing.records import digest, write_json
 
 HOSTILE = [
     "<script>alert(1)</script>",

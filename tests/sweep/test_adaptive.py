@@ -20,13 +20,13 @@ from scaling.errors import InputError
 from scaling.grid import Cell, Grid
 from scaling.planned import Planned, plan_study
 from scaling.study import prove, run_study
-from scaling.sweep.budget import Budget, Tally, rates
 from scaling.sweep.executors.contract import Call
 from scaling.sweep.executors.debug import Debug
-from scaling.sweep.plan import costs
+from scaling.sweep.planning.budget import Budget, Tally, rates
+from scaling.sweep.planning.plan import costs
 from scaling.sweep.rounds import FILE, SEED_LENGTHS, SEED_SIZES, kept, seed_of
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 LADDER = """
 name = "ladder"

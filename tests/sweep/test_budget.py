@@ -16,9 +16,9 @@ from scaling.errors import InputError
 from scaling.grid import Cell, Grid, parse_grid, plan
 from scaling.grid.planning import origins
 from scaling.grid.writing import only, to_toml
-from scaling.sweep.budget import Budget, Costs, Rate, rates, trim
-from scaling.sweep.leverage import Leverage
-from scaling.sweep.plan import costs
+from scaling.sweep.planning.budget import Budget, Costs, Rate, rates, trim
+from scaling.sweep.planning.leverage import Leverage
+from scaling.sweep.planning.plan import costs
 
 TEXT = """
 name = "ladder"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from scaling.grid import Cell
-from scaling.sweep import capacity
-from scaling.sweep.capacity import granted, host_memory, memory_here, too_large
-from scaling.sweep.plan import costs
+from scaling.sweep.planning import capacity
+from scaling.sweep.planning.capacity import granted, host_memory, memory_here, too_large
+from scaling.sweep.planning.plan import costs
 
 
 def test_cells_beyond_a_devices_memory_are_named(cells: list[Cell]) -> None:

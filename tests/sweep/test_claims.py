@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from scaling import files
-from scaling.sweep import claims as module
-from scaling.sweep.claims import Claims
+from scaling.sweep.storing import claims as module
+from scaling.sweep.storing.claims import Claims
 from scaling.train import stopping
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from scaling.sweep.claims import Claims
+from scaling.sweep.storing.claims import Claims
 
 with Claims(Path(sys.argv[1])).hold(["a"]) as mine:
     print(len(mine), flush=True)

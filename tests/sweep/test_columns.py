@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaling.sweep.columns import COUNTS, OPTIONAL, TABLE_COLUMNS, joined, rows_of, table_of
+from scaling.sweep.storing.columns import COUNTS, OPTIONAL, TABLE_COLUMNS, joined, rows_of, table_of
 
 NUMBERS = ("loss", "loss_se", "train_loss", "learning_rate")
 finite = st.floats(allow_nan=False, width=32) | st.just(float("nan"))

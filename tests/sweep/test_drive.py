@@ -22,7 +22,7 @@ from scaling.sweep.crew import PREEMPTIONS, Crew
 from scaling.sweep.executors.contract import Call, End, Executor, LostError
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 from scaling.sweep.work import Order, Trained
 from scaling.train import stopping
 
@@ -200,7 +200,7 @@ def test_the_work_of_another_driver_is_waited_for_and_told(
 def test_what_another_driver_leaves_or_dies_over_is_taken_up(
     store: Store, cells: list[Cell], grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaling.sweep.claims.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr("scaling.sweep.storing.claims.LEASE_SECONDS", 0.3)
     one = trunk_of(cells)
     claim(store, one[0].trunk, number=3)
 
@@ -278,7 +278,7 @@ def test_who_is_preempted_for_ever_without_a_step_in_between_is_given_up(
 def test_a_claim_that_was_dead_before_ends_no_call(
     store: Store, cells: list[Cell], grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scaling.sweep.claims.LEASE_SECONDS", 0.2)
+    monkeypatch.setattr("scaling.sweep.storing.claims.LEASE_SECONDS", 0.2)
     one = trunk_of(cells)
     claim(store, one[0].trunk)  # of a driver whose machine is lost
 

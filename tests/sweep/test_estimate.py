@@ -11,8 +11,8 @@ import pytest
 from scaling import families
 from scaling.amounts import money, size, span
 from scaling.grid import CHUNK_STEPS, Cell, Devices
-from scaling.sweep.estimate import COPIES, HOUR, parts
-from scaling.sweep.plan import costs, trunks
+from scaling.sweep.planning.estimate import COPIES, HOUR, parts
+from scaling.sweep.planning.plan import costs, trunks
 from scaling.train.telemetry import Chunk, frame
 
 TIMING = {"step": 0.5, "evaluation": 2.0, "start": 7.0}

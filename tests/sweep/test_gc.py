@@ -17,10 +17,10 @@ from scaling import files
 from scaling.cli import app
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep.claims import Claims
-from scaling.sweep.gc import collect, garbage
-from scaling.sweep.plan import costs
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import costs
+from scaling.sweep.storing.claims import Claims
+from scaling.sweep.storing.gc import collect, garbage
+from scaling.sweep.storing.store import Store
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_the_dead_left_goes(store: Store, cells: list[Cell]) -> None:
     *_, third, fourth = trunks_of(cells)
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom scaling import files\n"
-        "from scaling.sweep.claims import Claims\nroot = Path(sys.argv[1])\n"
+        "from scaling.sweep.storing.claims import Claims\nroot = Path(sys.argv[1])\n"
         "held = Claims(root).hold([sys.argv[2]])\nheld.__enter__()\n"
         "writing = files.writing(root / 'cells' / 'a' / 'record.json')\n"
         "writing.__enter__().write(b'half')\nos._exit(9)\n"

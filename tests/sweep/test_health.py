@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scaling.sweep.health import line, of_records
+from scaling.sweep.standing.health import line, of_records
 
 SPIKE = {"label": "spike", "step": 1301, "block": "mlp_1", "told": "up and back"}
 

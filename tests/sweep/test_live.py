@@ -9,7 +9,7 @@ from rich.console import Console
 
 from scaling.grid import Cell
 from scaling.sweep.live import clock, display
-from scaling.sweep.plan import costs
+from scaling.sweep.planning.plan import costs
 from scaling.sweep.work import Trained
 from scaling.train.diagnosis import Finding
 

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from scaling.cli import app
 from scaling.grid import Cell
 from scaling.sweep.crew import Lost
-from scaling.sweep.lost import give_up
-from scaling.sweep.plan import costs
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import costs
+from scaling.sweep.storing.lost import give_up
+from scaling.sweep.storing.store import Store
 
 DRIVER = """
 import sys
@@ -27,7 +27,7 @@ from scaling.data import load
 from scaling.grid import load_grid, plan
 from scaling.sweep.executors.local import Local
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 if __name__ == "__main__":
     grid = load_grid(sys.argv[1])

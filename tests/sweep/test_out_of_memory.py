@@ -14,7 +14,7 @@ from scaling.sweep import run
 from scaling.sweep.executors.contract import Executor
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.executors.local import Local
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 from scaling.sweep.work import Order, prepare_jax, work
 
 resource = pytest.importorskip("resource", reason="limits of memory are Unix's")

@@ -19,12 +19,12 @@ from scaling.cli import app
 from scaling.errors import InputError
 from scaling.forecast import proof
 from scaling.grid import Cell, Grid
-from scaling.sweep import index
-from scaling.sweep.claims import Claims
-from scaling.sweep.gc import collect, garbage
-from scaling.sweep.plan import costs
-from scaling.sweep.status import status_of
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import costs
+from scaling.sweep.standing.status import status_of
+from scaling.sweep.storing import index
+from scaling.sweep.storing.claims import Claims
+from scaling.sweep.storing.gc import collect, garbage
+from scaling.sweep.storing.store import Store
 
 
 @pytest.fixture

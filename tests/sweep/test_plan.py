@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from scaling.grid import Cell
-from scaling.sweep.plan import by_length, costs, trunks
+from scaling.sweep.planning.plan import by_length, costs, trunks
 
 
 def test_trunks_hold_their_cells_shortest_first(cells: list[Cell]) -> None:
@@ -51,6 +51,6 @@ def test_longest_trunks_come_first_and_fill_the_workers(cells: list[Cell]) -> No
 
 
 def test_planning_imports_no_jax() -> None:
-    code = "import sys, scaling.sweep.plan, scaling.grid, scaling.families.transformer as t; \
+    code = "import sys, scaling.sweep.planning.plan, scaling.families.transformer as t; \
 t.from_size(1e6, vocab=100, context=64); sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

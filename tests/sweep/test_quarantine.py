@@ -11,9 +11,9 @@ from batteries.records import CURVE, record_of, take_up
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep import records
-from scaling.sweep.status import status_of
-from scaling.sweep.store import Store
+from scaling.sweep.standing.status import status_of
+from scaling.sweep.storing import records
+from scaling.sweep.storing.store import Store
 
 
 @pytest.fixture

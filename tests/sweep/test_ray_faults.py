@@ -23,7 +23,7 @@ from scaling.sweep import executors
 from scaling.sweep.executors import ray as ray_module
 from scaling.sweep.executors.contract import Executor
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 from scaling.sweep.work import Trained
 
 ray = pytest.importorskip("ray", reason="Ray is not here: pip install 'scaling-laws[ray]'")

@@ -20,7 +20,7 @@ from scaling.sweep.executors.contract import Call, Needs
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.executors.ray_room import Settings, check, times
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 # Larger arguments go into Ray's object store (its max_direct_call_object_size).
 INLINE_BYTES = 100 * 1024

@@ -14,8 +14,8 @@ import pytest
 from batteries.executors import workers_of
 
 from scaling.grid import CHUNK_STEPS, Cell, Grid
-from scaling.sweep.plan import costs
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import costs
+from scaling.sweep.storing.store import Store
 
 DRIVER = """
 import sys
@@ -24,7 +24,7 @@ from scaling.data import load
 from scaling.grid import load_grid, plan
 from scaling.sweep.executors.local import Local
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 if __name__ == "__main__":
     grid = load_grid(sys.argv[1])

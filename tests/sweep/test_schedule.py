@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scaling.errors import InputError
 from scaling.grid import Cell, Devices
 from scaling.sweep.executors.contract import Needs
-from scaling.sweep.plan import by_length, costs
-from scaling.sweep.schedule import Schedule, Task, needs, schedule, tasks_of, width
+from scaling.sweep.planning.plan import by_length, costs
+from scaling.sweep.planning.schedule import Schedule, Task, needs, schedule, tasks_of, width
 
 SECONDS = st.integers(1, 40).map(float)
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from scaling.cli import app
 from scaling.grid import Cell, Grid
-from scaling.sweep import claims as claims_module
-from scaling.sweep.claims import Claims
-from scaling.sweep.plan import CellCost, costs
-from scaling.sweep.status import status_of
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import CellCost, costs
+from scaling.sweep.standing.status import status_of
+from scaling.sweep.storing import claims as claims_module
+from scaling.sweep.storing.claims import Claims
+from scaling.sweep.storing.store import Store
 
 
 @pytest.fixture
@@ -137,7 +137,8 @@ def test_a_running_trunk_has_less_to_go(
 
 def test_a_claim_whose_process_is_gone_is_stale(store: Store, cells: list[Cell]) -> None:
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom scaling.sweep.claims import Claims\n"
+        "import os, sys\nfrom pathlib import Path\n"
+        "from scaling.sweep.storing.claims import Claims\n"
         "held = Claims(Path(sys.argv[1])).hold([sys.argv[2]])\nheld.__enter__()\nos._exit(9)\n"
     )
     subprocess.run([sys.executable, "-c", code, store.folder, cells[0].trunk], check=False)

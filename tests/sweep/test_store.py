@@ -15,9 +15,9 @@ from batteries.records import CURVE, record_of, take_up
 
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep.columns import BATCHES, COST, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS
-from scaling.sweep.plan import costs
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import costs
+from scaling.sweep.storing.columns import BATCHES, COST, HEALTH, METRICS, OPTIONAL, TABLE_COLUMNS
+from scaling.sweep.storing.store import Store
 from scaling.table import read_table, select_rows
 
 
@@ -223,6 +223,6 @@ def test_the_index_is_kept_up_while_a_driver_works(
     store.save(cells[0], record_of(cells[0]), CURVE)
     store.look_again()
     assert not (store.folder / "index.parquet").exists()
-    monkeypatch.setattr("scaling.sweep.store.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("scaling.sweep.storing.store.LOOK_SECONDS", 0.0)
     store.look_again()
     assert (store.folder / "index.parquet").exists()

@@ -21,10 +21,10 @@ from batteries.records import CURVE, record_of, take_up
 from scaling import files
 from scaling.errors import InputError
 from scaling.grid import Cell, Grid
-from scaling.sweep import index, records
-from scaling.sweep.gc import collect, garbage
-from scaling.sweep.plan import costs
-from scaling.sweep.store import Store
+from scaling.sweep.planning.plan import costs
+from scaling.sweep.storing import index, records
+from scaling.sweep.storing.gc import collect, garbage
+from scaling.sweep.storing.store import Store
 
 # Of records that are made up here: saved by another process, as fast as it can.
 WRITER = """
@@ -32,8 +32,8 @@ import json, sys
 from pathlib import Path
 import pandas as pd
 from scaling import files
-from scaling.sweep import records
-from scaling.sweep.store import Store
+from scaling.sweep.storing import records
+from scaling.sweep.storing.store import Store
 
 store, made = Store(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
 curve = pd.DataFrame({"step": list(range(512))})

@@ -20,7 +20,7 @@ from scaling.grid import CHUNK_STEPS, Cell, Grid, Section
 from scaling.sweep import trackers
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.run import train
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 from scaling.sweep.trackers import tracking
 from scaling.sweep.trackers.contract import Point, Run
 from scaling.sweep.trackers.tracking import Tracking

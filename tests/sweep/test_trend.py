@@ -18,7 +18,7 @@ from scaling.sweep import run, work
 from scaling.sweep.calibrate import calibrate
 from scaling.sweep.executors.contract import Call
 from scaling.sweep.executors.debug import Debug
-from scaling.sweep.store import Store
+from scaling.sweep.storing.store import Store
 
 
 def test_like_a_trunk_are_those_of_its_size_batch_and_training_set(cells: list[Cell]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from scaling.errors import InputError
-from scaling.sweep.records import sealed
-from scaling.sweep.utilisation import utilisation
+from scaling.sweep.standing.utilisation import utilisation
+from scaling.sweep.storing.records import sealed
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from scaling import files
 from scaling.data import Corpus
 from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell
-from scaling.sweep.plan import CellCost, costs
+from scaling.sweep.planning.plan import CellCost, costs
 from scaling.train import checkpoint
 from scaling.train.engine import train_trunk
 from scaling.train.findings import Finding

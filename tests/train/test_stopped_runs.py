@@ -17,7 +17,7 @@ import pytest
 
 from scaling.data import Corpus
 from scaling.grid import CHUNK_STEPS, Cell, Recovery
-from scaling.sweep.plan import costs
+from scaling.sweep.planning.plan import costs
 from scaling.train import distributed, legs, schedule, stopping
 from scaling.train.cohort import train_cohort
 from scaling.train.engine import train_trunk

@@ -17,10 +17,10 @@ from scipy.interpolate import CubicSpline
 
 from scaling.errors import InputError
 from scaling.fit.prediction import Draws
-from scaling.forecast.answers import Answer, answer_of, to_json
+from scaling.forecast.further.answers import Answer, answer_of, to_json
+from scaling.forecast.further.reach import ranges_of
 from scaling.forecast.landscape.table import met_by_a_token
 from scaling.forecast.predictor import Predictor
-from scaling.forecast.reach import ranges_of
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.fit import fit, squared
 from scaling.fit.prediction import Draws
-from scaling.forecast.answers import Answer, answer_of
+from scaling.forecast.further.answers import Answer, answer_of
 
 Array = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from scaling.cli import app
 from scaling.devices import device
 from scaling.fit import Fit, fit
 from scaling.forecast import published_law
-from scaling.forecast.isoflop import isoflop
+from scaling.forecast.isoflop.model import isoflop
 from scaling.forecast.spending import Hardware, Utilisation
 from scaling.report.explorer_page import page
 

@@ -18,13 +18,13 @@ from scaling.errors import InputError
 from scaling.fit import Fit, fit
 from scaling.fit.prediction import Draws
 from scaling.forecast.averaged import Averaged
-from scaling.forecast.calibrated import Calibrated
 from scaling.forecast.carried import carried
-from scaling.forecast.given import Given
-from scaling.forecast.growth import Growth
-from scaling.forecast.isoflop import isoflop
-from scaling.forecast.parabolas import parabolas
+from scaling.forecast.further.given import Given
+from scaling.forecast.isoflop.model import isoflop
+from scaling.forecast.isoflop.parabolas import parabolas
 from scaling.forecast.published import published_law
+from scaling.forecast.rollouts.calibrated import Calibrated
+from scaling.forecast.rollouts.growth import Growth
 from scaling.laws import Law
 from scaling.laws.program import program_of
 from scaling.report.explorer import NUMBERS

@@ -1,0 +1,1 @@
+"""Run tables between people and tools: converted, checked, joined, filtered, summarised."""

@@ -1,0 +1,1 @@
+"""How a study stands: what is done, runs, is left, and how its cells fare."""
