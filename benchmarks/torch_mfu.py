@@ -98,9 +98,7 @@ def measured(size: Size, peak: float, rounds: int, on: str, eager: bool) -> dict
             optimiser.step()
         loss.item()  # waits for all of it
         if window:  # the first compiles
-            speeds.append(
-                CHUNK_STEPS * size.windows * size.context / (time.perf_counter() - began)
-            )
+            speeds.append(CHUNK_STEPS * size.windows * size.context / (time.perf_counter() - began))
     of_peak = [speed * shape.training_flops() / peak for speed in speeds]
     return {
         "parameters": shape.N_total,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from scaling.data.pairs import PAD
 from scaling.families.coca import CoCa
-from scaling.models import rates
+from scaling.models import rates, vocabulary
 from scaling.models.attention import FAN_IN, MLP, CrossAttention, LayerNorm, SelfAttention
 from scaling.models.product import product
 from scaling.models.remat import blockwise

@@ -64,8 +64,10 @@ class Experts(Part):
         W = rows_RW.shape[-1]
         slot_R, of_block_N, block = assign(expert_R, self.experts)
         # The slots that no row takes stay zero, and nobody reads what becomes of them.
-        laid = jnp.zeros((len(of_block_N) * block, W), rows_RW.dtype).at[slot_R].set(
-            rows_RW, unique_indices=True
+        laid = (
+            jnp.zeros((len(of_block_N) * block, W), rows_RW.dtype)
+            .at[slot_R]
+            .set(rows_RW, unique_indices=True)
         )
         found = self._mlp(laid.reshape(-1, block, W).astype(self.dtype), of_block_N)
         return found.reshape(-1, W).at[slot_R].get(unique_indices=True)

@@ -1,4 +1,4 @@
-"""What only a GPU can show: its attention kernel is right, its runs repeat, bfloat16 learns as well.
+"""What only a GPU shows: its attention kernel is right, runs repeat, bfloat16 learns as well.
 
 Skipped where JAX finds no GPU.
 """
@@ -71,6 +71,8 @@ def distance(found: Any, right: Any) -> float:
     ("family", "dials"),
     [
         ("transformer", LM),
+        ("transformer", {**LM, "context": 1024}),
+        ("transformer", {**LM, "vocab": 20_000}),
         ("transformer", {**LM, "vocab": 20_000, "tied": True}),
         ("transformer", {**LM, "experts": 4, "experts_per_token": 2}),
         ("mlp", {**IMAGE, "width": 64}),
@@ -105,7 +107,7 @@ def train(family: str, shape: Any, recipe: Recipe) -> Any:
             "labels": rng.integers(0, shape.classes, IMAGES).astype(np.int32),
         }
     arrays = jax.device_put(arrays)
-    last = TOKENS - 200 if family == "transformer" else IMAGES
+    last = TOKENS - 2048 if family == "transformer" else IMAGES
     state, losses = program.init(jax.random.key(0)), []
     for step in range(0, 4 * CHUNK_STEPS, CHUNK_STEPS):
         picks = rng.integers(0, last, (CHUNK_STEPS, BATCH)).astype(np.int32)

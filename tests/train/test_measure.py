@@ -38,7 +38,8 @@ def test_a_run_tells_its_memory_its_flops_and_what_it_read(cell: Cell, outcome: 
     # A net this small is elementwise work to a good part.
     assert 1 < cost.flops / (cell.batch * cell.shape.training_flops()) < 2
     assert cost.bytes_read == cell.batch  # one byte a token
-    assert cost.device_memory_bytes is None  # a CPU keeps no account
+    # A CPU keeps no account.
+    assert (cost.device_memory_bytes is None) == (jax.default_backend() == "cpu")
     seconds = sorted(chunk.seconds for chunk in outcome.chunks)
     rate = 16 * cell.batch * cell.shape.training_flops() / PEAK
     assert rate / seconds[-1] <= cost.mfu <= rate / seconds[0]
@@ -80,8 +81,9 @@ def test_a_peak_is_the_makers_or_measured_once(
 ) -> None:
     monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
     monkeypatch.setattr(measure, "PEAK_SECONDS", 0.01)
+    monkeypatch.setattr(measure, "of_kind", lambda kind: None)
     found = measure.peak_flops("float32")
-    assert 1e9 < found < 1e13
+    assert 1e9 < found < 1e16
     monkeypatch.setattr(measure, "_product_rate", lambda side, precision: 1.0)
     assert measure.peak_flops("float32") == found
     assert calibrate.read() == {"peak float32": {"flops": found}}
