@@ -148,21 +148,26 @@ def plan_study(
     if place is not None:
         grid = grid.model_copy(update={"executor": place})
     try:
-        settings = executors.settings(grid.executor.name, grid.executor.options)
-        on = device.platform if device else settings.platform or devices.platform()
-        data = open_data(grid.data, unit_of(grid.families))
-        cells = plan(grid, data, on)
-        proof.check(grid.proof, cells, grid.rivals)
-        asked = rungs(to_tune(grid, data, on), grid.tune)
+        planned = plan_grid(grid, device)
     except InputError as error:
         raise InputError(f"{grid_path}: {error}") from None
+    return planned.timed(workers) if measure and device is None else planned
+
+
+def plan_grid(grid: Grid, device: Device | None = None, data: AnyData | None = None) -> Planned:
+    """A grid's cells with their costs; with times, where it is planned for a device of the
+    catalogue. data: the grid's, where it is open."""
+    settings = executors.settings(grid.executor.name, grid.executor.options)
+    on = device.platform if device else settings.platform or devices.platform()
+    data = open_data(grid.data, unit_of(grid.families)) if data is None else data
+    cells = plan(grid, data, on)
+    proof.check(grid.proof, cells, grid.rivals)
+    asked = rungs(to_tune(grid, data, on), grid.tune)
     rounds = [cells for rung in asked for cells in tuning.provisional(rung)]
     known = _costs(rounds, cells, {}, on)
     room = device.memory_bytes if device else _room(settings, known, data)
     planned = Planned(grid, data, cells, {}, known, settings, on, room, asked, rounds)
-    if device is not None:
-        return planned.at_times(data_sheet.timings(cells, device))
-    return planned.timed(workers) if measure else planned
+    return planned if device is None else planned.at_times(data_sheet.timings(cells, device))
 
 
 def _room(settings: Options, known: Mapping[str, CellCost], data: AnyData) -> float | None:

@@ -16,6 +16,8 @@ class Listed(NamedTuple):
 # In the order that `scaling` and `scaling --help` list them.
 JOBS: dict[str, dict[str, Listed]] = {
     "Bring runs and data": {
+        "import": Listed("imports", "runs that other tools logged, as one table of runs"),
+        "data": Listed("data", "published tables by name: `data list`, `data get NAME`"),
         "table": Listed("table", "convert, check, join, filter, summarise a table of runs"),
     },
     "Fit laws to runs": {
@@ -43,6 +45,7 @@ JOBS: dict[str, dict[str, Listed]] = {
     },
     "Train a ladder of models": {
         "models": Listed("models", "the families; `models show NAME` for one model's layers"),
+        "new": Listed("new", "write a first grid, from three answers or options"),
         "plan": Listed("plan", "what a grid will cost, before anything is trained"),
         "study": Listed("study", "plan, train, fit, forecast, train what was forecast, report"),
         "run": Listed("study", "train what is not yet done"),

@@ -198,6 +198,7 @@ def two_steps(
     how: dict[str, Any] = {"objective": squared(), "on": "loss", "fixed": fixed, "seed": seed}
     if isinstance(first, Fit):
         return TwoStep(first, fit(then, scores, draws=draws, **how), chance, paired=False)
+    check_table(told.iloc[:0], tuple(N if name == "N" else name for name in law.variables))
     losses, _ = select_rows(told.dropna(subset=[law.response]), where_first)
     if draws == 0:
         own, other = None, None

@@ -61,18 +61,19 @@ def to_toml(grid: Grid, comment: str = "") -> str:
 
 def _pairs(section: Mapping[str, Any]) -> list[str]:
     """Keys with their values; None has no TOML, and is what a key is that is not given."""
-    return [f"{_key(k)} = {_value(v)}" for k, v in section.items() if v is not None]
+    return [f"{_key(k)} = {value_of(v)}" for k, v in section.items() if v is not None]
 
 
 def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
-def _value(value: Any) -> str:
+def value_of(value: Any) -> str:
+    """A value as TOML."""
     if isinstance(value, dict):
         return f"{{ {', '.join(_pairs(value))} }}" if value else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(value_of, value))}]"
     if isinstance(value, str):
         return _text(value)
     return json.dumps(value)

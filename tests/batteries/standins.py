@@ -1,0 +1,75 @@
+"""Commands of the documents that a test can't run as they stand: why, and what runs instead.
+
+`scaling` commands have their options parsed as they stand in any case: a stand-in never hides an
+option that there is none of.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Standin:
+    """pattern: of whole commands; why: what they take; instead: the command that runs, with the
+    pattern's groups; None where nothing does, and then proof: the test that runs the like."""
+
+    pattern: str
+    why: str
+    instead: str | None = None
+    proof: str | None = None
+
+    def matches(self, command: str) -> bool:
+        return re.fullmatch(self.pattern, command) is not None
+
+    def command(self, command: str) -> str | None:
+        return None if self.instead is None else re.sub(self.pattern, self.instead, command)
+
+
+STANDINS = (
+    Standin(r"python3 -m venv .*", "installs all there is", proof="tests/test_packaging.py"),
+    Standin(r"pip install .*", "installs", proof="tests/test_packaging.py"),
+    Standin(r"python (analysis/\S+)", "a study", proof="tests/test_analysis.py"),
+    Standin(r"python (benchmarks/\S+)", "takes minutes", proof="tests/test_benchmarks.py"),
+    Standin(
+        r"scaling (?:study|run) \S+\.toml.*",
+        "trains for minutes, some of it elsewhere; the grid is read, and a small one planned",
+        instead="scaling plan grid.toml --device h100-sxm",
+    ),
+    Standin(
+        r"scaling plan \S+\.toml( --budget \S+)?( --save \S+)?( --executor.*)?",
+        "times every shape for a minute; the grid is read, and a small one planned",
+        instead=r"scaling plan grid.toml --device h100-sxm\1\2",
+    ),
+    Standin(
+        r"scaling plan \S+\.toml( --device .*)",
+        "prepares the data first; the grid is read, and a small one planned",
+        instead=r"scaling plan grid.toml\1",
+    ),
+    Standin(
+        r"scaling plot (\w+) .* -o \1\.svg",
+        "drawn already, by the same command: every figure of the gallery",
+        proof="tests/plot/test_every_figure.py",
+    ),
+    Standin(
+        r"scaling report .* --live.*",
+        "serves its page until it is stopped",
+        proof="tests/report/test_live_server.py",
+    ),
+    Standin(
+        r"scaling (?:downstream gadre_overtraining|rates steplaw_dense)\.csv .*",
+        "needs a published table that is not shipped",
+        proof="tests/certify/test_cases.py",
+    ),
+    Standin(
+        r"scaling certify --data \S+",
+        "needs the published tables",
+        proof="tests/certify/test_cases.py",
+    ),
+)
+
+
+def standin(command: str) -> Standin | None:
+    """The stand-in for a command, if there is one."""
+    return next((one for one in STANDINS if one.matches(command)), None)
