@@ -1,8 +1,8 @@
 """A table of rows at both ends of a model, in forms that a GPU is fast at and repeats to the bit.
 
 - Logits. The fast products of a GPU take columns by multiples of 8; with GPT-2's 50,257 tokens all
-  three products of the head fell to a slower kernel: 54 of 176 ms of a step of 124 M parameters
-  (H100, bfloat16). So columns of zeros are added and their logits cut off.
+  three products of the head fell to a slower kernel: 54 of 176 ms of a step of 124 M parameters,
+  19 with filled columns (H100, bfloat16). So columns of zeros are added and their logits cut off.
 - Rows that are read. The gradient sums over all places that read a row, which a GPU does in the
   order that its threads come; here the order is fixed.
 

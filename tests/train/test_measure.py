@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 from batteries.programs import held_bytes
 
@@ -50,7 +51,6 @@ def test_a_run_tells_its_memory_its_flops_and_what_it_read(cell: Cell, outcome: 
 def test_nothing_is_compiled_to_be_measured(
     cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import jax
 
     compiled: list[str] = []
 
