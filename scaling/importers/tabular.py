@@ -71,9 +71,10 @@ def _opened(source: str) -> Iterator[IO[bytes]]:
             yield file
     except FileNotFoundError:
         raise InputError(f"{source}: no such file") from None
-    except (IsADirectoryError, PermissionError) as error:
-        what = "a folder, not a table" if isinstance(error, IsADirectoryError) else "not readable"
-        raise InputError(f"{source}: {what}") from None
+    except IsADirectoryError:
+        raise InputError(f"{source}: a folder, not a table") from None
+    except (PermissionError, ImportError) as error:  # or the package of a protocol is missing
+        raise InputError(f"{source}: cannot be opened: {error}") from None
 
 
 def _frames(file: IO[bytes], source: str, sheet: str | None) -> Iterator[Frame]:

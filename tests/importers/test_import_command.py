@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scaling.cli import app
+from scaling.commands import imports
 from scaling.errors import InputError
 
 HEADER = "params,tokens,val_loss\n"
@@ -51,6 +53,20 @@ def test_guesses_are_confirmed_by_the_command_that_it_gives(tmp_path: Path) -> N
     assert done.output.rstrip().endswith(f"next: scaling fit {out}")
     fitted = CliRunner().invoke(app, ["fit", str(out), "--draws", "0"])
     assert fitted.exit_code == 0
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_on_a_terminal_it_asks(
+    tmp_path: Path, answer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(imports, "sys", SimpleNamespace(stdin=terminal, stdout=terminal))
+    asked = []
+    monkeypatch.setattr("typer.confirm", lambda text: asked.append(text) or answer)
+    done = call(grid(tmp_path / "runs.csv"), "-o", tmp_path / "out.csv")
+    assert asked == ["Is this right?"]
+    assert (tmp_path / "out.csv").exists() == answer
+    assert answer or str(done.exception).startswith("nothing was written; say which is which")
 
 
 def test_the_account_says_all_that_it_takes_to_do_it_again(tmp_path: Path) -> None:
