@@ -92,6 +92,7 @@ def test_the_account_says_all_that_it_takes_to_do_it_again(tmp_path: Path) -> No
         ("1e6,1e9,3.5\n" + ROWS, "its first line holds numbers"),
         ("params,params,val_loss\n" + ROWS, "2 columns are called 'params'"),
         ("a\x00b", "not a text"),
+        ("step,split,loss\n1,train,3\n1,val,4\n2,train,2\n2,val,3\n", "(train, val); keep one: "),
     ],
 )
 def test_tables_that_cannot_be_read_rightly(tmp_path: Path, text: str, told: str) -> None:
