@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from batteries.documents import ROOT
+
 
 @dataclass(frozen=True)
 class Standin:
@@ -27,7 +29,19 @@ class Standin:
         return None if self.instead is None else re.sub(self.pattern, self.instead, command)
 
 
+FILES = ROOT / "tests" / "importers" / "files"  # what other tools wrote
+
 STANDINS = (
+    Standin(r"scaling import output/ (.*)", "a Trainer's", rf"scaling import {FILES}/hf \1"),
+    Standin(r"scaling import ladder/ (.*)", "OLMo-core's", rf"scaling import {FILES}/olmo \1"),
+    Standin(
+        r"scaling import checkpoints/ (.*)", "Levanter's", rf"scaling import {FILES}/levanter \1"
+    ),
+    Standin(
+        r"scaling import (?:train\.log|logs/ results/) .*|scaling downstream .*arc_easy/acc .*",
+        "logs and results of one's own",
+        proof="tests/importers/test_import_logs.py",
+    ),
     Standin(r"python3 -m venv .*", "installs all there is", proof="tests/test_packaging.py"),
     Standin(r"pip install .*", "installs", proof="tests/test_packaging.py"),
     Standin(r"python (analysis/\S+)", "a study", proof="tests/test_analysis.py"),
