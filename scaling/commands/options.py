@@ -105,7 +105,12 @@ FolderArgument = Annotated[
     str, typer.Argument(metavar="DIR", help="A study's folder, or its URL (s3://..., gs://...).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
+
+
+def number_option(told: str) -> Any:
+    """An option that takes a number, also as 1e21 or 70B; told: its help."""
+    return typer.Option(parser=number, metavar="NUMBER", help=told)
+
 
 GridArgument = Annotated[
     Path, typer.Argument(metavar="GRID", help="The study's grid, a TOML file.")
