@@ -48,6 +48,11 @@ STANDINS = (
         instead=r"scaling plan grid.toml\1",
     ),
     Standin(
+        r"scaling data get \S+( --yes)?( -o \S+)?",
+        "downloads",
+        proof="tests/published/test_downloads.py",
+    ),
+    Standin(
         r"scaling report .* --live.*",
         "serves its page until it is stopped",
         proof="tests/report/test_live_server.py",
