@@ -28,7 +28,7 @@ def flagged(N: np.ndarray, D: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray,
             terms.append(one * other)
     design = np.column_stack(terms)
     rank = int(np.linalg.matrix_rank(design))
-    if len(loss) < PER_TERM * rank:
+    if not len(loss) or len(loss) < PER_TERM * rank:
         return None
     y = np.log(loss)
     weights = np.ones(len(y))

@@ -11,9 +11,11 @@ from pathlib import Path
 from scaling import importers
 from scaling.errors import InputError
 from scaling.importers.contract import Importer, LoggedRun
+from scaling.importers.evaluations import Evaluations
 from scaling.importing.survey import RUNS, first_runs
 
 _MAGIC = set("*?[")
+EVALUATING = ("lm-eval",)  # importers of what models were found to do, not of how they trained
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ def find(
         )
         for source in found
     ]
+
+
+def parted(sources: Sequence[Source]) -> tuple[list[Source], Evaluations | None]:
+    """Those that hold training, and what is to be joined to it from the others. Raises InputError
+    where none holds any."""
+    trained = [source for source in sources if source.importer.NAME not in EVALUATING]
+    others = [source for source in sources if source.importer.NAME in EVALUATING]
+    if others and not trained:
+        raise InputError(
+            f"{others[0].text}: evaluations, which hold no training; give the runs' source, too: "
+            f"scaling import RUNS {others[0].text} -o runs.csv"
+        )
+    if not others:
+        return trained, None
+    return trained, Evaluations(chain.from_iterable(source.runs() for source in others))
 
 
 def sampled(sources: Sequence[Source]) -> tuple[list[LoggedRun], Iterator[LoggedRun]]:

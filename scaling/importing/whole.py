@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,13 @@ def import_runs(
     asked = asked or Asked()
     loss = points.rule(asked.loss)
     found = sources.find(given, asked.importer, asked.options)
-    seen, runs = sources.sampled(found)
+    trained, evaluations = sources.parted(found)
+    seen, runs = sources.sampled(trained)
     if not seen:
         raise InputError(f"{', '.join(given)}: no runs")
+    if evaluations is not None:
+        seen, runs = [evaluations.joined(run) for run in seen], evaluations.with_all(runs)
+        asked = replace(asked, keep=tuple(dict.fromkeys((*asked.keep, *evaluations.metrics))))
     fields = survey(seen)
     usual: dict[str, list[str]] = {}
     for tool in {
