@@ -181,7 +181,7 @@ def copy(source: Parts, to: Path, tell: Told = lambda done, total: None) -> Copi
                     writer.write_table(part.cast(types), row_group_size=formats.ROWS)
         else:
             for part in _full(source, total, tell):
-                formats.write_text(part, out, to.suffix, header=not done)
+                formats.write_text(part, out, to.suffix, before=done)
                 done += len(part)
     return Copied(total, written, len(types))
 
