@@ -74,7 +74,7 @@ NAMES: Mapping[str, Name] = {
         "learning_rate", "lr", "peak_lr", "max_lr", "base_lr", "peak_learning_rate",
         "*_learning_rate", "*_lr")),
     "batch_tokens": Name("tokens in a step", 1.0, 1e9, (
-        "batch_tokens", "tokens_per_step", "tokens_per_batch", "batch_size_tokens",
+        "batch_tokens", "bs_tokens", "tokens_per_step", "tokens_per_batch", "batch_size_tokens",
         "tokens_per_iter", "global_batch_tokens", "total_batch_size", "batch_size_in_tokens")),
     "sequences": Name("sequences in a batch", 1.0, 1e7, (
         "global_batch_size", "train_batch_size", "batch_size", "per_device_train_batch_size",

@@ -19,7 +19,7 @@ import pandas as pd
 
 from scaling import parquet
 from scaling.errors import InputError
-from scaling.importers.columns import NAMES, rank
+from scaling.importers.columns import NAMES, plain, rank
 from scaling.importers.contract import LoggedRun, Scalar
 from scaling.importers.formats import delimited, json_lines, workbook
 from scaling.importers.formats.frame import ROWS, Frame, frame
@@ -31,6 +31,7 @@ USUAL: Mapping[str, Sequence[str]] = {name: NAMES[name].others for name in ("ste
 OPTIONS = ("sheet", "run")
 EACH = "each"  # as `run`: every row is a run
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".xlsx")
+_NAMES = ("name", "exp_name", "experiment", "id")  # of runs, where no two are alike
 _LOGGED = 0.9  # of its steps go up, in a log of one run
 
 
@@ -112,7 +113,10 @@ def _run_columns(df: pd.DataFrame, run: str | None, source: str) -> tuple[str, .
                 raise InputError(f"{source}: no column {name}; it has {', '.join(df.columns)}")
         return columns
     found = [(place, str(c)) for c in df.columns if (place := rank("run", str(c))) is not None]
-    return (min(found)[1],) if found else ()
+    if found:
+        return (min(found)[1],)
+    named = [str(c) for c in df.columns if plain(str(c)) in _NAMES and df[c].is_unique]
+    return tuple(named[:1])
 
 
 def _is_one_log(df: pd.DataFrame) -> bool:

@@ -159,8 +159,8 @@ def _compute(
         return df, "6ND"
     whole = (df["C"] / (6 * df["N_total"] * df["D"])).dropna()
     if len(whole) and (abs(whole - 1) <= AGREES / 2).all():
-        found.append("C is 6 N_total D")
-        return df, "6ND"
+        found.append("C is 6 N_total D, which is not the 6ND of N")
+        return df, UNSTATED
     if _likely(ratio) and high / low > 1 + AGREES:
         found.append(f"{told}: counted")
         return df, "counted"

@@ -59,7 +59,9 @@ def joined(points: np.ndarray) -> Joined:
     for column in range(points.shape[1]):
         there = np.isfinite(kept[:, column])
         out[which[there], column] = kept[there, column]  # of several the last stays
-    return Joined(out, int((np.diff(far) < 0).sum()), len(points) - len(kept))
+    again = int(np.isfinite(kept[:, LOSS]).sum() - np.isfinite(out[:, LOSS]).sum())
+    times = int((np.diff(far) < 0).sum()) or int(again > 0)
+    return Joined(out, times, len(points) - len(kept) + again)
 
 
 def end(points: np.ndarray, planned: float, ended: str) -> End:

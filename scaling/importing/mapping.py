@@ -84,10 +84,12 @@ def find(
     unlikely: dict[str, Column] = {}
     for ours in _ORDER:
         settled = ours.removesuffix("_unstated")
-        if settled in found or (ours == "N_unstated" and "N_total" in found):
+        if ours == "N_unstated" and "N" in found:
+            settled = "N_total"  # beside a count without tables
+        if settled in found:
             continue
         if (column := _guess(ours, fields, usual, taken, unlikely)) is not None:
-            found[settled] = column
+            found[settled] = replace(column, ours=settled)
             taken |= set(column.made_of.columns)
     if training and "loss" not in given and "train_loss" in found:
         train = found["train_loss"]
@@ -158,8 +160,8 @@ def _guess(
     ranked.sort(key=lambda item: item[0])
     _, field, known = ranked[0]
     doubts = _doubts(ours, field)
-    rivals = [other.name for _, other, k in ranked[1:] if k == known and ours in ("loss", "D", "N")]
-    if rivals:
+    rivals = [other.name for _, other, k in ranked[1:] if k == known]
+    if rivals and settled in ("loss", "N", "D"):
         doubts.append(f"could be {', '.join(rivals[:4])} as well")
     return _column(ours, field, tuple(doubts), known=known)
 

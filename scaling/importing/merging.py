@@ -42,7 +42,7 @@ class Merged:
 
 def kept(piece: Piece, shelf: Shelf) -> Kept:
     place = shelf.put(piece.points)
-    return Kept(replace(piece, points=piece.points[:0]), place)
+    return Kept(replace(piece, points=np.empty((0, 4))), place)  # no view, which holds them all
 
 
 def by_id(pieces: Iterable[Kept]) -> list[list[Kept]]:
@@ -109,5 +109,5 @@ def _told(group: Sequence[Kept], curves: Sequence[np.ndarray], found: Joined) ->
         times = "once" if found.restarts == 1 else f"{found.restarts} times"
         lost = f"{found.replaced} point{'s' if found.replaced > 1 else ''}"
         told.append(f"taken up again {times}: the later start wins from its first step on, and "
-                    f"{lost} that had come further before no longer stand")  # fmt: skip
+                    f"{lost} of before no longer stand")  # fmt: skip
     return tuple(told)

@@ -1,8 +1,9 @@
 """Runs that lie off the rest of their table: flagged, never left out.
 
-Log loss against a quadratic in log N and log D, fitted so that a few odd runs move it little
-(Tukey's biweight); a run is an outlier where its residual is more than five robust standard errors,
-of a point that the fit had not seen. This knows no law: it only asks whether neighbours agree.
+Log loss against a quadratic in log N and log D, and in the logarithms of learning rate and batch
+where they vary, fitted so that a few odd runs move it little (Tukey's biweight); a run is an
+outlier where its residual is more than five robust standard errors, of a point that the fit had not
+seen. This knows no law: it only asks whether neighbours agree.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ _TUKEY = 4.685
 _FLOOR = 1e-4  # of log loss: what logs are rounded to is no spread
 
 
-def flagged(N: np.ndarray, D: np.ndarray, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def flagged(loss: np.ndarray, *settings: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Of each run whether it is an outlier, and by how much (log loss) it lies above the trend.
 
-    None where there are too few runs to tell.
+    settings: N, D and what else was varied, all above 0. None where there are too few runs to tell.
     """
-    x = [np.log(values) for values in (N, D) if len(np.unique(values)) > 1]
+    if not len(loss):
+        return None
+    x = [np.log(values) for values in settings if len(np.unique(values)) > 1]
     x = [(values - values.mean()) / values.std() for values in x]
     terms = [np.ones(len(loss)), *x]
     for i, one in enumerate(x):

@@ -64,11 +64,16 @@ def piece(run: LoggedRun, columns: Columns) -> Piece:
         values=values,
         stated={k: str(run.config[k]) for k in CONVENTIONS if k in run.config},
         config=run.config,
-        counts=counts(run.config) or counts(_constants(run)),
+        counts=counted(run),
         points=points,
         notes=run.notes,
         nan_loss=nan_loss,
     )
+
+
+def counted(run: LoggedRun) -> Counts | None:
+    """Its parameters by its configuration, or by settings that its log repeats in every row."""
+    return counts(run.config) or counts(_constants(run))
 
 
 def _constants(run: LoggedRun) -> dict[str, Scalar]:

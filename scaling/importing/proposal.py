@@ -13,7 +13,7 @@ from scaling.errors import InputError
 from scaling.importers.columns import NAMES
 from scaling.importers.contract import LoggedRun
 from scaling.importing.mapping import Column, Columns
-from scaling.importing.shapes import counts
+from scaling.importing.pieces import counted
 from scaling.importing.survey import Field
 
 NEEDED = ("N", "D", "loss")
@@ -55,13 +55,13 @@ def check(
 ) -> bool:
     """Whether N comes from configurations alone. Raises InputError where a column is missing that a
     law needs: what was found, what is needed, the nearest names."""
-    counted = any(counts(run.config) is not None for run in seen)
+    has_shape = any(counted(run) is not None for run in seen)
     missing = [name for name in NEEDED if name not in columns]
-    if "N_total" in columns or counted:
+    if "N_total" in columns or has_shape:
         missing = [name for name in missing if name != "N"]
     if missing:
         raise InputError(_told(missing, columns, fields, source))
-    return counted and not {"N", "N_total"} & set(columns.by_name)
+    return has_shape and not {"N", "N_total"} & set(columns.by_name)
 
 
 def _told(

@@ -20,7 +20,7 @@ from scaling.importing.account import Account, Told
 from scaling.importing.conventions import Settled, settle
 from scaling.importing.curve_file import CurveFile
 from scaling.importing.curves import LOSS, TRAIN, End, Shelf, end
-from scaling.importing.mapping import Columns, find
+from scaling.importing.mapping import Columns, find, quoted
 from scaling.importing.merging import Merged
 from scaling.importing.pieces import Piece, piece
 from scaling.importing.survey import survey
@@ -28,9 +28,13 @@ from scaling.importing.survey import survey
 PARTWAY = "partway"
 FLAG = "outlier"
 # In this order, those that nothing is known of left out.
-_FIRST = ("run", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
+_FIRST = ("run", "name", "family", "N", "N_total", "D", "D_unique", "C", "C_6ND", "loss", "loss_se",
           "train_loss", "seed", "learning_rate", "batch_tokens", "steps", "status", "reason",
           "flag")  # fmt: skip
+_SWEPT = ("learning_rate", "batch_tokens")
+# Of our own tables, what is passed on as it is.
+_OWN = ("role", "trunk", "transfer")
+_STATUSES = ("finished", "recovered", "stopped", "diverged", "failed", PARTWAY)
 _ALWAYS = ("run", "N", "D", "C_6ND", "loss", "status", "reason", "flag")
 _ONLY_CHECKED = ("counted_N", "counted_N_total", "vocab", "first_loss")
 
@@ -171,8 +175,9 @@ class _Made:
         begin = len(self.rows)
         self.rows += [self._row(run, name, point, ended) for point in rows]
         self._keys[key] = (name, slice(begin, len(self.rows)))
-        if ended.status != "finished":
-            told = f"{ended.status}: {ended.reason}"
+        last = self.rows[-1]
+        if last["status"] != "finished":
+            told = f"{last['status']}: {last['reason']}"
             self.not_finished.append(Told(name, run.origin, told))
         for kind, value in run.stated.items():
             self.stated.setdefault(kind, set()).add(value)
@@ -195,11 +200,25 @@ class _Made:
         first = seen[np.isfinite(seen)]
         row: dict[str, Any] = {name: run.config.get(name) for name in self.asked.keep}
         row |= {k: v for k, v in run.values.items() if k != "total_steps"}
-        row |= {"run": name, "D": point.tokens, "loss": point.loss, "steps": point.step,
-                "train_loss": point.train_loss, "status": status, "reason": reason, "flag": "",
-                "trunk": name, "origin": run.origin, "first_loss": first[0] if len(first) > 1
-                else None, "vocab": None}  # fmt: skip
-        if ended.status == "diverged" and point.end:
+        row |= {
+            "run": name,
+            "name": run.name if run.name != run.id else None,
+            "D": point.tokens,
+            "loss": point.loss,
+            "steps": point.step,
+            "train_loss": point.train_loss,
+            "status": status,
+            "reason": reason,
+            "flag": "",
+            "trunk": name,
+            "origin": run.origin,
+            "first_loss": first[0] if len(first) > 1 else None,
+            "vocab": None,
+        }
+        row |= {name: run.config[name] for name in _OWN if name in run.config}
+        if point.end and str(run.config.get("status")) in _STATUSES:  # a run table says it itself
+            row |= {"status": run.config["status"], "reason": run.config.get("reason", "")}
+        if row["status"] == "diverged" and point.end:
             row["loss"] = np.nan
         if run.counts is not None:
             row |= {"counted_N": run.counts.N, "counted_N_total": run.counts.N_total,
@@ -229,10 +248,10 @@ class _Made:
 def _finished(settled: Settled, made: _Made) -> pd.DataFrame:
     """The table as it is written: columns in order, those of which nothing is known left out."""
     df = settled.df.drop(columns=list(_ONLY_CHECKED))
-    several = made.asked.points != 1
+    several = made.asked.points != 1 or (df["trunk"] != df["run"]).any()
     order = [name for name in _FIRST if name in df.columns]
     order += [name for name in made.asked.keep if name in df.columns and name not in order]
-    order += ["trunk"] if several else []
+    order += [name for name in _OWN if name in df.columns and (name != "trunk" or several)]
     df = df[[*order, "origin"]]
     empty = [n for n in df.columns if n not in _ALWAYS and df[n].isna().all()]
     df = df.drop(columns=empty).reset_index(drop=True)
@@ -245,7 +264,9 @@ def _flag(df: pd.DataFrame) -> list[Told]:
     sound = df[(df["status"] == "finished") & (df["loss"] > 0) & (df["N"] > 0) & (df["D"] > 0)]
     groups = sound.groupby("family", dropna=False) if "family" in df else [("", sound)]
     for _, rows in groups:
-        found = outliers.flagged(*(rows[name].to_numpy(float) for name in ("N", "D", "loss")))
+        settings = ["N", "D", *(s for s in _SWEPT if s in rows and (rows[s] > 0).all())]
+        columns = [rows[name].to_numpy(float) for name in ("loss", *settings)]
+        found = outliers.flagged(*columns)
         if found is None:
             continue
         beyond, residuals = found
@@ -264,5 +285,5 @@ def _conversions(columns: Columns) -> list[str]:
     return [
         f"{name} = {column.theirs}, {column.why}"
         for name, column in columns.by_name.items()
-        if not column.theirs.strip("`").replace("/", "_").replace(".", "_").isidentifier()
+        if [column.theirs] != [quoted(each) for each in column.made_of.columns]
     ]

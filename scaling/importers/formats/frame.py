@@ -40,21 +40,26 @@ def frame(df: pd.DataFrame, first: int, notes: tuple[str, ...] = ()) -> Frame:
         column = df[name]
         if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
             continue
-        values = [_value(item) for item in column]
-        words = [i for i, value in enumerate(values) if isinstance(value, str)]
-        numbers = sum(isinstance(value, float) for value in values)
+        codes, distinct = pd.factorize(column)  # ids repeat: each is looked at once
+        values: list[float | str | None] = [_value(item) for item in distinct]
+        wordy = np.array([isinstance(value, str) for value in values] + [False])
+        numeric = np.array([isinstance(value, float) for value in values] + [False])
+        words, numbers = np.flatnonzero(wordy[codes]), int(numeric[codes].sum())
         if numbers == 0 or len(words) > numbers / 10 + 1:
-            texts = [None if _empty(v) else str(v).strip() for v in column]
-            df = df.assign(**{name: pd.Series(texts, dtype=object)})
+            texts = [None if _empty(item) else str(item).strip() for item in distinct]
+            df = df.assign(**{name: pd.Series(np.array([*texts, None], object)[codes])})
             continue
         for i in words[:3]:
-            told.append(f"row {first + i}: {name} is {values[i]!r}, no number, and is left out")
+            told.append(
+                f"row {first + i}: {name} is {column.iloc[i]!r}, no number, and is left out"
+            )
         if len(words) > 3:
             told.append(f"{name} is no number in {len(words) - 3} more rows up to row "
                         f"{first + words[-1]}")  # fmt: skip
-        nan[name] = np.array([isinstance(v, float) and math.isnan(v) for v in values])
-        clean = [v if isinstance(v, float) else math.nan for v in values]
-        df = df.assign(**{name: np.array(clean, float)})
+        is_nan = np.array([isinstance(v, float) and math.isnan(v) for v in values] + [False])
+        nan[name] = is_nan[codes]
+        clean = np.array([v if isinstance(v, float) else math.nan for v in values] + [math.nan])
+        df = df.assign(**{name: clean[codes]})
     return Frame(df, first, nan, tuple(told))
 
 
