@@ -119,7 +119,8 @@ ShiftOption = Annotated[
     int, typer.Option("--seed", min=0, help="Shift every seed: a repetition of the study.")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")
+    int | None,
+    typer.Option("--workers", min=1, help="Processes; by default one a GPU, else one a core."),
 ]
 ExecutorOption = Annotated[
     str | None,
@@ -237,10 +238,10 @@ def planned_study(
     device: of the catalogue, that it is planned for by its data sheet; place: an executor instead
     of the grid's.
     """
-    from scaling.devices import cores
+    from scaling.devices import cores, local_gpus
     from scaling.planned import plan_study
 
-    workers = workers or len(cores())
+    workers = workers or len(local_gpus()) or len(cores())
     if measure:
         tell_of_calibration()
     planned = plan_study(
