@@ -15,6 +15,10 @@ class Listed(NamedTuple):
 
 # In the order that `scaling` and `scaling --help` list them.
 JOBS: dict[str, dict[str, Listed]] = {
+    "Begin": {
+        "new": Listed("new", "write a first grid, from three answers or options"),
+        "doctor": Listed("doctor", "what this machine and installation can do, and what helps"),
+    },
     "Bring runs and data": {
         "table": Listed("table", "convert, check, join, filter, summarise a table of runs"),
     },
@@ -43,7 +47,6 @@ JOBS: dict[str, dict[str, Listed]] = {
     },
     "Train a ladder of models": {
         "models": Listed("models", "the families; `models show NAME` for one model's layers"),
-        "new": Listed("new", "write a first grid, from three answers or options"),
         "plan": Listed("plan", "what a grid will cost, before anything is trained"),
         "study": Listed("study", "plan, train, fit, forecast, train what was forecast, report"),
         "run": Listed("study", "train what is not yet done"),
