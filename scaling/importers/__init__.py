@@ -15,6 +15,7 @@ from scaling.errors import InputError
 from scaling.importers.contract import Importer
 
 LAST = "table"  # the importer of plain tables
+BESIDE = "log"  # the importer of printed logs, which lie beside the files of other tools
 
 
 @cache
@@ -39,11 +40,12 @@ def get(name: str) -> Importer:
 def recognised(source: str) -> str | None:
     """The name of the importer whose source this looks to be, or None.
 
-    A tool's own file may be a table, too: the importer of tables comes last. Raises InputError
-    where two others claim it.
+    A tool's own file may be a table or a printed log, too: their importers come last. Raises
+    InputError where two others claim it.
     """
     found = [name for name in names() if get(name).recognises(source)]
-    found = [name for name in found if name != LAST] or found
+    for general in (LAST, BESIDE):
+        found = [name for name in found if name != general] or found
     if len(found) > 1:
         raise InputError(f"{source}: looks like a source of {' and of '.join(found)}; choose one "
                          f"with --from {found[0]}")  # fmt: skip

@@ -45,6 +45,14 @@ def id_of(file: Place, source: str) -> str:
     return seen if seen != str(folder) else folder.name
 
 
+def stem_of(file: Place, source: str) -> str:
+    """What tells a file that is a run from the others of its source: its path as seen from there,
+    without its suffix."""
+    top = str(files.folder(source))
+    seen = file.name if str(file) == top else str(file).removeprefix(f"{top}/")
+    return seen.removesuffix(file.suffix)
+
+
 def text_of(file: Place) -> str:
     """A whole file as text. Raises InputError where it is not UTF-8, naming the byte."""
     data = files.read(file)

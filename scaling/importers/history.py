@@ -32,6 +32,14 @@ class History:
             column.append(value)
         self._rows += 1
 
+    def add_to_last(self, row: Mapping[str, float]) -> None:
+        """More of the last row: what it has already is kept."""
+        for name, value in row.items():
+            column = self._columns.setdefault(name, array("d"))
+            if len(column) < self._rows:
+                _fill(column, self._rows - 1)
+                column.append(value)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """All columns, of one length; views of what this history holds: add no row after."""
         for column in self._columns.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from batteries.importers import BATCH_TOKENS, MadeRun, Writer
+from batteries.printed_logs import nanogpt_log
 
 
 @cache
@@ -57,4 +59,49 @@ def _hf_rows(run: MadeRun) -> list[dict[str, float]]:
     return rows
 
 
-WRITERS = {"hf": Writer(hf, needs=("transformers",))}
+def log(folder: Path, runs: Sequence[MadeRun]) -> str:
+    """A file a run, as nanoGPT prints it: the script can't be run here (see printed_logs)."""
+    for name, starts in groupby(runs, key=lambda run: run.name):
+        (folder / f"{name}.log").write_text(nanogpt_log(list(starts)))
+    return str(folder)
+
+
+def olmo(folder: Path, runs: Sequence[MadeRun]) -> str:
+    """As MetricSaverCallback and ConfigSaverCallback store them, which need torch; what they wrote
+    themselves is read by test_olmo."""
+    for run in runs:
+        place = folder / run.name
+        last = place / f"step{run.points[-1][0]}"
+        last.mkdir(parents=True)
+        (last / "config.json").write_text(json.dumps({"model": run.config}))
+        for step, loss, held_out in run.points:
+            if step % 10 == 0:
+                seen = {"train/CE loss": loss, "throughput/total tokens": step * BATCH_TOKENS}
+                metrics = {**seen, "eval/lm/c4_en-validation/CE loss": held_out}
+                (place / f"metrics_step{step}.json").write_text(json.dumps(metrics))
+    return str(folder)
+
+
+def levanter(folder: Path, runs: Sequence[MadeRun]) -> str:
+    """As the JSON logger says them, which no one environment has beside transformers 5; what it
+    said itself is read by test_levanter."""
+    for run in runs:
+        events: list[dict[str, object]] = [{"event": "hparams", "hparams": {"model": run.config}}]
+        for step, loss, held_out in run.points:
+            tokens = {"total_tokens": step * BATCH_TOKENS}
+            metrics: dict[str, object] = {"train/loss": loss, "throughput": tokens}
+            if step % 10 == 0:
+                metrics["eval"] = {"loss": held_out}
+            events.append({"event": "log", "step": step, "metrics": metrics})
+        with (folder / f"{run.name}.log").open("a") as log:
+            for event in events:
+                log.write(f"I worker {json.dumps({'tracker': 'json_logger', **event})}\n")
+    return str(folder)
+
+
+WRITERS = {
+    "hf": Writer(hf, needs=("transformers",)),
+    "log": Writer(log, digits=4),
+    "olmo": Writer(olmo, damaged=lambda source: Path(source) / "a" / "metrics_step40.json"),
+    "levanter": Writer(levanter),
+}

@@ -3,3 +3,5 @@
 from batteries import log_writers, tracker_writers
 
 WRITERS = {**log_writers.WRITERS, **tracker_writers.WRITERS}
+# What these read holds no training: tests of their own.
+NO_TRAINING = {"lm-eval"}
