@@ -98,10 +98,10 @@ def _packages() -> Iterator[Finding]:
         return
     core = [line for line in needed if "extra ==" not in line]
     told, wrong = _versions(core)
-    repair = f"pip install -U {PACKAGE}"
-    yield Finding(
-        "libraries", "fail" if wrong else "ok", ", ".join(wrong or told), wrong and repair
-    )
+    if wrong:
+        yield Finding("libraries", "fail", ", ".join(wrong), f"pip install -U {PACKAGE}")
+    else:
+        yield Finding("libraries", "ok", ", ".join(told))
     for extra, use in EXTRAS.items():
         lines = [line for line in needed if re.search(rf"extra == ['\"]{extra}['\"]", line)]
         told, wrong = _versions(lines)
