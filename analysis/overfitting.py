@@ -33,7 +33,7 @@ from scaling.table import read_table
 RUNS = Path(__file__).resolve().parents[1] / "runs"
 LONGEST = {"overfitting-text": 8, "overfitting-images": 16}  # epochs that fits of rule (a) see
 LAWS = ("overfit", "overfit_ratio", "muennighoff_tied", "bounded")
-DRAWS = 200
+DRAWS = int(os.environ.get("DRAWS", "200"))
 
 
 def table_of(name: str) -> pd.DataFrame:

@@ -23,10 +23,10 @@ from rich.table import Table
 
 from scaling.certify import chinchilla
 from scaling.certify import laws as cases
-from scaling.certify.tables import load
 from scaling.fit import fit
 from scaling.fit.objective import Objective, huber, squared
 from scaling.laws import published
+from scaling.published import load
 
 SAMPLE = 20  # SciPy's refits that are timed
 _REPEATED = {k: v for k, v in published["muennighoff2023"].params.items() if k not in ("RD", "RN")}

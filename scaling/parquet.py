@@ -32,7 +32,7 @@ def read_frame(source: str | Path | IO[bytes]) -> pd.DataFrame:
     return frame
 
 
-def batches(source: Path, rows: int) -> Iterator[pa.Table]:
+def batches(source: Path | IO[bytes], rows: int) -> Iterator[pa.Table]:
     """A Parquet file in parts of so many rows, one after another."""
     with pq.ParquetFile(source, pre_buffer=False) as file:
         for batch in file.iter_batches(rows, use_threads=False):

@@ -9,13 +9,16 @@ from __future__ import annotations
 import html
 import inspect
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 from typer.main import get_group
 
-from scaling.cli import COMMANDS, app
+from scaling.cli import app
+from scaling.commands.listing import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Pages whose text lies at the root of the repository.
@@ -25,6 +28,7 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
 }
 OUTSIDE = re.compile(r"\]\(\.\./([^)#\s]+)")
+MODULE = re.compile(r"^::: (scaling\.\w+)$", re.MULTILINE)
 INSIDE = re.compile(r"\]\(docs/")
 
 HEAD = """# Commands
@@ -50,18 +54,35 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links that leave docs/, as they stand in the site."""
+    """Links that leave docs/, as they stand in the site; the Python reference, whole."""
+    if page.file.src_uri == "api.md":
+        markdown = MODULE.sub(lambda m: m[0] + _hidden(m[1]), markdown)
     return OUTSIDE.sub(lambda m: f"]({ROOT_PAGES.get(m[1], m[1])}", markdown)
 
 
+def _hidden(name: str) -> str:
+    """Directives for what a reader of sources alone can't see of a module: functions that a module
+    of their own name hides, as `scaling.plot.pairs` does."""
+    module = import_module(name)
+    parts = []
+    for public in getattr(module, "__all__", ()):
+        found = getattr(module, public)
+        if callable(found) and find_spec(f"{name}.{public}") is not None:
+            where = f"{found.__module__}.{found.__qualname__}"
+            parts.append(f"\n\n::: {where}\n    options:\n      heading: {name}.{public}\n")
+            parts.append(f"      toc_label: {public}\n      heading_level: 4\n")
+    return "".join(parts)
+
+
 def commands_page() -> str:
-    """The text of cli.md: the commands, in the order of `scaling --help`."""
+    """The text of cli.md: the commands, by job and in the order of `scaling --help`."""
     group = get_group(app)
     context = group.make_context("scaling", [], resilient_parsing=True)
     parts = [HEAD]
-    for name in COMMANDS:
-        command = group.get_command(context, name)
-        parts += _command(f"scaling {name}", command, 2)
+    for job, commands in JOBS.items():
+        parts.append(f"## {job}\n\n")
+        for name in commands:
+            parts += _command(f"scaling {name}", group.get_command(context, name), 3)
     return "".join(parts)
 
 

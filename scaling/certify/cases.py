@@ -12,8 +12,8 @@ import pandas as pd
 
 from scaling.certify import allocation, chinchilla, decisions, laws, schedules
 from scaling.certify.case import Case, Certificate, certify
-from scaling.certify.tables import load
 from scaling.errors import InputError
+from scaling.published import load
 
 CASES: tuple[Case, ...] = (
     *chinchilla.CASES,

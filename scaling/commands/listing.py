@@ -20,6 +20,8 @@ JOBS: dict[str, dict[str, Listed]] = {
         "doctor": Listed("doctor", "what this machine and installation can do, and what helps"),
     },
     "Bring runs and data": {
+        "import": Listed("imports", "runs that other tools logged, as one table of runs"),
+        "data": Listed("data", "published tables by name: `data list`, `data get NAME`"),
         "table": Listed("table", "convert, check, join, filter, summarise a table of runs"),
     },
     "Fit laws to runs": {

@@ -82,6 +82,7 @@ def _registry() -> dict[str, Family]:
 
 
 def names() -> list[str]:
+    """The names of all families, sorted."""
     return sorted(_registry())
 
 

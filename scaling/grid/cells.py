@@ -205,6 +205,7 @@ def resolved(recipe: Recipe, on: Platform | None = None) -> Recipe:
 
 
 def canonical_json(value: Any) -> str:
+    """One text for equal values: keys sorted, no blanks, no NaN; what hashes are taken of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -53,6 +53,11 @@ def load_grid(path: Path | str) -> Grid:
 
 
 def parse_grid(text: str, where: str = "grid") -> Grid:
+    """A grid from the text of its TOML; where: the name that errors give the text.
+
+    Raises InputError for what is no TOML, and for keys, values, dials and families that there are
+    none of: each with its line and what is valid.
+    """
     try:
         grid = Grid.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

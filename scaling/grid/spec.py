@@ -12,6 +12,8 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
+    """A table of a grid: frozen; an unknown key, and a number that is none, is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -255,6 +257,8 @@ class Rival(Proof):
 
 
 class Grid(Section):
+    """A study, validated: what `load_grid` reads from its TOML. Equal grids plan equal cells."""
+
     name: str = Field(min_length=1)
     data: Data = Data()
     model: Model = Model()

@@ -31,7 +31,7 @@ USUAL = {
     "loss": ("eval_loss", "eval_*_loss"),
     "train_loss": ("loss",),
     "D": ("num_input_tokens_seen",),
-    "N": ("parameters_without_vocabulary",),
+    "N": ("parameters_without_tables",),
     "N_total": ("parameters",),
     # 6 N D, as transformers estimates it: N without tables of words and of positions.
     "C": ("total_flos",),

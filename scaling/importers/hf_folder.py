@@ -26,16 +26,18 @@ WEIGHTS = "*.safetensors"
 # The card lists what was asked of the Trainer as `- learning_rate: 5e-05` under this heading.
 ASKED = re.compile(r"^#+ Training hyperparameters\s*$(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 ITEM = re.compile(r"^- (\w+): (.+?)\s*$", re.MULTILINE)
-# Tables of the vocabulary, by the names of GPT-2, Llama, NeoX, OLMo and their kin.
-TABLE = re.compile(r"wte|embed|lm_head|vocab")
+# Tables of words and of positions, by the names of GPT-2, Llama, NeoX, OLMo and their kin; that of
+# words has a row for each.
+WORDS = re.compile(r"wte|embed|lm_head|vocab")
+POSITIONS = re.compile(r"wpe|embed_positions|position_embeddings")
 HEADER_LIMIT = 100_000_000  # the format's own
 
 
 @dataclass
 class Beside:
     """config: the model's, as it is, and what was asked of the Trainer as `args.NAME`. final: the
-    last results, and the parameters that the weights hold: all, and all but the vocabulary's
-    tables. notes: what is damaged."""
+    last results, and the parameters that the weights hold: all, and all but the tables of words
+    and of positions. notes: what is damaged."""
 
     config: dict[str, Scalar] = field(default_factory=dict)
     final: dict[str, Scalar] = field(default_factory=dict)
@@ -75,13 +77,11 @@ def _parameters(found: Beside, *folders: Place) -> None:
     all_ = sum(map(math.prod, shapes.values()))
     found.final["parameters"] = all_
     rows = found.config.get("vocab_size")
-    tables = [
-        math.prod(shape)
-        for name, shape in shapes.items()
-        if TABLE.search(name) and len(shape) == 2 and shape[0] == rows
-    ]
-    if tables:
-        found.final["parameters_without_vocabulary"] = all_ - sum(tables)
+    two_sided = {name: shape for name, shape in shapes.items() if len(shape) == 2}
+    words = {name for name, shape in two_sided.items() if WORDS.search(name) and shape[0] == rows}
+    if words:
+        tables = words | {name for name in two_sided if POSITIONS.search(name)}
+        found.final["parameters_without_tables"] = all_ - sum(math.prod(shapes[t]) for t in tables)
 
 
 def _shapes(folder: Place) -> dict[str, list[int]]:

@@ -14,9 +14,10 @@ from scaling.importers.contract import LoggedRun
 from scaling.importers.tracked_names import NAMES
 
 NAME = "mlflow"
-ABOUT = "MLflow: a folder mlruns/ or an SQLite database; one of its experiments by PATH#NAME"
-EXAMPLE = "mlruns/ or mlflow.db#NAME"
+ABOUT = "MLflow: mlruns/ or an SQLite database; one experiment by PATH#NAME"
+EXAMPLE = "mlruns/"
 USUAL = NAMES
+DATABASE = "mlflow.db"  # as MLflow calls it where it is not told otherwise
 _PREFIXES = ("mlflow:", "sqlite:///", "file://")
 
 
@@ -53,4 +54,8 @@ def _parted(source: str) -> tuple[Path, str | None]:
     for prefix in _PREFIXES:
         source = source.removeprefix(prefix)
     path, mark, name = source.rpartition("#")
-    return (Path(path), name) if mark and not Path(source).exists() else (Path(source), None)
+    chosen = name if mark and not Path(source).exists() else None
+    store = Path(source if chosen is None else path)
+    if mlflow_database.recognises(store / DATABASE) and not mlflow_files.recognises(store):
+        store /= DATABASE
+    return store, chosen

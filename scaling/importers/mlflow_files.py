@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from scaling.importers.contract import LoggedRun
 from scaling.importers.mlflow_run import SYSTEM, Stored
 
 META = "meta.yaml"
+_ESCAPE = re.compile(r"\\(x[0-9A-F]{2}|u[0-9A-F]{4}|U[0-9A-F]{8}|.)")  # of YAML, in double quotes
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "0": "\0", "N": "\x85", "_": "\xa0"}
 _STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 
 
@@ -20,9 +23,10 @@ def recognises(path: Path) -> bool:
 
 def experiments(path: Path) -> dict[str, str]:
     """Their names by their folders; deleted ones are gone. path: a store, a folder that holds one
-    as `mlruns`, an experiment's folder or a run's."""
+    as `mlruns` (our own tracker: `runs`), an experiment's folder or a run's."""
     of_a_run = [path.parent] if "run_id" in _meta(path) else []
-    for folders in ([path], of_a_run, _inside(path), _inside(path / "mlruns")):
+    places = [[path], of_a_run, *(_inside(path / part) for part in ("", "mlruns", "runs"))]
+    for folders in places:
         metas = {str(folder): _meta(folder) for folder in folders}
         found = {
             folder: meta["name"]
@@ -113,10 +117,12 @@ def _meta(folder: Path) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     key = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, colon, value = line.partition(": ")
         if line.startswith(" ") and key:
-            found[key] += f" {line.strip()}"
+            before = found[key]
+            escaped = before.endswith("\\")
+            found[key] = before[:-1] + line.strip() if escaped else f"{before} {line.strip()}"
         elif colon:
             key = name
             found[key] = value.strip()
@@ -127,5 +133,10 @@ def _unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] == "'":
         return value[1:-1].replace("''", "'")
     if len(value) > 1 and value[0] == value[-1] == '"':
-        return value[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")
+        return _ESCAPE.sub(_unescaped, value[1:-1])
     return value
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = found[1]
+    return chr(int(code[1:], 16)) if code[1:] else _ESCAPES.get(code, code)

@@ -36,6 +36,7 @@ class Stored:
 
     def logged(self) -> LoggedRun:
         own = {name: _scalar(text) for name, text in self.tags.items()}
+        curves = self._curves()
         return LoggedRun(
             id=self.id,
             origin=self.origin,
@@ -44,12 +45,30 @@ class Stored:
                 "mlflow.experiment": self.experiment,
                 **{name: _scalar(text) for name, text in self.params.items()},
             },
-            history=rows([_points(*each) for each in self.metrics.items()], "step", "timestamp"),
-            final={name: value for name, value in own.items() if not name.startswith("mlflow.")},
+            history=rows([_points(*each) for each in curves.items()], "step", "timestamp"),
+            final={
+                **{name: value for name, value in own.items() if not name.startswith("mlflow.")},
+                **{
+                    name: told[0, 1].item()
+                    for name, told in self.metrics.items()
+                    if name not in curves
+                },
+            },
             ended=ENDED.get(self.status, "unstated"),
             started=None if self.started is None else self.started / 1000,
             notes=tuple(self.notes),
         )
+
+    def _curves(self) -> dict[str, np.ndarray]:
+        """Without what was logged once, at the end, and without a step, which MLflow keeps as step
+        0: a value of the whole run."""
+        stepped = [told[told[:, 2] > 0, 0].max(initial=0) for told in self.metrics.values()]
+        end = max(stepped, default=0)
+        return {
+            name: told
+            for name, told in self.metrics.items()
+            if len(told) > 1 or told[0, 2] or not end or told[0, 0] < end
+        }
 
 
 def _points(name: str, told: np.ndarray) -> Points:

@@ -17,6 +17,7 @@ from scaling.importers.contract import LoggedRun, Scalar
 from scaling.importers.documents import below, id_of, named, parsed, text_of
 from scaling.importers.history import History
 from scaling.importers.nested import flat
+from scaling.importers.olmo_shape import counts
 
 if TYPE_CHECKING:
     from scaling.files import Place
@@ -29,6 +30,8 @@ USUAL = {
     "loss": ("eval/lm/*/CE loss",),
     "train_loss": ("train/CE loss",),
     "D": ("throughput/total tokens",),
+    "N": ("parameters_without_tables",),
+    "N_total": ("parameters",),
     "learning_rate": ("optim.lr",),
     "context": ("data_loader.sequence_length",),
     "seed": ("seed",),
@@ -40,6 +43,7 @@ FINAL = "metrics.json"
 PICKLES = "metrics_*.pkl"
 CHECKPOINT = re.compile(r"step(\d+)$")
 CONFIG = "config.json"
+COUNTED = ("parameters_without_tables", "parameters")
 
 
 def recognises(source: str) -> bool:
@@ -92,7 +96,10 @@ def _run(folder: Place, found: list[Place], source: str) -> LoggedRun:
     ended = files.exists(folder / FINAL)
     try:
         final |= _numbers(_document(folder / FINAL)) if ended else {}
-        config |= flat(_config(folder))
+        said = _config(folder)
+        config |= flat(said)
+        if (counted := counts(said.get("model") or {})) is not None:
+            final |= dict(zip(("parameters_without_tables", "parameters"), counted, strict=True))
     except InputError as error:
         notes.append(str(error))
     return LoggedRun(

@@ -38,7 +38,6 @@ USUAL = {
     "N_total": ("parameters.total", "parameters.all", "num_parameters"),
     "N_unstated": ("number_of_parameters",),
     "D": ("consumed tokens", "throughput/total tokens"),
-    "C": ("total_training_flops",),
     "batch_tokens": ("tokens_per_iter", "total_batch_size", "total batch size"),
     "sequences": ("global_batch_size",),
     "context": ("block_size", "sequence_len", "sequence length T", "seq_length"),
@@ -122,10 +121,8 @@ class _Run:
         config = {"printed_by": self.tool, **self.settings.config}
         if self.planned:
             config["planned_steps"] = self.planned
-        if {"parameters.decayed", "parameters.not_decayed"} <= config.keys():
-            config["parameters.all"] = float(config["parameters.decayed"]) + float(
-                config["parameters.not_decayed"]
-            )
+        if (counted := _all_parameters(config)) is not None:
+            config["parameters.all"] = counted
         return LoggedRun(
             id=id_,
             origin=str(file),
@@ -140,6 +137,17 @@ class _Run:
         """The steps planned, by the script's own words or by its config."""
         asked = config.get("planned_steps", config.get("max_iters", 0))
         return asked if isinstance(asked, int | float) else 0
+
+
+def _all_parameters(config: Mapping[str, Scalar]) -> float | None:
+    """What two lines come to: nanoGPT counts its tensors by their decay, Megatron-LM those of a
+    rank, which are all where no model parallelism splits them."""
+    parts = [config.get(f"parameters.{kind}") for kind in ("decayed", "not_decayed")]
+    if None not in parts:
+        return sum(float(part) for part in parts if part is not None)
+    split = [config.get(f"{kind}_model_parallel_size") for kind in ("tensor", "pipeline")]
+    of_rank = config.get("parameters_on_rank_0")
+    return float(of_rank) if of_rank is not None and split == [1, 1] else None
 
 
 def _runs(file: Place, source: str) -> Iterator[LoggedRun]:

@@ -28,8 +28,9 @@ NAMED = {
         r"Vocab size: ([\d,]+)": "vocab_size",
         r"Number of parameters: ([\d,]+)": "parameters.total",
         r"Total batch size ([\d,]+) =>": "total_batch_size",
-        r"Total number of training tokens: ([\d,]+)": "total_tokens",
-        r"Total training FLOPs estimate: (\S+)": "total_training_flops",
+        r"Total number of training tokens: ([\d,]+)": "planned_tokens",
+        r"Total training FLOPs estimate: (\S+)": "planned_flops",
+        r"Estimated FLOPs per token: (\S+)": "flops_per_token",
         r"number of iterations(?: from [\w :]+)?: ([\d,]+)": "num_iterations",
         # Megatron-LM, of one rank of its model parallelism
         r"number of parameters on .*rank \(0, 0\): (\d+)": "parameters_on_rank_0",

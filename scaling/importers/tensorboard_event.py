@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scaling.importers.contract import Ended, Scalar
-from scaling.importers.wire import fields, messages, signed, spans
+from scaling.importers.wire import fields, messages, signed, spans, varint
 
 # Types of tensors whose one number is read, by protobuf's number for each.
 _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 10: "?"}
@@ -89,8 +89,11 @@ def _tensor(event: Event, tag: str, record: bytes, first: int, last: int) -> Non
             kind = value
         elif number == 8:
             texts.append(record[start:end])
-        elif number in _INTEGERS and (value is not None or end == start + 1):
-            numbers.append(Number(tag, signed(record[start] if value is None else value)))
+        elif number in _INTEGERS and start < end:
+            one, after = varint(record, start)  # of a packed list, or alone
+            if after != end:
+                return
+            numbers.append(Number(tag, signed(one)))
         elif number in _FLOATS or (number == 4 and kind in _TYPES and start < end):
             dtype = _FLOATS.get(number, _TYPES.get(kind, ""))
             content = np.frombuffer(record[start:end], dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,16 +13,15 @@ from scaling.errors import InputError
 from scaling.importers.contract import LoggedRun, Scalar
 from scaling.importers.folders import NEAR, below
 from scaling.importers.history import History
+from scaling.importers.json_numbers import parted
 from scaling.importers.nested import flat
 from scaling.importers.sqlite import columns, database, has_tables, is_database
 from scaling.importers.tracked_names import NAMES
 
 NAME = "trackio"
 ABOUT = "Trackio: its databases on this machine, one a project"
-EXAMPLE = "~/.cache/huggingface/trackio/ or PROJECT.db"
+EXAMPLE = "~/.cache/huggingface/trackio/"
 USUAL = NAMES
-# Trackio writes numbers that JSON has no word for as texts.
-_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def recognises(source: str) -> bool:
@@ -71,13 +69,9 @@ def _runs(opened: sqlite3.Connection, file: Path) -> Iterator[LoggedRun]:
             f"SELECT step, metrics FROM metrics WHERE {key} = ? ORDER BY id", (run,)
         )
         for step, values in rows:
-            numbers = {"step": float(step)}
-            for called, value in flat(json.loads(values)).items():
-                if isinstance(value, str) and value not in _NUMBERS:
-                    final[called] = value
-                else:
-                    numbers[called] = _NUMBERS[value] if isinstance(value, str) else float(value)
-            history.add(numbers)
+            numbers, texts = parted(flat(json.loads(values)))
+            history.add({"step": step, **numbers})
+            final |= texts
         yield LoggedRun(
             id=str(run),
             origin=str(file),

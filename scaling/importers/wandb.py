@@ -16,8 +16,8 @@ from scaling.importers.wandb_api import PREFIX, read_server
 from scaling.importers.wandb_file import is_log, read_file
 
 NAME = "wandb"
-ABOUT = "Weights & Biases: run folders, offline or not, and projects of its server"
-EXAMPLE = "wandb/ or wandb:entity/project"
+ABOUT = "Weights & Biases: run folders, offline or not; wandb:entity/project of its server"
+EXAMPLE = "wandb/"
 USUAL = NAMES
 
 

@@ -11,6 +11,7 @@ from scaling.data.extras import needed
 from scaling.errors import InputError
 from scaling.importers.contract import Ended, LoggedRun
 from scaling.importers.history import History
+from scaling.importers.json_numbers import parted
 from scaling.importers.nested import flat
 from scaling.importers.wandb_curves import CLOCK, plain_values
 
@@ -52,8 +53,8 @@ def read_server(source: str) -> Iterator[LoggedRun]:
 def _run(run: Any, source: str) -> LoggedRun:
     history = History()
     for row in run.scan_history(page_size=PAGE):
-        values = plain_values({name: row[name] for name in row.keys() - CLOCK})
-        history.add({k: float(v) for k, v in values.items() if isinstance(v, int | float)})
+        numbers, _ = parted(plain_values({name: row[name] for name in row.keys() - CLOCK}))
+        history.add(numbers)
     return LoggedRun(
         id=run.id,
         origin=f"{PREFIX}{'/'.join(run.path)}",

@@ -10,11 +10,12 @@ import numpy as np
 
 from scaling.importers.contract import Scalar
 from scaling.importers.nested import flat
-from scaling.importers.wandb_items import numbers, together
+from scaling.importers.wandb_items import VALUE, heads_of, numbers, plain, together
 
 # W&B's clock, in every row: left out, since a quarter of all numbers. A run's seconds are in its
 # summary (`_runtime`).
 CLOCK = frozenset({"_timestamp", "_runtime"})
+LAST = 4  # distinct summary records: what they name is likely all there is
 
 
 class Curves:
@@ -32,10 +33,12 @@ class Curves:
         for name, part in zip(values, numbers(text, list(values.values())), strict=True):
             if len(part[0]):
                 self._parts.setdefault(name, []).append((self._rows + part[0], part[1]))
+        letters = np.frombuffer(text + b" ", np.uint8)
         for name, each in values.items():
-            for row, start, size in zip(each.rows, each.starts, each.sizes, strict=True):
-                if text[start] == ord("{"):
-                    self._nest(name, self._rows + int(row), text[start : start + size])
+            for at in np.flatnonzero(letters[each.starts] == ord("{")).tolist():
+                start = int(each.starts[at])
+                value = text[start : start + int(each.sizes[at])]
+                self._nest(name, self._rows + int(each.rows[at]), value)
         self._rows += len(records)
 
     def _nest(self, name: str, row: int, value: bytes) -> None:
@@ -64,10 +67,15 @@ def plain_values(values: Mapping[str, Any]) -> dict[str, Scalar]:
 def latest(records: Sequence[bytes]) -> dict[str, bytes]:
     """Of each name in summary records the JSON that came last."""
     distinct = list(dict.fromkeys(reversed(records)))[::-1]
-    if not distinct:
-        return {}
-    text, found = together(distinct)
+    last = distinct[-LAST:]
+    found = {name: value for record in last for name, value in plain(record)}
+    # Nearly all records hold the same names: whether others hold more, their tags tell.
+    before = b"".join(distinct[:-LAST])
+    heads = {head for record in last for head in heads_of(record)}
+    if before.count(VALUE) == sum(before.count(head) for head in heads):
+        return found
+    text, values = together(distinct)
     return {
         name: text[each.starts[-1] : each.starts[-1] + each.sizes[-1]]
-        for name, each in found.items()
+        for name, each in values.items()
     }

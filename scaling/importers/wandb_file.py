@@ -130,17 +130,15 @@ class _Run:
 
 def _content(record: bytes) -> tuple[int, bytes]:
     """A record's kind, and what it says; nought for kinds that nothing is read of."""
-    at = 0
-    if record[:1] == b"\x08":  # the record's number comes first
-        at = 1
-        while record[at] > 127:
-            at += 1
-        at += 1
-    tag = record[at] if at < len(record) else 0
-    if tag in (0x12, 0x1A):  # a history or summary record, of which there are many
-        size, start = record[at + 1], at + 2
-        if size > 127:
-            size, start = varint(record, at + 1)
-        return tag >> 3, record[start : start + size]
+    # First comes the record's number. Nearly all are of history or summary, and read at once.
+    if len(record) > 7 and record[0] == 0x08:
+        at = 2 if record[1] < 128 else 3 if record[2] < 128 else 4
+        tag, size, start = record[at], record[at + 1], at + 2
+        if tag in (0x12, 0x1A):
+            if size > 127:
+                size, start = size & 127 | record[start] << 7, at + 3
+                if record[at + 2] > 127:
+                    size, start = varint(record, at + 1)
+            return tag >> 3, record[start : start + size]
     known = (HISTORY, SUMMARY, CONFIG, RUN, EXIT)
     return next(((kind, what) for kind, what in messages(record) if kind in known), (0, b""))

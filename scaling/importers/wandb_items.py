@@ -16,9 +16,8 @@ import numpy as np
 
 from scaling.importers.wire import fields, messages
 
+VALUE = b"\x82\x01"  # tag of an item's JSON
 ITEM, STEP = 0x0A, 0x12  # tags inside a record: an item; the step, which is an item, too
-# Of a name's letters, for sums that differ where names do: of 64 bits, so that none meet by chance.
-_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, 1 << 14, np.uint64) | np.uint64(1)
 _NUMBERS = np.zeros(256, bool)
 _NUMBERS[np.frombuffer(b"-0123456789NI", np.uint8)] = True  # W&B's JSON knows NaN and Infinity
 
@@ -37,6 +36,13 @@ def plain(record: bytes) -> Iterator[tuple[str, bytes]]:
     for number, item in messages(record):
         if number == 1:
             yield named(item)
+
+
+def heads_of(record: bytes) -> Iterator[bytes]:
+    """Of each item with JSON what stands before it: the name, and the value's tag."""
+    for number, item in messages(record):
+        if number == 1 and VALUE in item:
+            yield item[: item.index(VALUE) + len(VALUE)]
 
 
 def together(records: Sequence[bytes]) -> tuple[bytes, dict[str, Values]]:
@@ -103,30 +109,24 @@ def _usual(
 
 
 def _length(buffer: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths of one or two bytes, and where they end; below nought where there are more."""
+    """Lengths of one or two bytes, and where they end; beyond any text where there are more."""
     low, high = buffer[at].astype(np.int64), buffer[at + 1].astype(np.int64)
     two = low > 127
     length = np.where(two, (low & 127) | high << 7, low)
-    return np.where(two & (high > 127), -(1 << 40), length), at + 1 + two
+    return np.where(two & (high > 127), 1 << 40, length), at + 1 + two
 
 
 def _by_name(text: bytes, start: np.ndarray, end: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The names that stand in the text, and which of the items have each."""
     if not len(start):
         return
-    buffer = np.frombuffer(text, np.uint8)
-    size = end - start
-    before = np.cumsum(size) - size
-    place = np.arange(int(size.sum())) - np.repeat(before, size)
-    letters = buffer[place + np.repeat(start, size)].astype(np.uint64)
-    hashes = np.add.reduceat(letters * _WEIGHTS[place], before)
-    group = np.unique(hashes, return_inverse=True)[1]
+    heads = [text[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+    index = {head: place for place, head in enumerate(dict.fromkeys(heads))}
+    group = np.fromiter(map(index.__getitem__, heads), np.int64, len(heads))
     order = np.argsort(group, kind="stable")
-    for members in np.split(order, np.cumsum(np.bincount(group))[:-1]):
-        one = members[0]
-        path = [
-            part.decode("utf-8", "replace") for _, part in messages(text[start[one] : end[one]])
-        ]
+    groups = np.split(order, np.cumsum(np.bincount(group))[:-1])
+    for head, members in zip(index, groups, strict=True):
+        path = (part.decode("utf-8", "replace") for _, part in messages(head))
         yield ".".join(path), members
 
 

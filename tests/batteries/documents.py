@@ -10,19 +10,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}) *(?P<language>[\w-]*)")
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<fence>`{3,}) *(?P<language>[\w-]*)(?: title=\"(?P<title>[^\"]+)\")?"
+)
 HEADING = re.compile(r"^#{1,3} +(.+?) *$")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: where it starts, what it says it is written in, its text."""
+    """A fenced block: where it starts, what it says it is written in, its text; title: the file
+    that it is, if it says so."""
 
     page: Path
     line: int
     section: str
     language: str
     text: str
+    title: str | None = None
 
     @property
     def where(self) -> str:
@@ -42,7 +46,8 @@ def blocks_of(page: Path) -> list[Block]:
                 section = heading[1]
         elif fence and fence["fence"] >= opened[1]["fence"] and not fence["language"]:
             text = "\n".join(x.removeprefix(opened[1]["indent"]) for x in held) + "\n"
-            found.append(Block(page, opened[0], section, opened[1]["language"], text))
+            start, said = opened
+            found.append(Block(page, start, section, said["language"], text, said["title"]))
             opened = None
         else:
             held.append(line)

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 NAN = math.nan
-# A GPT-2-like shape in nanoGPT's words: 24,576 parameters in the blocks, 4,352 in the tables.
+# A GPT-2-like shape in nanoGPT's words: BODY parameters in blocks, 4,352 in tables.
 SHAPE = {"n_layer": 2, "n_head": 2, "n_embd": 32, "vocab_size": 128, "block_size": 8, "bias": False}
+BODY = 24_736
 BATCH_TOKENS = 64
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from batteries.importers import BATCH_TOKENS, MadeRun
+from batteries.importers import BATCH_TOKENS, SHAPE, MadeRun
 
 
 def nanogpt(run: MadeRun, *, resumed: bool = False) -> str:
@@ -17,10 +17,14 @@ def nanogpt(run: MadeRun, *, resumed: bool = False) -> str:
     lines = [f"Overriding: {key} = {value}" for key, value in run.config.items()]
     lines += [f"tokens per iteration will be: {BATCH_TOKENS:,}"]
     lines += ["Resuming training from out" if resumed else "Initializing a new model from scratch"]
+    shape = {**SHAPE, **run.config}
+    d, layers = int(shape["n_embd"]), int(shape["n_layer"])
+    matrices = 12 * layers * d * d + (int(shape["vocab_size"]) + int(shape["block_size"])) * d
+    norms = (2 * layers + 1) * d
     lines += [
-        "number of parameters: 0.03M",
-        "num decayed parameter tensors: 10, with 28,928 parameters",
-        "num non-decayed parameter tensors: 5, with 160 parameters",
+        f"number of parameters: {(matrices + norms - int(shape['block_size']) * d) / 1e6:.2f}M",
+        f"num decayed parameter tensors: {4 * layers + 2}, with {matrices:,} parameters",
+        f"num non-decayed parameter tensors: {2 * layers + 1}, with {norms:,} parameters",
     ]
     for step, loss, held_out in run.points:
         if step in run.held_out or (math.isnan(loss) and math.isnan(held_out)):
@@ -104,9 +108,12 @@ def llmc_console(run: MadeRun, planned: int) -> str:
 def megatron(run: MadeRun, planned: int) -> str:
     """NVIDIA/Megatron-LM, megatron/training/arguments.py and training.py."""
     asked = {"global_batch_size": 256, "seq_length": 2048, "hidden_size": 1024, "lr": 0.0003}
+    asked |= {"tensor_model_parallel_size": 1, "pipeline_model_parallel_size": 1}
     lines = ["------------------------ arguments ------------------------"]
     lines += [f"  {name} {'.' * (48 - len(name))} {value}" for name, value in asked.items()]
     lines += ["-------------------- end of arguments ---------------------"]
+    rank = "(tensor, pipeline) model parallel rank (0, 0)"
+    lines += [f" > number of parameters on {rank}: 354871296"]
     for step, loss, held_out in run.points:
         lines.append(
             f" [2026-11-26 10:00:00] iteration {step:8d}/{planned:8d} | consumed samples: "

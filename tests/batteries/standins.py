@@ -48,6 +48,11 @@ STANDINS = (
         instead=r"scaling plan grid.toml\1",
     ),
     Standin(
+        r"scaling plot (\w+) .* -o \1\.svg",
+        "drawn already, by the same command: every figure of the gallery",
+        proof="tests/plot/test_every_figure.py",
+    ),
+    Standin(
         r"scaling report .* --live.*",
         "serves its page until it is stopped",
         proof="tests/report/test_live_server.py",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scaling.certify import Case, Certificate, certify
-from scaling.certify.tables import load
+from scaling.published import load
 
 
 @pytest.fixture(scope="session")

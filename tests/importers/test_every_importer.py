@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batteries.importers import NAN, MadeRun, Writer, made
+from batteries.importers import BATCH_TOKENS, BODY, NAN, MadeRun, Writer, made
 from batteries.writers import NO_TRAINING, WRITERS
 
 from scaling import importers
 from scaling.errors import InputError
 from scaling.importers.contract import LoggedRun
+from scaling.importing import import_runs
+from scaling.table import check_table
 
 
 @pytest.fixture(params=sorted(WRITERS))
@@ -63,6 +65,12 @@ def test_runs_are_read_as_they_were_logged(name: str, writer: Writer, tmp_path: 
         if "config" not in writer.cannot:
             texts = {key.rpartition(".")[2]: str(value) for key, value in got.config.items()}
             assert texts.items() >= {k: str(v) for k, v in logged.config.items()}.items()
+    df = import_runs([source]).df.sort_values("loss", ascending=False)
+    check_table(df)
+    assert df["loss"].tolist() == pytest.approx([run.held_out[40] for run in runs], abs=1e-3)
+    assert set(df["N"]) == {BODY}  # counted from the configuration, whatever was logged
+    assert set(df["D"]) == {40 * BATCH_TOKENS}
+    assert (set(df["status"]), set(df["N_kind"])) == ({"finished"}, {"non_embedding"})
 
 
 def test_names_of_any_script_are_kept(name: str, writer: Writer, tmp_path: Path) -> None:
@@ -113,8 +121,12 @@ def test_a_loss_that_is_no_number_stays_none(name: str, writer: Writer, tmp_path
         pytest.skip("its files hold no NaN")
     run = made("a")
     run = replace(run, points=(*run.points[:-4], *((s, NAN, NAN) for s, _, _ in run.points[-4:])))
-    (found,) = read(name, writer.written(tmp_path / "source", [run]))
+    source = writer.written(tmp_path / "source", [run])
+    (found,) = read(name, source)
     assert losses(name, found) == pytest.approx(run.held_out, abs=10.0**-writer.digits)
+    table = import_runs([source])
+    assert table.df["status"].tolist() == ["diverged"]
+    assert "no number after step 20" in table.account.not_finished[0].reason
 
 
 def test_a_run_taken_up_again_keeps_its_id(name: str, writer: Writer, tmp_path: Path) -> None:
@@ -122,7 +134,13 @@ def test_a_run_taken_up_again_keeps_its_id(name: str, writer: Writer, tmp_path: 
         pytest.skip("its files hold no second start of a run")
     first = made("a", steps=30)
     again = MadeRun("a", tuple(p for p in made("a", loss=2.0).points if p[0] > 20), first.config)
-    found = read(name, writer.written(tmp_path / "source", [first, again]))
+    source = writer.written(tmp_path / "source", [first, again])
+    found = read(name, source)
     assert len({run.id for run in found}) == 1
     merged = {step: loss for run in found for step, loss in losses(name, run).items()}
     assert merged[40] == pytest.approx(again.held_out[40], abs=10.0**-writer.digits)
+    table = import_runs([source])
+    (row,) = table.df.to_dict("records")
+    assert row["loss"] == pytest.approx(again.held_out[40], abs=10.0**-writer.digits)
+    assert row["status"] == "finished"
+    assert len(found) == 1 or table.account.merged  # some tools' files hold the later start alone

@@ -14,7 +14,7 @@ import pytest
 from scaling.errors import InputError
 from scaling.importers import lm_eval
 from scaling.importers.contract import LoggedRun
-from scaling.importers.evaluations import with_evaluations
+from scaling.importers.evaluations import Evaluations
 
 MADE = Path(__file__).parent / "files" / "lm_eval"
 
@@ -89,25 +89,29 @@ def test_checkpoints_of_a_run_are_its_history_and_the_later_file_stands(tmp_path
 
 def test_metrics_are_joined_to_the_runs_that_trained_the_models(folder: Path) -> None:
     runs = [
-        LoggedRun("sweep/tiny", "t.log", final={"loss": 3.0}),
+        LoggedRun("sweep/tiny", "t.log", config={"d": 8}),
         LoggedRun("x1", "s.log", name="small"),
         LoggedRun("other", "o.log"),
     ]
-    tiny, small, other = with_evaluations(iter(runs), lm_eval.read(str(folder)))
+    evaluations = Evaluations(lm_eval.read(str(folder)))
+    tiny, small, other = evaluations.with_all(iter(runs))
     evaluated = {run.id: run.final for run in lm_eval.read(str(folder))}
-    assert tiny.final == {"loss": 3.0, **evaluated["tiny"]}
-    assert small.final == evaluated["small"]
+    assert evaluations.metrics == tuple(evaluated["tiny"])
+    assert tiny.config == {"d": 8, **evaluated["tiny"]}
+    assert small.config == evaluated["small"]
     assert other == runs[-1]
 
 
 def test_an_evaluation_before_the_end_is_told_and_one_of_no_run_comes_last(tmp_path: Path) -> None:
     written(tmp_path / "1", "a/step200", 0.4, model_num_parameters=51_200)
-    written(tmp_path / "2", "b", 0.3)
+    written(tmp_path / "2", "run-b", 0.3)
     run = LoggedRun("a", "a.log", history={"step": np.array([100.0, 300.0])})
-    joined, left = with_evaluations([run], lm_eval.read(str(tmp_path)))
-    assert joined.final == {"model_num_parameters": 51_200, "arc/acc": 0.4}
+    other = LoggedRun("run-c", "c.log")
+    joined, _, left = Evaluations(lm_eval.read(str(tmp_path))).with_all([run, other])
+    assert joined.config == {"arc/acc": 0.4}
+    assert joined.final == {"model_num_parameters": 51_200}
     assert joined.notes[0].endswith("of step 200, where the run's log ends at 300")
-    assert left.id == "b"
+    assert left.notes == ("evaluated, but no run that was read is called run-b; nearest: run-c",)
 
 
 def test_damaged_results_are_noted_beside_whole_ones(folder: Path) -> None:

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from scaling.errors import InputError
 from scaling.importers import olmo, printed
+from scaling.importers.olmo_shape import counts
 
 MADE = Path(__file__).parent / "files" / "olmo"
 HELD_OUT, TRAINING, TOKENS = (
@@ -39,12 +41,49 @@ def test_runs_of_a_ladder(ladder: Path) -> None:
     assert tiny.config["optim.lr"] == 0.001
 
 
+def test_parameters_are_those_that_olmo_core_counts(ladder: Path) -> None:
+    """Counts by `TransformerConfig.num_params` of ai2-olmo-core 3.0.0."""
+    small, tiny = olmo.read(str(ladder))
+    assert (tiny.final["parameters"], small.final["parameters"]) == (90_272, 262_592)
+    assert tiny.final["parameters_without_tables"] == 90_272 - 2 * 512 * 32
+
+
+@pytest.mark.parametrize(
+    ("shape", "counted"),
+    [
+        (  # olmo2_190M
+            {"d_model": 768, "n_layers": 12, "vocab_size": 100_352, "inner": 3072,
+             "mixer": {"n_heads": 12, "qk_norm": {"name": "rms", "bias": False}}},
+            267_424_512,
+        ),
+        (  # llama3_1B
+            {"d_model": 2048, "n_layers": 16, "vocab_size": 128_256, "inner": 8192,
+             "mixer": {"n_heads": 32, "n_kv_heads": 8, "rope": {"theta": 500_000}}},
+            1_498_482_688,
+        ),
+        (  # gated attention has more
+            {"d_model": 64, "n_layers": 2, "vocab_size": 512, "inner": 128,
+             "mixer": {"n_heads": 2, "gate": {"granularity": "headwise"}}},
+            None,
+        ),
+    ],
+)  # fmt: skip
+def test_counts_of_configs(shape: dict[str, Any], counted: int | None) -> None:
+    norm = {"name": "rms", "bias": False}
+    block = {"sequence_mixer": shape["mixer"], "layer_norm": norm,
+             "feed_forward": {"hidden_size": shape["inner"], "bias": False}}  # fmt: skip
+    model = {name: shape[name] for name in ("d_model", "n_layers", "vocab_size")}
+    found = counts({**model, "block": block, "lm_head": {"layer_norm": norm, "bias": False}})
+    assert (found and found[1]) == counted
+
+
 def test_one_run_of_it(ladder: Path) -> None:
     (run,) = olmo.read(str(ladder / "tiny"))
     assert run.id == "tiny"
     (ladder / "tiny" / "metrics.json").unlink()
     (run,) = olmo.read(str(ladder / "tiny"))
-    assert (run.ended, run.final) == ("unstated", {})
+    assert run.ended == "unstated"
+    assert HELD_OUT not in run.final
 
 
 def test_the_console_log_says_the_same(ladder: Path) -> None:

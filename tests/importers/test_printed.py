@@ -80,7 +80,8 @@ def test_settings_that_nanochat_prints(file: Path) -> None:
     assert run.config["parameters.transformer_matrices"] == COUNTS["transformer_matrices"]
     assert run.config["parameters.total"] == sum(COUNTS.values())
     assert run.config["total_batch_size"] == 524_288
-    assert run.config["total_tokens"] == 1_234 * 524_288
+    assert run.config["planned_tokens"] == 1_234 * 524_288
+    assert run.config["flops_per_token"] == 4.5e8
     assert (run.config["planned_steps"], run.ended) == (1_234, "unstated")
 
 
@@ -93,6 +94,7 @@ def test_settings_that_llmc_and_megatron_print(file: Path) -> None:
     file.write_text(printed_logs.megatron(made(), 80))
     run = only(file)
     assert (run.config["global_batch_size"], run.config["seq_length"]) == (256, 2048)
+    assert run.config["parameters.all"] == 354_871_296
     assert taken(run, "consumed samples")[40] == 40 * 256
     assert run.ended == "unstated"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -12,11 +13,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from batteries.trackers import chunk, expected, listening, read, record, wandb_files
 
+from scaling import importers
 from scaling.errors import InputError
 from scaling.grid import CHUNK_STEPS, Cell, Grid, Section
+from scaling.importers.contract import LoggedRun
+from scaling.importers.wandb_file import read_file
 from scaling.sweep import trackers
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.run import train
@@ -286,23 +291,40 @@ def test_real_trackers_hold_each_cell_once(name: str, trunk: list[Cell], tmp_pat
             steps, values = zip(*sorted(run.curve[key]), strict=True)
             assert steps == tuple(step for step, _ in points)
             assert values == pytest.approx([value for _, value in points], rel=1e-6)
+    # And as `scaling import` reads it.
+    source = os.environ["TRACKIO_DIR"] if name == "trackio" else tmp_path / "trackers" / name
+    runs = [run for run in importers.get(name).read(str(source)) if run.config["study"] == STUDY]
+    imported_as_told(runs, trunk, logs)
 
 
 @pytest.mark.usefixtures("offline")
 def test_wandb_offline_holds_each_cell_once(trunk: list[Cell], tmp_path: Path) -> None:
     if find_spec("wandb") is None:
         pytest.skip("wandb is not here: pip install 'scaling-laws[trackers]'")
-    trained_in_two_starts({"wandb": {}}, tmp_path, trunk)
+    logs = trained_in_two_starts({"wandb": {}}, tmp_path, trunk)
     files = wandb_files(tmp_path)
     assert set(files) == {cell.id for cell in trunk}
     for cell in trunk:
         # Its own process writes the file, and not before a run's end.
         until = time.monotonic() + 60
-        while b"final/status" not in files[cell.id].read_bytes() and time.monotonic() < until:
+        while read_file(files[cell.id]).ended != "finished" and time.monotonic() < until:
             time.sleep(0.05)
-        content = files[cell.id].read_bytes()
-        for text in (cell.id, STUDY, "held_out", "grad_norm", "train.warmup_steps", "final/status"):
-            assert text.encode() in content
+    runs = list(importers.get("wandb").read(str(tmp_path)))
+    assert all(run.final["final/status"] == "finished" for run in runs)
+    imported_as_told(runs, trunk, logs)
+
+
+def imported_as_told(runs: Sequence[LoggedRun], trunk: list[Cell], logs: list[Log]) -> None:
+    """The curves of each cell, by its importer."""
+    by_cell = {str(run.config["run"]): run for run in runs}
+    assert len(by_cell) == len(runs) == len(trunk)
+    for cell, log in zip(trunk, logs, strict=True):
+        run = by_cell[cell.id]
+        assert run.config["D"] == cell.D
+        for key, points in expected(log.chunks, log.held_out, cell.steps).items():
+            there = ~np.isnan(run.history[key])
+            told = dict(zip(run.history["step"][there], run.history[key][there], strict=True))
+            assert told == pytest.approx(dict(points), rel=1e-6)
 
 
 @pytest.mark.usefixtures("offline")

@@ -11,7 +11,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
 KEPT = ("trainer_state.json", "config.json", "README.md", "all_results.json", "model.safetensors")
-STEPS, BATCH, LENGTH, WORDS = 12, 4, 8, 40
+STEPS, BATCH, LENGTH, WORDS = 12, 8, 16, 40
 
 
 def main(folder: Path) -> None:

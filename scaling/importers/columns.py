@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ NAMES: Mapping[str, Name] = {
         "run_id", "run_name", "run", "uid", "trial_id", "trial", "experiment_id", "run_uuid")),
     "family": Name("model family", text=True, others=("family", "architecture", "model_type")),
     "N": Name("parameters without vocabulary tables", 1e2, 1e14, (
-        "n", "n_non_embedding", "non_embedding_params", "non_embedding_parameters",
+        "n_non_embedding", "non_embedding_params", "non_embedding_parameters",
         "num_non_embedding_params", "params_non_embedding", "n_noembed", "n_nonemb",
         "non_embedding_*", "*_non_embedding", "params_no_emb*")),
     "N_total": Name("all parameters", 1e2, 1e14, (
@@ -33,7 +36,7 @@ NAMES: Mapping[str, Name] = {
         "total_parameter_count", "parameters_total", "num_total_params")),
     # A count of which the name doesn't say whether embeddings are in it.
     "N_unstated": Name("parameters, of a kind that the name doesn't say", 1e2, 1e14, (
-        "params", "parameters", "num_params", "num_parameters", "n_params", "n_parameters",
+        "n", "params", "parameters", "num_params", "num_parameters", "n_params", "n_parameters",
         "param_count", "parameter_count", "model_size", "model_params", "model_parameters",
         "size", "nparams", "model/num_parameters")),
     "D": Name("training tokens seen", 1e3, 1e16, (
@@ -46,12 +49,15 @@ NAMES: Mapping[str, Name] = {
         "total_flos", "*total_training_flops*")),
     "loss": Name("held-out loss", 0.0, 20.0, (
         "val_loss", "eval_loss", "validation_loss", "valid_loss", "test_loss", "heldout_loss",
-        "held_out_loss", "held_out", "loss_val", "loss_validation", "eval_loss_*",
+        "held_out_loss", "held_out", "loss_val", "loss_validation", "eval_loss_*", "eval_*_loss",
+        "val_*_loss", "validation_*_loss", "val_loss_*", "validation_loss_*", "test_loss_*",
+        "valid_loss_*", "val_nll*", "val_bits_*", "eval_bits_*",
         "val_bpb", "eval_bpb", "bits_per_byte", "bpb", "*_ce_loss", "val_ppl", "eval_ppl",
         "val_perplexity", "eval_perplexity", "perplexity", "ppl", "*bits_per_byte*")),
     # A loss of which the name doesn't say whether it was held out.
     "loss_unstated": Name("loss, held out or not", 0.0, 20.0, (
-        "loss", "final_loss", "lm_loss", "nll", "cross_entropy", "ce_loss", "l")),
+        "loss", "final_loss", "lm_loss", "nll", "cross_entropy", "ce_loss", "l", "loss_*", "nll_*",
+        "bits_per_*", "bpc")),
     "train_loss": Name("training loss", 0.0, 20.0, (
         "train_loss", "training_loss", "loss_train", "train_ce_loss", "train_lm_loss",
         "tr_loss", "train_*_loss")),
@@ -68,7 +74,7 @@ NAMES: Mapping[str, Name] = {
         "learning_rate", "lr", "peak_lr", "max_lr", "base_lr", "peak_learning_rate",
         "*_learning_rate", "*_lr")),
     "batch_tokens": Name("tokens in a step", 1.0, 1e9, (
-        "batch_tokens", "tokens_per_step", "tokens_per_batch", "batch_size_tokens",
+        "batch_tokens", "bs_tokens", "tokens_per_step", "tokens_per_batch", "batch_size_tokens",
         "tokens_per_iter", "global_batch_tokens", "total_batch_size", "batch_size_in_tokens")),
     "sequences": Name("sequences in a batch", 1.0, 1e7, (
         "global_batch_size", "train_batch_size", "batch_size", "per_device_train_batch_size",
@@ -84,3 +90,44 @@ NAMES: Mapping[str, Name] = {
         "world_size", "num_gpus", "n_gpus", "num_devices", "ddp_world_size", "n_devices")),
 }  # fmt: skip
 MEASURED = ("loss", "train_loss", "loss_se")
+
+_UNITS = {
+    "k": 1e3, "thousand": 1e3, "thousands": 1e3,
+    "m": 1e6, "million": 1e6, "millions": 1e6,
+    "b": 1e9, "bn": 1e9, "g": 1e9, "billion": 1e9, "billions": 1e9,
+    "t": 1e12, "trillion": 1e12, "trillions": 1e12,
+}  # fmt: skip
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[A-Z]+")
+
+
+@cache
+def plain(name: str) -> str:
+    """A name in lower case, its words joined by `_`: `val/loss`, `valLoss` and `Val Loss` alike."""
+    return "_".join(found.lower() for found in _WORD.findall(name))
+
+
+@cache
+def without_unit(name: str) -> tuple[str, float]:
+    """`tokens_B`, `params (millions)` as the plain name and how many its unit stands for."""
+    words = plain(name).split("_")
+    scale = _UNITS.get(words[-1], 1.0) if len(words) > 1 else 1.0
+    if scale != 1.0:
+        words = words[:-1] if words[-2] != "in" else words[:-2]
+    return "_".join(words), scale
+
+
+@cache
+def rank(ours: str, name: str) -> int | None:
+    """How far down the list of what ours is called elsewhere the name stands; None: not at all.
+
+    A name within others (`config.model.n_layer`, `train/loss`) counts by its last part, too, but
+    comes after those that fit as a whole.
+    """
+    others = NAMES[ours].others
+    last = re.split(r"[./]", name)[-1]
+    for extra, whole in ((0, name), (len(others), last if "/" not in name else name)):
+        called, _ = without_unit(whole)
+        for place, pattern in enumerate(others):
+            if fnmatchcase(called, pattern) or fnmatchcase(plain(whole), pattern):
+                return place + extra
+    return None

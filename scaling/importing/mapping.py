@@ -1,0 +1,271 @@
+"""Which of a source's columns is which of ours: as asked for, or guessed by name and by value.
+
+A guess says why, and what speaks against it; it is shown and confirmed before anything is read in
+full (`proposal.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from scaling.errors import InputError
+from scaling.importers.columns import MEASURED, NAMES, plain, rank, without_unit
+from scaling.importing.survey import Field
+from scaling.where import Expression, expression
+
+# In this order: what an earlier one takes is none of a later one.
+_ORDER = (
+    "loss_se", "loss", "train_loss", "loss_unstated", "step", "total_steps", "N", "N_total",
+    "N_unstated", "D_unique", "D", "C", "batch_tokens", "sequences", "context", "accumulation",
+    "devices", "seed", "learning_rate", "family",
+)  # fmt: skip
+PARTS = ("sequences", "context", "accumulation", "devices")
+SHOWN = tuple(name for name in _ORDER if name not in ("loss_unstated", "N_unstated", *PARTS))
+# What tells the unit of a column that is no count as it stands.
+_CHECKED_BY = {"N": {"C"}, "D": {"C", "batch_tokens"}, "C": {"N", "N_total"}}
+CONVENTIONS = ("N_kind", "D_kind", "C_kind", "L_kind")  # as our own tables state them
+
+
+@dataclass(frozen=True)
+class Column:
+    """One of our columns and what it is made of. why: how it was found; doubts: what the user
+    should know; given: by the user; kind: what its name says of its convention or nature."""
+
+    ours: str
+    made_of: Expression
+    why: str
+    low: float = math.nan
+    high: float = math.nan
+    doubts: tuple[str, ...] = ()
+    given: bool = False
+    kind: str = ""
+
+    @property
+    def theirs(self) -> str:
+        return self.made_of.text
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns that were found. unused: the fields that none is made of. refused: by our name,
+    fields of that name whose values can't be meant."""
+
+    by_name: Mapping[str, Column]
+    unused: tuple[str, ...]
+    refused: Mapping[str, str]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.by_name
+
+    def __getitem__(self, name: str) -> Column:
+        return self.by_name[name]
+
+    @property
+    def guessed(self) -> list[Column]:
+        return [column for column in self.by_name.values() if not column.given]
+
+
+def find(
+    fields: Mapping[str, Field],
+    usual: Mapping[str, Sequence[str]],
+    given: Mapping[str, str],
+    *,
+    training: bool = False,
+) -> Columns:
+    """Guess our columns of these fields. given: expressions by our names, as the user wrote them;
+    training: the training loss may stand for the loss."""
+    found = {ours: _given(ours, text, fields) for ours, text in given.items()}
+    taken = {name for column in found.values() for name in column.made_of.columns}
+    refused: dict[str, str] = {}
+    unlikely: dict[str, Column] = {}
+    for ours in _ORDER:
+        settled = ours.removesuffix("_unstated")
+        if ours == "N_unstated" and "N" in found:
+            settled = "N_total"  # beside a count without tables
+        if settled in found:
+            continue
+        if (column := _guess(ours, fields, usual, taken, unlikely)) is not None:
+            found[settled] = replace(column, ours=settled)
+            taken |= set(column.made_of.columns)
+    if training and "loss" not in given and "train_loss" in found:
+        train = found["train_loss"]
+        found["loss"] = Column("loss", train.made_of, "--train-loss", train.low, train.high,
+                               kind="train_loss")  # fmt: skip
+    _add_tokens(found)
+    for name, column in unlikely.items():
+        if name not in found and _CHECKED_BY.get(name, set()) & set(found):
+            checked = "no count as it stands: its unit is found by what it must agree with"
+            found[name] = replace(column, doubts=(checked,))
+        elif name not in found:
+            refused[name] = column.doubts[-1]
+    parts = {name: found.pop(name) for name in PARTS if name in found}
+    used = taken | {n for part in parts.values() for n in part.made_of.columns}
+    unused = tuple(name for name in fields if name not in used and name not in CONVENTIONS)
+    order = [name for name in SHOWN if name in found]
+    return Columns({name: found[name] for name in order}, unused, refused)
+
+
+def quoted(name: str) -> str:
+    """A field's name as expressions take it."""
+    return name if name.isidentifier() else f"`{name}`"
+
+
+def _given(ours: str, text: str, fields: Mapping[str, Field]) -> Column:
+    if ours not in SHOWN:
+        near = get_close_matches(ours, SHOWN, 2)
+        hint = f"nearest: {', '.join(near)}; " if near else ""
+        raise InputError(f"--map {ours}={text}: no column of ours; {hint}valid: {', '.join(SHOWN)}")
+    made_of = expression(quoted(text) if text in fields else text, f"--map {ours}")
+    for name in made_of.columns:
+        if name not in fields:
+            near = get_close_matches(name, list(fields), 3)
+            hint = f"; nearest: {', '.join(near)}" if near else ""
+            raise InputError(
+                f"--map {ours}={text}: no field {name!r}; found: {', '.join(fields)}{hint} "
+                "(odd names stand in `backticks`)"
+            )
+    only = fields[made_of.columns[0]] if len(made_of.columns) == 1 else None
+    alone = only is not None and made_of.text == quoted(only.name)
+    low, high = (only.low, only.high) if only is not None and alone else (math.nan, math.nan)
+    kind = _kind(ours, only.name) if only is not None and ours == "loss" else ""
+    return Column(ours, made_of, "given", low, high, given=True, kind=kind)
+
+
+def _guess(
+    ours: str,
+    fields: Mapping[str, Field],
+    usual: Mapping[str, Sequence[str]],
+    taken: set[str],
+    unlikely: dict[str, Column],
+) -> Column | None:
+    settled = ours.removesuffix("_unstated")
+    ranked: list[tuple[int, Field, bool]] = []
+    for field in fields.values():
+        if field.name in taken or (field.text and not NAMES[ours].text):
+            continue
+        place = _usual(usual.get(ours, ()), field.name)
+        known = place is not None
+        if place is None and (place := rank(ours, field.name)) is None:
+            continue
+        if _plausible(ours, field):
+            ranked.append((place - (1000 if known else 0), field, known))
+        else:
+            unlikely.setdefault(settled, _column(ours, field, (_out_of_range(ours, field),)))
+    if not ranked:
+        return None
+    ranked.sort(key=lambda item: item[0])
+    _, field, known = ranked[0]
+    doubts = _doubts(ours, field)
+    rivals = [other.name for _, other, k in ranked[1:] if k == known]
+    if rivals and settled in ("loss", "N", "D"):
+        doubts.append(f"could be {', '.join(rivals[:4])} as well")
+    return _column(ours, field, tuple(doubts), known=known)
+
+
+def _column(ours: str, field: Field, doubts: tuple[str, ...], *, known: bool = False) -> Column:
+    settled = ours.removesuffix("_unstated")
+    made_of, scale = _scaled(settled, field.name)
+    why = "as this tool names it" if known else "by its name"
+    if scale != 1:
+        why += f", in units of {scale:.0e}".replace("e+0", "e")
+    return Column(
+        settled, made_of, why, field.low * scale, field.high * scale, doubts,
+        kind=_kind(ours, field.name),
+    )  # fmt: skip
+
+
+def _out_of_range(ours: str, field: Field) -> str:
+    settled = ours.removesuffix("_unstated")
+    name = NAMES[settled]
+    return (
+        f"{field.name} runs from {field.low:.4g} to {field.high:.4g}, and {name.about} from "
+        f"{name.low:.0e} to {name.high:.0e}; if it is meant, say in which unit, such as "
+        f'--map {settled}="{quoted(field.name)} * 1e6"'
+    )
+
+
+def _usual(patterns: Sequence[str], name: str) -> int | None:
+    for place, pattern in enumerate(patterns):
+        if name == pattern or fnmatchcase(name, pattern):
+            return place
+    return None
+
+
+def _scaled(ours: str, name: str) -> tuple[Expression, float]:
+    """A field as our column, its unit undone where its name says one."""
+    _, scale = without_unit(name)
+    if ours not in ("N", "N_total", "D", "D_unique", "batch_tokens"):
+        scale = 1.0
+    words = set(plain(name).split("_"))
+    text, what = quoted(name), f"--map {ours}"
+    if scale != 1.0:
+        return expression(f"{text} * {scale:.0e}".replace("e+0", "e"), what), scale
+    if ours in ("loss", "train_loss") and words & {"ppl", "perplexity"}:
+        return expression(f"log({text})", what), 1.0
+    if ours == "loss" and _kind(ours, name) != "bits_per_byte" and words & {"bits", "bpt", "bpc"}:
+        return expression(f"{text} * {math.log(2)!r}", what), 1.0
+    return expression(text, what), 1.0
+
+
+def _plausible(ours: str, field: Field) -> bool:
+    _, scale = _scaled(ours.removesuffix("_unstated"), field.name)
+    if (NAMES[ours].text and field.text) or math.isnan(field.low):
+        return True
+    words = set(plain(field.name).split("_"))
+    high = math.inf if words & {"ppl", "perplexity"} else NAMES[ours].high
+    low = NAMES[ours].low
+    least = min(0.0, low) if field.varies or ours in MEASURED else low  # a log begins at no token
+    return low <= field.high * scale <= high and field.low * scale >= least
+
+
+def _doubts(ours: str, field: Field) -> list[str]:
+    words = set(plain(field.name).split("_"))
+    doubts = []
+    if ours == "N_unstated":
+        doubts.append("its name doesn't say whether embeddings are in it")
+    if ours == "loss_unstated":
+        doubts.append("its name doesn't say whether it was held out")
+    if ours in MEASURED and words & {"smooth", "smoothed", "ema", "avg", "mean", "running"}:
+        doubts.append("its name says it is smoothed")
+    return doubts
+
+
+def _kind(ours: str, name: str) -> str:
+    """What a name says of the convention: of N, the kind of count; of a loss, its unit."""
+    words = set(plain(name).split("_"))
+    if ours in ("N", "N_total"):
+        return {"N": "non_embedding", "N_total": "total"}[ours]
+    if ours not in ("loss", "loss_unstated", "train_loss"):
+        return ""
+    if "bpb" in words or {"bits", "byte"} <= words:
+        return "bits_per_byte"
+    per = next((unit for unit in ("byte", "word", "character") if unit in words), "")
+    if words & {"char", "bpc"}:
+        per = "character"
+    if per:
+        return f"nats_per_{per}"
+    if words & {"ppl", "perplexity", "bits", "bpt"}:
+        return "nats_per_token"
+    return ""
+
+
+def _add_tokens(found: dict[str, Column]) -> None:
+    """Batches and tokens from what they are the product of, where they stand nowhere."""
+    parts = [found[name] for name in PARTS if name in found]
+    if "batch_tokens" not in found and {"sequences", "context"} <= set(found):
+        text = " * ".join(part.theirs for part in parts)
+        doubt = "right if the sequences are those of "
+        doubt += "one device and one accumulated batch" if len(parts) > 2 else "a whole step"
+        found["batch_tokens"] = Column(
+            "batch_tokens", expression(text, "--map batch_tokens"), "sequences x their length",
+            doubts=(doubt,),
+        )  # fmt: skip
+    if "D" not in found and {"step", "batch_tokens"} <= set(found):
+        batch = found["batch_tokens"]
+        text = f"{found['step'].theirs} * {batch.theirs}"
+        found["D"] = Column("D", expression(text, "--map D"), "steps x tokens of a batch",
+                            doubts=batch.doubts)  # fmt: skip

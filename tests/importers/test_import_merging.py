@@ -1,0 +1,199 @@
+"""Restarts, copies, unfinished runs, outliers: each by one rule, and told."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scaling.importing import Asked, Imported, import_runs
+from scaling.importing.curves import LOSS, STEP, TRAIN, D, end, joined
+from scaling.table import check_table, select_rows
+
+NAN = math.nan
+
+
+def curve(steps: list[int], offset: float = 0.0) -> np.ndarray:
+    """A point a step, its loss its place in the log."""
+    points = np.full((len(steps), 4), NAN)
+    points[:, STEP] = steps
+    points[:, D] = np.multiply(steps, 64.0)
+    points[:, LOSS] = np.arange(len(steps)) + offset
+    points[:, TRAIN] = points[:, LOSS]
+    return points
+
+
+def as_in_the_rule(steps: list[int]) -> list[float]:
+    """The rule, word by word: from where a start begins, nothing before it stands."""
+    standing: dict[int, float] = {}
+    for place, step in enumerate(steps):
+        standing = {s: v for s, v in standing.items() if s < step}
+        standing[step] = float(place)
+    return [standing[step] for step in sorted(standing)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40))
+def test_the_later_start_wins_from_its_first_step_on(steps: list[int]) -> None:
+    found = joined(curve(steps))
+    assert found.points[:, LOSS].tolist() == as_in_the_rule(steps)
+    assert (np.diff(found.points[:, STEP]) > 0).all()
+    assert found.replaced == sum(any(s <= step for s in steps[i + 1 :]) for i, step in
+                                 enumerate(steps))  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(0, 40))
+def test_it_does_not_matter_where_a_log_was_cut(steps: list[int], cut: int) -> None:
+    whole = joined(curve(steps)).points
+    parts = [curve(steps)[:cut], curve(steps)[cut:]]
+    halves = np.concatenate([joined(part).points for part in parts if len(part)])
+    assert np.array_equal(joined(halves).points, whole)
+
+
+def test_values_of_one_step_are_one_point() -> None:
+    points = curve([5, 10, 10, 15])
+    points[1, LOSS] = NAN
+    points[2, TRAIN] = NAN
+    found = joined(points).points
+    assert found[:, STEP].tolist() == [5, 10, 15]
+    assert found[1, [LOSS, TRAIN]].tolist() == [2, 1]
+
+
+def test_how_runs_ended() -> None:
+    points = curve([*range(10, 110, 10)])
+    assert end(points, 100, "unstated").status == "finished"
+    assert end(points, 200, "unstated").reason == "stopped at step 100 of 200"
+    assert end(points, 100, "crashed").status == "failed"
+    assert end(points, 0, "running").status == "stopped"
+    lost = points.copy()
+    lost[6:, [LOSS, TRAIN]] = NAN
+    assert end(lost, 100, "unstated").status == "diverged"
+    sparse = points.copy()
+    sparse[[0, 1, 2, 4, 6, 7, 8, 9], LOSS] = NAN
+    assert end(sparse, 100, "unstated").status == "partway"
+    infinite = points.copy()
+    infinite[-1, LOSS] = np.inf
+    assert "infinite at step 100" in end(infinite, 100, "unstated").reason
+    assert end(np.full((1, 4), NAN), 0, "unstated").status == "failed"
+
+
+def log(path: Path, **runs: list[int]) -> Path:
+    rows = [{"run_id": name, "step": step, "tokens": step * 64000, "params": 1e6 + len(name),
+             "val_loss": 3 + 10 / step + place / 1000}
+            for name, steps in runs.items() for place, step in enumerate(steps)]  # fmt: skip
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def imported(*sources: Path, **asked: object) -> Imported:
+    return import_runs([str(each) for each in sources], Asked(**asked))  # type: ignore[arg-type]
+
+
+def test_a_run_in_two_files_is_one(tmp_path: Path) -> None:
+    first = log(tmp_path / "a.csv", one=[10, 20, 30, 40], other=[10, 20])
+    again = log(tmp_path / "b.csv", one=[30, 40, 50, 60])
+    found = imported(first, again, curves=tmp_path / "curves.parquet")
+    one = found.df[found.df["run"] == "one"].iloc[0]
+    assert (one["steps"], one["status"]) == (60, "finished")
+    told = [str(item) for item in found.account.merged]
+    assert any("joined from 2 starts" in line for line in told)
+    assert any("first step on, and 2 points of before no longer stand" in line for line in told)
+    curves = pd.read_parquet(tmp_path / "curves.parquet")
+    assert curves[curves["run"] == "one"]["step"].tolist() == [10, 20, 30, 40, 50, 60]
+
+
+def test_the_rows_of_runs_may_be_mixed(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.csv", one=[10, 20, 30, 40], other=[10, 20, 30])
+    apart = imported(path).df
+    rows = pd.read_csv(path).sort_values("step", kind="stable")
+    rows.to_csv(tmp_path / "mixed.csv", index=False)
+    mixed = imported(tmp_path / "mixed.csv")
+    pd.testing.assert_frame_equal(mixed.df.drop(columns="origin"), apart.drop(columns="origin"))
+    assert not mixed.account.merged
+
+
+def points_table(tmp_path: Path, rows: list[dict[str, object]]) -> Path:
+    path = tmp_path / "points.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_copies_are_left_out_by_name_and_repetitions_are_not(tmp_path: Path) -> None:
+    base = {"params": 1e6, "tokens": 1e9, "lr": 1e-3}
+    rows = [
+        {**base, "seed": 0, "val_loss": 3.0},
+        {**base, "seed": 1, "val_loss": 3.1},
+        {**base, "seed": 0, "val_loss": 3.2},
+        {**base, "lr": 2e-3, "seed": 0, "val_loss": 3.3},
+    ]
+    found = imported(points_table(tmp_path, rows))  # fmt: skip
+    assert found.df["loss"].tolist() == [3.1, 3.2, 3.3]
+    (told,) = found.account.left_out
+    assert "row 1" in told.run
+    assert "row 3" in told.reason
+    unseeded = [{k: v for k, v in row.items() if k != "seed"} for row in [*rows, rows[0]]]
+    found = imported(points_table(tmp_path, unseeded))
+    assert sorted(found.df["loss"]) == [3.0, 3.1, 3.2, 3.3]
+
+
+def test_a_diverged_run_stays_and_no_fit_sees_it(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"params": N, "tokens": 20 * N, "val_loss": 3.0} for N in (1e6, 2e6)
+    ]
+    rows += [{"params": 3e6, "tokens": 6e7, "val_loss": "nan"}, {"params": 4e6, "tokens": 8e7}]
+    found = imported(points_table(tmp_path, rows))
+    assert found.df["status"].tolist() == ["finished", "finished", "diverged", "failed"]
+    assert [told.reason for told in found.account.not_finished] == [
+        "diverged: loss is NaN", "failed: no loss"]  # fmt: skip
+    check_table(select_rows(found.df)[0])
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999), odd=st.integers(0, 24), factor=st.sampled_from([0.85, 1.15]))
+def test_a_run_off_the_rest_is_flagged_and_kept(seed: int, odd: int, factor: float) -> None:
+    from scaling.importing.outliers import flagged
+
+    N, D_ = (a.ravel() for a in np.meshgrid(np.geomspace(1e6, 1e8, 5), np.geomspace(1e8, 1e10, 5)))
+    noise = np.random.default_rng(seed).normal(0, 0.002, 25)
+    loss = (1.7 + 400 / N**0.34 + 410 / D_**0.28) * np.exp(noise)
+    clean = flagged(loss, N, D_)
+    loss[odd] *= factor
+    found = flagged(loss, N, D_)
+    assert found is not None
+    assert clean is not None
+    assert found[0][odd]
+    assert found[0].sum() <= 3
+    assert clean[0].sum() <= 2
+
+
+def test_few_runs_tell_of_no_outlier() -> None:
+    from scaling.importing.outliers import flagged
+
+    few = np.array([1e6, 2e6, 4e6, 8e6])
+    assert flagged(np.array([4.0, 3.0, 9.0, 2.5]), few, few**1.2) is None
+
+
+def test_points_on_the_way_are_no_finished_runs(tmp_path: Path) -> None:
+    path = log(tmp_path / "a.csv", one=[*range(10, 210, 10)])
+    found = imported(path, points=4).df
+    assert found["status"].tolist() == ["partway"] * 3 + ["finished"]
+    assert set(found["trunk"]) == {"one"}
+    assert found["D"].is_monotonic_increasing
+    assert len(imported(path, points=None).df) == 20
+    assert set(imported(path, points=None, as_finished=True).df["status"]) == {"finished"}
+
+
+@pytest.mark.parametrize(("rule", "loss"), [("final", 4), ("best", 2), ("smoothed:2", 3.5)])
+def test_which_loss_stands_for_a_run(tmp_path: Path, rule: str, loss: float) -> None:
+    rows = {"run_id": "a", "step": [1, 2, 3, 4], "tokens": [1e6, 2e6, 3e6, 4e6], "params": 1e6,
+            "val_loss": [5.0, 2.0, 3.0, 4.0]}  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    found = imported(tmp_path / "a.csv", loss=rule)
+    assert found.df["loss"].tolist() == [loss]
+    assert found.account.loss == rule
