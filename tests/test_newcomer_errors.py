@@ -21,7 +21,7 @@ TABLES = {
     "bad.toml": "x = [",
     "key.toml": 'name = "x"\n[[pilots]]\nwidht = [3]\n',
     "far.toml": 'name = "x"\n[executor]\nname = "slrm"\n[[pilots]]\nwidths = [8]\ntokens = [1e5]\n',
-    "mine.toml": 'name = "x"\ndata.source = "here/*.txt"\npilots = [{widths = [8], tokens = [1e5]}]\n',
+    "mine.toml": 'name = "x"\ndata.source = "here/*.txt"\n[[pilots]]\nwidths = [8]\ntokens = [1e5]\n',
 }
 
 # A command line, and parts of what it is told.
