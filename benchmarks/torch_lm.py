@@ -1,6 +1,7 @@
 """The transformer as a PyTorch module; see `torch_models`.
 
-Pre-norm RMSNorm, rotary positions, `scaled_dot_product_attention`, SwiGLU, untied head.
+Pre-norm RMSNorm, rotary positions, `scaled_dot_product_attention`, SwiGLU, the head untied or
+tied.
 """
 
 from __future__ import annotations
@@ -46,16 +47,17 @@ class TorchLM(nn.Module):
 
     def __init__(self, shape: Transformer) -> None:
         super().__init__()
-        if shape.mlp != "swiglu" or shape.tied or shape.qk_norm:
-            raise ValueError("the PyTorch baseline has SwiGLU, an untied head and no QK-norm")
-        self.depth = shape.depth
+        if shape.mlp != "swiglu" or shape.qk_norm:
+            raise ValueError("the PyTorch baseline has SwiGLU and no QK-norm")
+        self.depth, self.tied = shape.depth, shape.tied
         self.embedding = nn.Embedding(shape.vocab, shape.width)
         for n in range(shape.depth):
             for kind, module in (("attention", Attention), ("mlp", SwiGLU)):
                 self.add_module(f"{kind}_norm_{n}", nn.RMSNorm(shape.width, eps=EPSILON))
                 self.add_module(f"{kind}_{n}", module(shape))
         self.final_norm = nn.RMSNorm(shape.width, eps=EPSILON)
-        self.head = nn.Linear(shape.width, shape.vocab, bias=False)
+        if not shape.tied:
+            self.head = nn.Linear(shape.width, shape.vocab, bias=False)
         frequency = ROPE_BASE ** (-torch.arange(0, shape.head_dim, 2) / shape.head_dim)
         angle = torch.arange(shape.context)[:, None] * frequency
         self.register_buffer("cos", angle.cos(), persistent=False)
@@ -70,7 +72,10 @@ class TorchLM(nn.Module):
             part = getattr(self, f"attention_{n}")
             x = x + part(getattr(self, f"attention_norm_{n}")(x), self.cos, self.sin)
             x = x + getattr(self, f"mlp_{n}")(getattr(self, f"mlp_norm_{n}")(x))
-        return self.head(self.final_norm(x))
+        x = self.final_norm(x)
+        if self.tied:  # as our Flax model scales it
+            return functional.linear(x / x.shape[-1], self.embedding.weight)
+        return self.head(x)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -84,7 +84,8 @@ class Planned:
             return self
         large = {cell.id for cell in self.large}  # these would fail here as in a run
         fitting = [cell for cell in self.cells if cell.id not in large]
-        start = partial(local.Local, workers, math.inf)
+        # One worker a GPU, as in a run: two would take each other's memory and time.
+        start = partial(local.Local, workers, math.inf, gpus=devices.local_gpus())
         return self.at_times(calibrate(fitting, self.grid.data, start, done=done))
 
     def at_times(self, timings: dict[str, dict[str, float]]) -> Planned:

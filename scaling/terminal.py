@@ -63,14 +63,15 @@ def show(*items: Any) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for long work, where that is a terminal: tell it (done, of how many)."""
+    """A bar on stderr for long work, where that is a terminal: tell it (done, of how many; 0 where
+    nobody knows)."""
     from rich.console import Console
     from rich.progress import Progress
 
     err = Console(stderr=True)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def show_json(data: Any) -> None:

@@ -14,10 +14,10 @@ from scaling.commands.options import (
     JsonOption,
     LawsOption,
     NOption,
-    NumberOption,
     SeedOption,
     WhereOption,
     forecasters_of,
+    number_option,
     read,
 )
 from scaling.terminal import progress, show, show_json
@@ -35,7 +35,10 @@ app = typer.Typer()
 def compare(
     table: Annotated[Path, typer.Argument(help="Run table: .csv, .tsv or .parquet.")],
     laws: LawsOption = None,
-    within: NumberOption = None,
+    within: Annotated[
+        float | None,
+        number_option("FLOPs that the run may cost which would tell the two best apart."),
+    ] = None,
     n: NOption = "N",
     where: WhereOption = None,
     columns: ColumnsOption = None,

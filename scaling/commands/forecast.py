@@ -22,7 +22,6 @@ from scaling.commands.options import (
     KindOption,
     LawsOption,
     MethodOption,
-    NumberOption,
     ObjectiveOption,
     OnOption,
     RecoveredOption,
@@ -31,6 +30,7 @@ from scaling.commands.options import (
     WeightOption,
     WhereOption,
     fit_settings,
+    number_option,
 )
 from scaling.errors import InputError
 from scaling.terminal import show, show_json
@@ -65,10 +65,16 @@ def forecast(
     dollars: options.DollarsOption = None,
     days: options.DaysOption = None,
     kwh: options.KwhOption = None,
-    tokens: NumberOption = None,
-    params: NumberOption = None,
-    flops_per_second: NumberOption = None,
-    hours: NumberOption = None,
+    tokens: Annotated[
+        float | None, number_option("D: the best N for it; with --params the run that they fix.")
+    ] = None,
+    params: Annotated[float | None, number_option("N: the best D for it.")] = None,
+    flops_per_second: Annotated[
+        float | None, number_option("FLOPs a second that all devices sustain; with --hours.")
+    ] = None,
+    hours: Annotated[
+        float | None, number_option("Hours of all devices, at --flops-per-second.")
+    ] = None,
     frontier: options.FrontierOption = None,
     output: options.OutOption = None,
     device: options.DeviceOption = None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,14 +119,15 @@ def import_(
     ]
     flags = {"--train-loss": train_loss, "--as-finished": as_finished}
     settings += [(flag, None) for flag, given in flags.items() if given]
-    with progress("runs read") as tell:
-        made = import_runs(
-            source,
-            asked,
-            agree=lambda found: _agree(found, yes=yes, quiet=as_json),
-            settings=settings,
-            progress=tell,
-        )
+    with ExitStack() as stack:
+        bar: list[Callable[[int, int], None]] = []
+
+        def agree(found: Proposal) -> None:
+            _agree(found, yes=yes, quiet=as_json)
+            bar.append(stack.enter_context(progress("runs read")))  # not while it asks
+
+        made = import_runs(source, asked, agree=agree, settings=settings,
+                           progress=lambda done, total: bar[0](done, total))  # fmt: skip
     write_table(made.df, out)
     written = made.account.write(out)
     _tell(made, out, written, as_json)

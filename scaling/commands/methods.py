@@ -12,9 +12,9 @@ from scaling.commands.options import (
     ColumnsOption,
     JsonOption,
     NOption,
-    NumberOption,
     SeedOption,
     WhereOption,
+    number_option,
     read,
 )
 from scaling.errors import InputError
@@ -44,9 +44,15 @@ def methods(
     surface: Annotated[
         str, typer.Option(help="Truth for Approach 2's bias: approach_3 or vpnls.")
     ] = "approach_3",
-    price_per_flop: NumberOption = None,
-    dollars_per_gpu_hour: NumberOption = None,
-    flops_per_second: NumberOption = None,
+    price_per_flop: Annotated[
+        float | None, number_option("Dollars a FLOP: what Approach 2's bias costs.")
+    ] = None,
+    dollars_per_gpu_hour: Annotated[
+        float | None, number_option("The same by device: with --flops-per-second.")
+    ] = None,
+    flops_per_second: Annotated[
+        float | None, number_option("FLOPs a second that a device sustains.")
+    ] = None,
     n: NOption = "N",
     where: WhereOption = None,
     columns: ColumnsOption = None,

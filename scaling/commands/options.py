@@ -105,7 +105,12 @@ FolderArgument = Annotated[
     str, typer.Argument(metavar="DIR", help="A study's folder, or its URL (s3://..., gs://...).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NumberOption = Annotated[float | None, typer.Option(parser=number, metavar="NUMBER")]
+
+
+def number_option(told: str) -> Any:
+    """An option that takes a number, also as 1e21 or 70B; told: its help."""
+    return typer.Option(parser=number, metavar="NUMBER", help=told)
+
 
 GridArgument = Annotated[
     Path, typer.Argument(metavar="GRID", help="The study's grid, a TOML file.")
@@ -114,7 +119,8 @@ ShiftOption = Annotated[
     int, typer.Option("--seed", min=0, help="Shift every seed: a repetition of the study.")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")
+    int | None,
+    typer.Option("--workers", min=1, help="Processes; by default one a GPU, else one a core."),
 ]
 ExecutorOption = Annotated[
     str | None,
@@ -232,10 +238,10 @@ def planned_study(
     device: of the catalogue, that it is planned for by its data sheet; place: an executor instead
     of the grid's.
     """
-    from scaling.devices import cores
+    from scaling.devices import cores, local_gpus
     from scaling.planned import plan_study
 
-    workers = workers or len(cores())
+    workers = workers or len(local_gpus()) or len(cores())
     if measure:
         tell_of_calibration()
     planned = plan_study(

@@ -11,7 +11,7 @@ import typer
 
 from scaling.commands import completion
 from scaling.commands import forecast_options as options
-from scaling.commands.options import ColumnsOption, NumberOption, WhereOption
+from scaling.commands.options import ColumnsOption, WhereOption, number_option
 from scaling.errors import InputError
 from scaling.terminal import console, pairs
 
@@ -50,7 +50,9 @@ def report_command(
             "the extra pdf.",
         ),
     ] = "",
-    compute: NumberOption = None,
+    compute: Annotated[
+        float | None, number_option("Training FLOPs; by default 10 x the largest run.")
+    ] = None,
     gpu_hours: options.DeviceHoursOption = None,
     dollars: options.DollarsOption = None,
     days: options.DaysOption = None,

@@ -13,9 +13,9 @@ from scaling.commands.options import (
     ColumnsOption,
     JsonOption,
     NOption,
-    NumberOption,
     SeedOption,
     WhereOption,
+    number_option,
     read,
 )
 from scaling.terminal import progress, show, show_json
@@ -33,7 +33,10 @@ app = typer.Typer()
 @app.command()
 def rollout(
     table: Annotated[Path, typer.Argument(help="Run table: .csv, .tsv or .parquet.")],
-    max_compute: NumberOption = None,
+    max_compute: Annotated[
+        float | None,
+        number_option("One cut alone: fit the rows up to so many FLOPs, predict all above."),
+    ] = None,
     forecaster: Annotated[
         list[str] | None,
         typer.Option(

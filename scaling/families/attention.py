@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from scaling.families.layers import Layer
 
+CUDNN_HEAD, CUDNN_STEP = 128, 8  # head sizes on every GPU that it supports
 # XLA's FLOPs of elementwise work on each number.
 NORM_FLOPS = {"rms": 4, "layer": 7}
 SOFTMAX_FLOPS = 5
@@ -88,7 +89,15 @@ def scores(name: str, tokens: int, seen: int, width: int, heads: int) -> Layer:
     return Layer(
         f"{name}_scores", "attention_scores", (heads, tokens, seen), flops=flops,
         backward_flops=2 * flops, other_flops=SOFTMAX_FLOPS * size, saved=3 * size, working=size,
+        # A kernel keeps a float32 for each row of scores, and none of the scores.
+        fused_saved=2 * heads * tokens if cudnn_takes(width // heads, tokens, seen) else None,
     )  # fmt: skip
+
+
+def cudnn_takes(head: int, tokens: int, seen: int) -> bool:
+    """Whether cuDNN's flash attention trains such heads in half precision: not at odd lengths,
+    which JAX (0.11) refuses with a mask or without."""
+    return head <= CUDNN_HEAD and not (head % CUDNN_STEP or tokens % 2 or seen % 2)
 
 
 def mlp(

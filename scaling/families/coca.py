@@ -7,7 +7,7 @@ depths and the MLPs' width as in `scaling.families.vit`. The Flax module of the 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scaling.errors import InputError
@@ -94,7 +94,8 @@ class CoCa(Layered):
             Layer("text_token", "token", (w,), "token", w),
             position("text_position", text, w),
             # The class token stands behind the text, and sees all of it.
-            *blocks("unimodal", text + 1),
+            # Its captions are masked, which no kernel is asked to do.
+            *(replace(layer, fused_saved=None) for layer in blocks("unimodal", text + 1)),
             norm("text_norm", 1, w),
             self._projection("text_projection"),
             *blocks("multimodal", text, self.queries),

@@ -56,8 +56,9 @@ class Layer:
     flops: matmul and convolution FLOPs forward (a multiply-add is two), as a dense count: products
     with the zeros of padding are in it, and `padding_flops` says how many those are.
     backward_flops: those of the backward pass. other_flops: elementwise work forward, an estimate.
-    saved: numbers that the forward pass keeps for the backward pass. working: those that its own
-    backward pass holds beside them. turned: those held for it whatever the batch, until its
+    saved: numbers that the forward pass keeps for the backward pass; fused_saved: the same where a
+    GPU's kernel computes the layer in half precision, None where none does. working: those that its
+    own backward pass holds beside them. turned: those held for it whatever the batch, until its
     backward pass is done. block: of the layers that rematerialisation computes again
     together; what of their `flops` is not needed a second time is in `once_flops`.
     """
@@ -73,6 +74,7 @@ class Layer:
     other_flops: int = 0
     saved: int = 0
     working: int = 0
+    fused_saved: int | None = None
     turned: int = 0
     receptive: Receptive | None = None
     block: str = ""

@@ -9,7 +9,7 @@ Constants of both are those of XLA's buffers for the chunk of `scaling.train.ste
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from scaling.devices import Platform, Precision
@@ -73,6 +73,8 @@ class Memory:
 def peak(layers: Sequence[Layer], examples: float, use: Use, data: int = 0) -> Memory:
     """The peak of a step over `examples`, with `data` bytes of items on the device."""
     pieces = use.pieces(int(examples))
+    if use.on == "gpu" and use.precision != "float32":
+        layers = [_by_kernel(layer) for layer in layers]
     number = use.activation_bytes * examples / (pieces * use.data * use.fsdp)
     sharded = sum(layer.parameters for layer in layers) // use.fsdp
     # Pieces add up to a sum that is there from the first one on.
@@ -97,6 +99,13 @@ def peak(layers: Sequence[Layer], examples: float, use: Use, data: int = 0) -> M
         activations=activations,
         data=data,
     )
+
+
+def _by_kernel(layer: Layer) -> Layer:
+    """A layer as the GPU's own kernel computes it, where there is one."""
+    if layer.fused_saved is None:
+        return layer
+    return replace(layer, saved=layer.fused_saved, working=0)
 
 
 def _backward(layers: Sequence[Layer], use: Use) -> list[tuple[int, int, int]]:

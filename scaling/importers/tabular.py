@@ -32,6 +32,7 @@ OPTIONS = ("sheet", "run")
 EACH = "each"  # as `run`: every row is a run
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".xlsx")
 _NAMES = ("name", "exp_name", "experiment", "id")  # of runs, where no two are alike
+_SERIES = ("split", "phase", "subset", "metric", "key", "tag", "mode", "dataset")
 _LOGGED = 0.9  # of its steps go up, in a log of one run
 
 
@@ -49,8 +50,10 @@ def read(source: str, sheet: str | None = None, run: str | None = None) -> Itera
             raise InputError(f"{source}: the table has no rows")
         columns = _run_columns(head.df, run, source)
         if columns == () and _is_one_log(head.df) and run != EACH:
+            _one_series(head.df, None, source)
             yield from _log(chain([head], pieces), source, None)
         elif columns and head.df.duplicated(list(columns)).any():
+            _one_series(head.df, columns, source)
             yield from _log(chain([head], pieces), source, columns)
         else:
             for piece in chain([head], pieces):
@@ -71,9 +74,10 @@ def _opened(source: str) -> Iterator[IO[bytes]]:
             yield file
     except FileNotFoundError:
         raise InputError(f"{source}: no such file") from None
-    except (IsADirectoryError, PermissionError) as error:
-        what = "a folder, not a table" if isinstance(error, IsADirectoryError) else "not readable"
-        raise InputError(f"{source}: {what}") from None
+    except IsADirectoryError:
+        raise InputError(f"{source}: a folder, not a table") from None
+    except (PermissionError, ImportError) as error:  # or the package of a protocol is missing
+        raise InputError(f"{source}: cannot be opened: {error}") from None
 
 
 def _frames(file: IO[bytes], source: str, sheet: str | None) -> Iterator[Frame]:
@@ -148,6 +152,20 @@ def _each(piece: Frame, source: str, columns: tuple[str, ...]) -> Iterator[Logge
             config=row,
             notes=piece.notes if i == 0 else (),
         )
+
+
+def _one_series(df: pd.DataFrame, columns: tuple[str, ...] | None, source: str) -> None:
+    """Raise InputError for a log that holds several series under one name, told apart by a word."""
+    groups = df.groupby(list(columns), sort=False) if columns else df
+    for name in df.columns:
+        if plain(str(name)) not in _SERIES or name in (columns or ()):
+            continue
+        if int(np.max(groups[name].nunique())) > 1:
+            words = [str(word) for word in df[name].dropna().unique()[:5]]
+            raise InputError(
+                f"{source}: {name} is several things within a run ({', '.join(words)}); keep one: "
+                f"scaling table filter {source} --where \"{name} == '{words[-1]}'\""
+            )
 
 
 def _log(

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+import numpy as np
+
 from scaling.errors import InputError
 from scaling.importers.columns import MEASURED, NAMES, plain, rank, without_unit
 from scaling.importing.survey import Field
@@ -84,7 +86,7 @@ def find(
     unlikely: dict[str, Column] = {}
     for ours in _ORDER:
         settled = ours.removesuffix("_unstated")
-        if ours == "N_unstated" and "N" in found:
+        if ours == "N_unstated" and "N" in found and found["N"].kind == "non_embedding":
             settled = "N_total"  # beside a count without tables
         if settled in found:
             continue
@@ -172,10 +174,10 @@ def _column(ours: str, field: Field, doubts: tuple[str, ...], *, known: bool = F
     why = "as this tool names it" if known else "by its name"
     if scale != 1:
         why += f", in units of {scale:.0e}".replace("e+0", "e")
-    return Column(
-        settled, made_of, why, field.low * scale, field.high * scale, doubts,
-        kind=_kind(ours, field.name),
-    )  # fmt: skip
+    low, high = field.low, field.high
+    if not field.text:
+        low, high = map(float, made_of({field.name: np.array([low, high])}))
+    return Column(settled, made_of, why, low, high, doubts, kind=_kind(ours, field.name))
 
 
 def _out_of_range(ours: str, field: Field) -> str:

@@ -87,7 +87,8 @@ def _told(
     more = f" and {len(fields) - 40} more" if len(fields) > 40 else ""
     return (
         f"{source}: {'; '.join(parts)}; found: {', '.join(shown)}{more}; needed: N or N_total, D, "
-        f"loss; say which is which, such as --map {missing[0]}=THEIR_NAME"
+        f"loss; say which is which, such as --map {missing[0]}=THEIR_NAME, or a number that is the "
+        "same for all"
     )
 
 

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from scaling.models import kernels
+from scaling.models import kernels, spread
 from scaling.models.product import product as fast_product
 from scaling.models.tell import tell
 
@@ -125,11 +125,17 @@ class MLP(Part):
             up = self.matrix("up", W, self.hidden)
             inner = jax.nn.gelu(self.biased("up_bias", self.product(x, up)))
         else:
-            gate_up = self.matrix("gate_up", W, 2 * self.hidden)
-            both = self.biased("gate_up_bias", self.product(x, gate_up))
-            gate, up = jnp.split(both, 2, axis=-1)
+            gate, up = self._gate_and_up(x, self.matrix("gate_up", W, 2 * self.hidden))
             inner = jax.nn.silu(gate) * up
         return self.biased("down_bias", self.product(inner, down))
+
+    def _gate_and_up(self, x: Array, gate_up: Array) -> list[Array]:
+        """By one product on a CPU. On a GPU by two: there the gradients of both, written side by
+        side for one product, take longer to write than a second product takes."""
+        if jax.default_backend() == "cpu" or spread.spread() or self.bias:
+            both = self.biased("gate_up_bias", self.product(x, gate_up))
+            return jnp.split(both, 2, axis=-1)
+        return [self.product(x, part) for part in jnp.split(gate_up, 2, axis=-1)]
 
 
 def split_heads(x_BTW: Array, heads: int) -> Array:
@@ -148,9 +154,10 @@ def attend(
 ) -> tuple[Array, Array]:
     """Softmax attention, its heads joined again [B, T, W], and the largest logit of any head.
 
-    The softmax is float32.
+    The softmax is float32. mask: true where a position sees another; spread to [B, 1, T, S].
     """
     B, H, T, D = q_BHTD.shape
+    mask = kernels.whole_mask(q_BHTD, k_BHSD, mask)
     fused = kernels.fused(q_BHTD, k_BHSD, v_BHSD, mask, causal=causal)
     if fused is not None:
         largest = kernels.told_logit(q_BHTD, k_BHSD, mask, causal=causal)

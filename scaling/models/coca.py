@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from scaling.data.pairs import PAD
 from scaling.families.coca import CoCa
-from scaling.models import rates
+from scaling.models import rates, vocabulary
 from scaling.models.attention import FAN_IN, MLP, CrossAttention, LayerNorm, SelfAttention
 from scaling.models.product import product
 from scaling.models.remat import blockwise
@@ -131,7 +131,8 @@ class ContrastiveCaptioner(nn.Module):
     def _text(self, captions: Array) -> Array:
         """The unimodal decoder's output, the class token last: [B, context + 1, W]."""
         B, context = captions.shape
-        x = (self.embedding[captions] + self.text_position[:context]).astype(self.dtype)
+        read = vocabulary.rows(self.embedding, captions)
+        x = (read + self.text_position[:context]).astype(self.dtype)
         token = self.text_token.astype(self.dtype)
         x = jnp.concatenate([x, jnp.broadcast_to(token, (B, 1, x.shape[-1]))], 1)
         real = jnp.concatenate([captions != PAD, jnp.ones((B, 1), bool)], 1)

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.families.experts import blocks
+from scaling.models import vocabulary
 from scaling.models.attention import FAN_IN, Part
 
 Array = jax.Array
@@ -63,9 +64,13 @@ class Experts(Part):
         W = rows_RW.shape[-1]
         slot_R, of_block_N, block = assign(expert_R, self.experts)
         # The slots that no row takes stay zero, and nobody reads what becomes of them.
-        laid = jnp.zeros((len(of_block_N) * block, W), rows_RW.dtype).at[slot_R].set(rows_RW)
+        laid = (
+            jnp.zeros((len(of_block_N) * block, W), rows_RW.dtype)
+            .at[slot_R]
+            .set(rows_RW, unique_indices=True)
+        )
         found = self._mlp(laid.reshape(-1, block, W).astype(self.dtype), of_block_N)
-        return found.reshape(-1, W)[slot_R]
+        return found.reshape(-1, W).at[slot_R].get(unique_indices=True)
 
     def _mlp(self, x_NbW: Array, expert_N: Array) -> Array:
         W, hidden = x_NbW.shape[-1], self.hidden
@@ -79,11 +84,11 @@ class Experts(Part):
 
     def _dense(self, name: str, fan_in: int, fan_out: int, x_NbW: Array, expert_N: Array) -> Array:
         each = self.param(name, EACH_FAN_IN, (self.experts, fan_in, fan_out)).astype(self.dtype)
-        out = jnp.einsum("nbw,nwh->nbh", x_NbW, each[expert_N])
+        out = jnp.einsum("nbw,nwh->nbh", x_NbW, vocabulary.rows(each, expert_N))
         if self.bias:
             zeros = nn.initializers.zeros
             bias = self.param(f"{name}_bias", zeros, (self.experts, fan_out)).astype(self.dtype)
-            out = out + bias[expert_N][:, None]
+            out = out + vocabulary.rows(bias, expert_N)[:, None]
         return out
 
 

@@ -1,6 +1,6 @@
 """Softmax attention by the platform's own kernel, which never writes the scores down.
 
-GPU: cuDNN's flash attention where the type and the head size allow it, else XLA's fused form. TPU:
+GPU: cuDNN's flash attention where type, head size and lengths allow it, else XLA's fused form. TPU:
 the Pallas flash attention that comes with JAX. Which one runs is chosen in `fused`, nowhere else; a
 CPU has none, and `scaling.models.attention.attend` writes the scores down.
 
@@ -14,11 +14,11 @@ from typing import Literal, Protocol
 import jax
 import jax.numpy as jnp
 
+from scaling.families.attention import cudnn_takes
 from scaling.models import spread
 
 Array = jax.Array
-# What the kernels take: cuDNN on every GPU that it supports, and whole tiles of a TPU.
-CUDNN_HEAD, CUDNN_STEP, TILE = 128, 8, 128
+TILE = 128  # a TPU's kernel takes whole ones
 # The largest logit is told of so many queries of the first example.
 TOLD_QUERIES = 64
 
@@ -41,13 +41,17 @@ def fused(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> 
     return None if kernel is None else kernel(q, k, v, mask, causal=causal)
 
 
+def whole_mask(q: Array, k: Array, mask: Array | None) -> Array | None:
+    """A mask with all its axes, [B, 1, T, S], of one that leaves some to be spread."""
+    return mask if mask is None else jnp.broadcast_to(mask, (len(q), 1, q.shape[2], k.shape[2]))
+
+
 def on_gpu(q: Array, k: Array, v: Array, mask: Array | None, *, causal: bool) -> Array:
-    """`jax.nn.dot_product_attention`, whose axes are [B, T, H, D]."""
+    """`jax.nn.dot_product_attention`, whose axes are [B, T, H, D]. A mask would enter cuDNN's
+    kernel as a bias as large as the scores: XLA's form has no need of it."""
     half = q.dtype in (jnp.bfloat16, jnp.float16)
-    fits = q.shape[-1] <= CUDNN_HEAD and q.shape[-1] % CUDNN_STEP == 0
-    # A mask enters as a bias, whose gradient takes even lengths only.
-    even = mask is None or not (q.shape[2] % 2 or k.shape[2] % 2)
-    kernel: Literal["cudnn", "xla"] = "cudnn" if half and fits and even else "xla"
+    fits = mask is None and cudnn_takes(q.shape[3], q.shape[2], k.shape[2])
+    kernel: Literal["cudnn", "xla"] = "cudnn" if half and fits else "xla"
     q, k, v = (a.swapaxes(1, 2) for a in (q, k, v))
     mixed = jax.nn.dot_product_attention(
         q,

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from scaling.families.transformer import Transformer
+from scaling.models import vocabulary
 from scaling.models.attention import FAN_IN, MLP, NORMS, Product, SelfAttention
 from scaling.models.experts import Experts
 from scaling.models.product import product as fast_product
@@ -36,7 +37,7 @@ class TransformerLM(nn.Module):
         s, T = self.shape, tokens_BT.shape[1]
         norm, rotary = NORMS[s.norm], s.positions == "rotary"
         table = self.param("embedding", nn.initializers.normal(1.0), (s.vocab, s.width))
-        x = table[tokens_BT].astype(self.dtype)
+        x = vocabulary.rows(table, tokens_BT).astype(self.dtype)
         if not rotary:
             position = self.param("position", POSITION, (s.context, s.width))
             x = x + position[:T].astype(self.dtype)
@@ -60,7 +61,7 @@ class TransformerLM(nn.Module):
         else:
             zeros_or_usual = nn.initializers.zeros if self.transfer else FAN_IN
             head = self.param("head", zeros_or_usual, (s.width, s.vocab))
-        return self.product(x, head.astype(self.dtype)).astype(jnp.float32)
+        return vocabulary.logits(self.product, x, head.astype(self.dtype)).astype(jnp.float32)
 
     def _mlp(self, how: dict[str, Any], name: str) -> nn.Module:
         s = self.shape

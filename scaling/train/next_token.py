@@ -49,9 +49,8 @@ class Task:
         window = by_example(window).astype(jnp.int32)
         inputs, labels = window[:, :-1], window[:, 1:]
         logits, changed = self.model.apply(variables, inputs, train=train, mutable=CHANGED)
-        picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
         log_z: Array = jax.nn.logsumexp(logits, -1)
-        return log_z - picked, log_z, changed
+        return log_z - of_labels(logits, labels), log_z, changed
 
 
 class Feed:
@@ -87,6 +86,15 @@ class Feed:
 
     def metrics(self, measured: Measured) -> dict[str, float]:
         return {}
+
+
+def of_labels(logits: Array, labels: Array) -> Array:
+    """The logit [...] of each label, of logits [..., vocab]. On a GPU as a sum over the vocabulary:
+    the gradient of a lookup is a second array as large as the logits, written and read again."""
+    if jax.default_backend() == "cpu":
+        return jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
+    here = labels[..., None] == jnp.arange(logits.shape[-1])
+    return jnp.where(here, logits, 0).sum(-1)
 
 
 def evaluation_windows(n_tokens: int, context: int, limit: int) -> NDArray[np.int32]:

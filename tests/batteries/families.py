@@ -5,8 +5,8 @@ A family joins with an entry in `SHAPES`; `tests/families/test_families.py` puts
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -18,6 +18,7 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from scaling import families, models
 from scaling.families import Shape
+from scaling.models import vocabulary
 
 IMAGE = {"image": 28, "channels": 1, "classes": 10}
 SMALL = {"image": 8, "channels": 1, "classes": 10}
@@ -182,10 +183,16 @@ def real_parameters(family: str, shape: Shape) -> dict[str, int]:
     return groups
 
 
-def as_on_an_accelerator() -> AbstractContextManager[Any]:
+@contextmanager
+def as_on_an_accelerator() -> Iterator[None]:
     """Convolutions as JAX writes them; on a CPU they are rewritten (`models.convolution`), which
-    multiplies with zeros where channels are few."""
-    return patch.object(jax, "default_backend", lambda: "gpu")
+    multiplies with zeros where channels are few. Tables, too: what a GPU computes beside
+    (`models.vocabulary`) is no part of the model."""
+    with (
+        patch.object(jax, "default_backend", lambda: "gpu"),
+        patch.object(vocabulary, "_plain", lambda: True),
+    ):
+        yield
 
 
 def counted_flops(function: Callable[..., Any], *arguments: Any) -> Flops:

@@ -53,6 +53,16 @@ STANDINS = (
         proof="tests/plot/test_every_figure.py",
     ),
     Standin(
+        r"scaling report (\S+)(.*) --format html,md,pdf( -o \S+)?",
+        "a PDF takes ten seconds; tests/report/test_report_formats.py makes them",
+        instead=r"scaling report \1\2 --format md",
+    ),
+    Standin(
+        r"scaling report out/text( --dollars .*)",
+        "the page of a whole study takes five seconds, and other lines draw it",
+        instead=r"scaling report fit.json\1",
+    ),
+    Standin(
         r"scaling report .* --live.*",
         "serves its page until it is stopped",
         proof="tests/report/test_live_server.py",

@@ -1,4 +1,4 @@
-"""docs/api.md: every public name that it shows is told of, with what it takes and raises."""
+"""What the references are made from: every public name and every option says what it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 from batteries.documents import ROOT
+from typer.main import get_group
+
+from scaling.cli import app
+from scaling.commands.listing import COMMANDS
 
 MODULES = re.findall(r"^::: (scaling\.\w+)$", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
 
@@ -39,3 +43,19 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
         if not text or text.startswith(f"{label}("):
             silent.append(label)
     assert silent == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_says_what_it_is(name: str) -> None:
+    group = get_group(app)
+    command = group.get_command(group.make_context("scaling", [], resilient_parsing=True), name)
+    assert silent(f"scaling {name}", command) == []
+
+
+def silent(path: str, command: Any) -> list[str]:
+    """Commands without a word on what they do, and options without one on what they are."""
+    found = [] if command.help else [path]
+    found += [f"{path} {p.opts[0]}" for p in command.params if p.name != "help" and not p.help]
+    for name, below in getattr(command, "commands", {}).items():
+        found += silent(f"{path} {name}", below)
+    return found

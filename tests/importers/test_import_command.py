@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scaling.cli import app
+from scaling.commands import imports
 from scaling.errors import InputError
 
 HEADER = "params,tokens,val_loss\n"
@@ -53,6 +55,20 @@ def test_guesses_are_confirmed_by_the_command_that_it_gives(tmp_path: Path) -> N
     assert fitted.exit_code == 0
 
 
+@pytest.mark.parametrize("answer", [True, False])
+def test_on_a_terminal_it_asks(
+    tmp_path: Path, answer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(imports, "sys", SimpleNamespace(stdin=terminal, stdout=terminal))
+    asked = []
+    monkeypatch.setattr("typer.confirm", lambda text: asked.append(text) or answer)
+    done = call(grid(tmp_path / "runs.csv"), "-o", tmp_path / "out.csv")
+    assert asked == ["Is this right?"]
+    assert (tmp_path / "out.csv").exists() == answer
+    assert answer or str(done.exception).startswith("nothing was written; say which is which")
+
+
 def test_the_account_says_all_that_it_takes_to_do_it_again(tmp_path: Path) -> None:
     source, out = grid(tmp_path / "runs.csv"), tmp_path / "out.csv"
     told = json.loads(call(source, "-o", out, "--yes", "--json").output)
@@ -76,6 +92,7 @@ def test_the_account_says_all_that_it_takes_to_do_it_again(tmp_path: Path) -> No
         ("1e6,1e9,3.5\n" + ROWS, "its first line holds numbers"),
         ("params,params,val_loss\n" + ROWS, "2 columns are called 'params'"),
         ("a\x00b", "not a text"),
+        ("step,split,loss\n1,train,3\n1,val,4\n2,train,2\n2,val,3\n", "(train, val); keep one: "),
     ],
 )
 def test_tables_that_cannot_be_read_rightly(tmp_path: Path, text: str, told: str) -> None:

@@ -27,9 +27,11 @@ from batteries.executors import (
 from scaling.devices import cores
 from scaling.errors import InputError
 from scaling.sweep import executors, worker
+from scaling.sweep.executors import local_room
 from scaling.sweep.executors.contract import Call, Executor, LostError, Needs, Options
 from scaling.sweep.executors.debug import Debug
 from scaling.sweep.executors.local import Local
+from scaling.sweep.executors.local_room import Room
 
 STOPPED = """
 import time
@@ -111,6 +113,14 @@ def test_each_worker_has_cores_of_its_own_and_lives_on() -> None:
     assert len(pinned) == workers  # as many processes as workers, whatever they do
     assert all(len(mine) == 1 for mine in pinned.values())
     assert set().union(*pinned.values()) <= set(cores())
+
+
+def test_workers_of_gpus_share_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_room, "cores", lambda: list(range(16)))
+    held = [len(each) for each in Room(None, None, ["0", "1"], per_gpu=1).free_cores]
+    assert held == [8, 8]
+    assert [len(each) for each in Room(None, 3, ["0"], per_gpu=2).free_cores] == [3, 3]
+    assert [len(each) for each in Room(5, None, [], per_gpu=1).free_cores] == [1] * 5
 
 
 def test_gpus_are_shared_out_and_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:

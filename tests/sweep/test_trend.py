@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from scaling.grid import Cell, Data
+from scaling.planned import plan_study
 from scaling.sweep import run, work
 from scaling.sweep.calibrate import calibrate
 from scaling.sweep.executors.contract import Call
@@ -84,3 +85,21 @@ def test_what_is_done_is_not_timed(
         raise AssertionError("there is nothing to time")
 
     assert calibrate(cells, Data(), never, done=lambda: {cell.id for cell in cells}) == {}
+
+
+def test_one_worker_a_gpu_times_the_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots: list[int] = []
+
+    def calibrated(cells: Any, data: Any, start: Any, **rest: Any) -> dict[str, Any]:
+        slots.append(start().slots)
+        return {}
+
+    monkeypatch.setattr("scaling.devices.local_gpus", lambda: ["0", "1"])
+    monkeypatch.setattr("scaling.planned.calibrate", calibrated)
+    grid = tmp_path / "grid.toml"
+    grid.write_text(
+        'name = "g"\n[data]\nsource = "digits"\n[model]\nfamily = "mlp"\n'
+        "[[pilots]]\nwidths = [8]\nimages = [5e3]\n"
+    )
+    plan_study(grid, workers=16)
+    assert slots == [2]

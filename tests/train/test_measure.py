@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 from batteries.programs import held_bytes
 
@@ -38,7 +39,8 @@ def test_a_run_tells_its_memory_its_flops_and_what_it_read(cell: Cell, outcome: 
     # A net this small is elementwise work to a good part.
     assert 1 < cost.flops / (cell.batch * cell.shape.training_flops()) < 2
     assert cost.bytes_read == cell.batch  # one byte a token
-    assert cost.device_memory_bytes is None  # a CPU keeps no account
+    # A CPU keeps no account.
+    assert (cost.device_memory_bytes is None) == (jax.default_backend() == "cpu")
     seconds = sorted(chunk.seconds for chunk in outcome.chunks)
     rate = 16 * cell.batch * cell.shape.training_flops() / PEAK
     assert rate / seconds[-1] <= cost.mfu <= rate / seconds[0]
@@ -49,7 +51,6 @@ def test_a_run_tells_its_memory_its_flops_and_what_it_read(cell: Cell, outcome: 
 def test_nothing_is_compiled_to_be_measured(
     cell: Cell, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import jax
 
     compiled: list[str] = []
 
@@ -80,8 +81,9 @@ def test_a_peak_is_the_makers_or_measured_once(
 ) -> None:
     monkeypatch.setenv("SCALING_CACHE", str(tmp_path))
     monkeypatch.setattr(measure, "PEAK_SECONDS", 0.01)
+    monkeypatch.setattr(measure, "of_kind", lambda kind: None)
     found = measure.peak_flops("float32")
-    assert 1e9 < found < 1e13
+    assert 1e9 < found < 1e16
     monkeypatch.setattr(measure, "_product_rate", lambda side, precision: 1.0)
     assert measure.peak_flops("float32") == found
     assert calibrate.read() == {"peak float32": {"flops": found}}

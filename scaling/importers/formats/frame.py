@@ -12,6 +12,7 @@ import pandas as pd
 
 ROWS = 200_000  # of a piece: some tens of MB
 EMPTY = frozenset({"", "-", "na", "n/a", "#n/a", "null", "none", "<na>"})
+DIVERGED = "diverged"  # what some write for a loss that was no number
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _QUANTITY = re.compile(r"([+-]?\d+(?:\.\d+)?)\s?([kKMBGT])")
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
@@ -77,6 +78,8 @@ def _value(item: object) -> float | str | None:
     text = str(item).strip()
     if text.lower() in EMPTY:
         return None
+    if text.lower() == DIVERGED:
+        return math.nan
     if _GROUPED.fullmatch(text):
         return float(text.replace(",", ""))
     if found := _QUANTITY.fullmatch(text):

@@ -33,10 +33,10 @@ STOP_SECONDS = 8.0  # for a call that was asked to stop: the driver is gone with
 
 
 class Settings(Options):
-    """cores: of each worker; gpus: of this machine, to be used (all, where JAX finds any);
-    per_gpu: workers that share one."""
+    """cores: of each worker (one; beside GPUs an even share of all); gpus: of this machine, to be
+    used (all, where JAX finds any); per_gpu: workers that share one."""
 
-    cores: int = Field(1, gt=0)
+    cores: int | None = Field(None, gt=0)
     gpus: int | None = Field(None, ge=0)
     per_gpu: int = Field(1, gt=0)
 
@@ -66,7 +66,7 @@ class Local(Executor):
         workers: int | None,
         hang_seconds: float,
         *,
-        cores: int = 1,
+        cores: int | None = None,
         gpus: Sequence[str] = (),
         per_gpu: int = 1,
     ) -> None:

@@ -26,17 +26,22 @@ class Place:
 
 
 class Room:
-    """The cores and GPUs of this machine, as far as workers may have them."""
+    """The cores and GPUs of this machine, as far as workers may have them.
+
+    cores_each: None for one; beside GPUs for an even share of all, as programs for a GPU are
+    compiled by all cores that there are, and a core that waits for one is of no other use.
+    """
 
     def __init__(
-        self, workers: int | None, cores_each: int, gpus: Sequence[str], per_gpu: int
+        self, workers: int | None, cores_each: int | None, gpus: Sequence[str], per_gpu: int
     ) -> None:
-        mine, self.cores_each = cores(), cores_each
+        mine = cores()
         self.gpus = list(gpus)
         self.free_gpus = [gpu for _ in range(per_gpu) for gpu in gpus]
         self.per_gpu, self.held = per_gpu, 0
-        most = len(self.free_gpus) if gpus else max(1, len(mine) // cores_each)
+        most = len(self.free_gpus) if gpus else max(1, len(mine) // (cores_each or 1))
         self.slots = min(workers, len(self.free_gpus)) if workers and gpus else workers or most
+        cores_each = cores_each or (max(1, len(mine) // self.slots) if gpus else 1)
         turns = [mine[(i * cores_each + k) % len(mine)] for i in range(self.slots)
                  for k in range(min(cores_each, len(mine)))]  # fmt: skip
         width = len(turns) // self.slots
