@@ -21,7 +21,9 @@ TABLES = {
     "bad.toml": "x = [",
     "key.toml": 'name = "x"\n[[pilots]]\nwidht = [3]\n',
     "far.toml": 'name = "x"\n[executor]\nname = "slrm"\n[[pilots]]\nwidths = [8]\ntokens = [1e5]\n',
-    "mine.toml": 'name = "x"\ndata.source = "here/*.txt"\n[[pilots]]\nwidths = [8]\ntokens = [1e5]\n',
+    "mine.toml": (
+        'name = "x"\n[data]\nsource = "here/*.txt"\n[[pilots]]\nwidths = [8]\ntokens = [1e5]\n'
+    ),
 }
 
 # A command line, and parts of what it is told.
@@ -33,7 +35,7 @@ WRONG = [
     ("design one.csv --target-compute 1e22", "'--pilot-budget'", "`scaling design --help`"),
     ("forecast hoffmann2022 --compute much", "'much' is not a number", "write 1e15, 12M or 1.2B"),
     # a table
-    ("fit on.csv", "on.csv: no such file; nearest there: one.csv"),
+    ("fit on.csv", "on.csv: no such file; nearest there: none.csv, one.csv"),
     ("fit runs.csv", "no such file; files there ending in .csv, ", "none.csv, one.csv, text.csv"),
     ("fit no/one.csv", "no such file; there is no folder no"),
     ("fit sub", "sub: a table ends in one of .csv"),
@@ -66,12 +68,12 @@ WRONG = [
     ("forecast fit.json --compute 1e21", "fit.json: no such file", "`scaling fit TABLE --save fit"),
     ("forecast empty.json --compute 1e21", "empty.json: not a saved fit", "`scaling fit TABLE"),
     # a grid
-    ("plan gird.toml", "No such file", "`scaling new gird.toml` writes one"),
+    ("plan gird.toml --no-calibrate", "No such file", "`scaling new gird.toml` writes one"),
     ("study key.tml", "nearest there: key.toml"),
-    ("plan bad.toml", "bad.toml: not valid TOML: "),
+    ("plan bad.toml --no-calibrate", "bad.toml: not valid TOML: "),
     ("run key.toml", "key.toml:3: pilots.0.widht: unknown key; did you mean 'widths'? valid: "),
-    ("plan far.toml", "no executor called 'slrm'; valid: ", "did you mean 'slurm'?"),
-    ("plan mine.toml", "mine.toml: ", "here/*.txt"),
+    ("plan far.toml --no-calibrate", "no executor called 'slrm'; valid: ", "did you mean 'slurm'?"),
+    ("plan mine.toml --no-calibrate", "mine.toml: ", "here/*.txt"),
     ("new one.csv", "not written over: give another name"),
     ("new x.toml", "there is no terminal to ask on; give --family NAME"),
     # a study
