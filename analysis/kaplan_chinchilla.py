@@ -36,8 +36,8 @@ random = np.random.default_rng(0)
 # Each size's ln loss is interpolated in ln D. At a budget the best size is the lowest point of the
 # parabola through the best one and its neighbours in ln N; budgets of fewer than six sizes (five in
 # the last column), or whose best is the smallest or the largest, are left out. The exponent is the
-# slope of ln N_opt in ln C. Intervals are 90 % of a wild bootstrap: each size's curve is moved by
-# its own difference between seeds, times a normal number.
+# slope of ln N_opt in ln C; 90 % intervals by a wild bootstrap of the sizes' differences of seeds.
+# Counting C alone does not help: the small models then pay for a head that their N leaves out.
 
 
 # %%

@@ -8,6 +8,7 @@ DRAWS makes those that draw much do with less. docs/analysis.py makes a page of 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -83,3 +84,14 @@ def test_a_study_has_a_page_of_its_words_code_and_figures(study: Path) -> None:
 def test_the_index_of_studies_says_what_their_pages_claim() -> None:
     index = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
     assert index == PAGES.index(), "python docs/analysis.py"
+
+
+def test_the_certified_fits_of_the_study_are_those_of_the_certified_page() -> None:
+    stored = json.loads((ROOT / "runs" / "certified" / "fits.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "certified.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^## (\S+): (A-?|B|C|D)$", page, re.MULTILINE))
+    assert {case["case"]: case["grade"] for case in stored} == told
+    for case in stored:
+        for name, digits in case["digits"].items():
+            assert f"| {name} | {case['published'][name]} |" in page
+            assert f"| {digits:.1f} |" in page

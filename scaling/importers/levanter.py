@@ -32,6 +32,7 @@ USUAL = {
     "train_loss": ("train/loss", "train/cross_entropy_loss"),
     "D": ("throughput/total_tokens",),
     "N_total": ("parameter_count",),
+    "C": ("throughput/total_gflops",),
     "learning_rate": ("optimizer.learning_rate",),
     "sequences": ("trainer.train_batch_size",),
     "context": ("train_seq_len", "model.max_seq_len", "model.seq_len"),

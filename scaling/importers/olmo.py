@@ -30,6 +30,7 @@ USUAL = {
     "loss": ("eval/lm/*/CE loss",),
     "train_loss": ("train/CE loss",),
     "D": ("throughput/total tokens",),
+    "C": ("throughput/total petaflops",),
     "N": ("parameters_without_tables",),
     "N_total": ("parameters",),
     "learning_rate": ("optim.lr",),

@@ -20,7 +20,7 @@ from scaling.importers.contract import LoggedRun, Scalar
 from scaling.importers.documents import below, stem_of
 from scaling.importers.history import History
 from scaling.importers.printed_lines import Line, Printed, read_line
-from scaling.importers.printed_settings import Settings
+from scaling.importers.printed_settings import MILLIONS, Settings
 
 if TYPE_CHECKING:
     from scaling.files import Place
@@ -123,6 +123,7 @@ class _Run:
             config["planned_steps"] = self.planned
         if (counted := _all_parameters(config)) is not None:
             config["parameters.all"] = counted
+            config.pop(MILLIONS, None)  # of the same, to two digits
         return LoggedRun(
             id=id_,
             origin=str(file),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from batteries.documents import ROOT
+
 
 @dataclass(frozen=True)
 class Standin:
@@ -27,7 +29,19 @@ class Standin:
         return None if self.instead is None else re.sub(self.pattern, self.instead, command)
 
 
+FILES = ROOT / "tests" / "importers" / "files"  # what other tools wrote
+
 STANDINS = (
+    Standin(r"scaling import output/ (.*)", "a Trainer's", rf"scaling import {FILES}/hf \1"),
+    Standin(r"scaling import ladder/ (.*)", "OLMo-core's", rf"scaling import {FILES}/olmo \1"),
+    Standin(
+        r"scaling import checkpoints/ (.*)", "Levanter's", rf"scaling import {FILES}/levanter \1"
+    ),
+    Standin(
+        r"scaling import (?:train\.log|logs/ results/) .*|scaling downstream .*arc_easy/acc .*",
+        "logs and results of one's own",
+        proof="tests/importers/test_import_logs.py",
+    ),
     Standin(r"python3 -m venv .*", "installs all there is", proof="tests/test_packaging.py"),
     Standin(r"pip install .*", "installs", proof="tests/test_packaging.py"),
     Standin(r"python (analysis/\S+)", "a study", proof="tests/test_analysis.py"),
@@ -48,18 +62,23 @@ STANDINS = (
         instead=r"scaling plan grid.toml\1",
     ),
     Standin(
+        r"scaling data get \S+( --yes)?( -o \S+)?",
+        "downloads",
+        proof="tests/published/test_downloads.py",
+    ),
+    Standin(
         r"scaling plot (\w+) .* -o \1\.svg",
         "drawn already, by the same command: every figure of the gallery",
         proof="tests/plot/test_every_figure.py",
     ),
     Standin(
-        r"scaling report (\S+)(.*) --format html,md,pdf( -o \S+)?",
+        r"scaling report \S+(.*) --format html,md,pdf( -o \S+)?",
         "a PDF takes ten seconds; tests/report/test_report_formats.py makes them",
-        instead=r"scaling report \1\2 --format md",
+        instead=r"scaling report fit.json\1 --format md",
     ),
     Standin(
-        r"scaling report out/text( --dollars .*)",
-        "the page of a whole study takes five seconds, and other lines draw it",
+        r"scaling report out/text( --dollars .*)?",
+        "the page of a whole study takes five seconds, and the line with --compute draws it",
         instead=r"scaling report fit.json\1",
     ),
     Standin(

@@ -12,6 +12,7 @@ from pathlib import Path
 import jax.numpy as jnp
 from levanter.tracker.json_logger import JsonLoggerTracker
 
+PARAMETERS = 51_200
 CONFIG = {
     "trainer": {"seed": 3, "train_batch_size": 16, "num_train_steps": 40},
     "model": {"type": "llama", "hidden_dim": 32, "num_layers": 2, "max_seq_len": 64},
@@ -26,11 +27,12 @@ def main(folder: Path) -> None:
     tracker = JsonLoggerTracker()
     tracker.logger.setLevel(logging.INFO)
     tracker.log_hyperparameters(CONFIG)
-    tracker.log_summary({"parameter_count": 51_200})
+    tracker.log_summary({"parameter_count": PARAMETERS})
     for step in range(10, 41, 10):
         loss = jnp.asarray(3 + 4 / step)
-        tokens = {"total_tokens": step * 16 * 64, "total_gflops": step * 1.5}
-        tracker.log({"train/loss": loss, "throughput": tokens}, step=step)
+        tokens = step * 16 * 64
+        seen = {"total_tokens": tokens, "total_gflops": 6 * PARAMETERS * tokens / 1e9}
+        tracker.log({"train/loss": loss, "throughput": seen}, step=step)
         if step % 20 == 0:
             losses = {"loss": loss + 0.25, "bpb": (loss + 0.25) / 3}
             tracker.log({"eval": {"paloma/c4_en": losses, "loss": loss + 0.5}}, step=step)
