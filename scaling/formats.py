@@ -46,6 +46,8 @@ def unreadable(path: Path, error: Exception) -> InputError:
     """The error of a file that cannot be read, on one line."""
     if isinstance(error, InputError):
         return error
+    if path.is_file() and path.stat().st_size == 0:
+        return InputError(f"{path}: the file is empty; a table has a row of names, then its rows")
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return InputError(f"{path}: cannot be read as {path.suffix[1:]}: {first}")
 
@@ -164,24 +166,26 @@ def to_bytes(df: pd.DataFrame, suffix: str) -> bytes:
     return out.getvalue()
 
 
-def write_text(table: pa.Table, out: IO[bytes], suffix: str, *, header: bool = True) -> None:
-    """Rows as CSV, TSV or JSON lines; header: also the names of the columns, of the first two."""
+def write_text(table: pa.Table, out: IO[bytes], suffix: str, *, before: int = 0) -> None:
+    """Rows as CSV, TSV or JSON lines. before: how many were written before; without any, CSV and
+    TSV begin with the names of the columns."""
     if suffix == ".jsonl":
-        for row in table.to_pylist():
-            out.write(_line(row))
+        for number, row in enumerate(table.to_pylist(), before + 1):
+            out.write(_line(row, number))
         return
     # Integers with gaps stay integers. A float is written as its shortest exact form, so that text
     # round-trips to the bit.
     frame = table.to_pandas(use_threads=False, integer_object_nulls=True)
-    text = frame.to_csv(sep=SEPARATORS[suffix], index=False, header=header, lineterminator="\n")
+    text = frame.to_csv(sep=SEPARATORS[suffix], index=False, header=not before, lineterminator="\n")
     out.write(text.encode())
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
+def _line(row: Mapping[str, Any], number: int) -> bytes:
     try:
         return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
     except ValueError:
         bad = ", ".join(n for n, v in row.items() if isinstance(v, float) and v - v != 0)
         raise InputError(
-            f"{bad}: infinite, for which JSON has no number; write .csv or .parquet, or filter"
+            f"row {number}: {bad} is infinite, for which JSON has no number; write .csv or "
+            ".parquet, or leave such rows out (scaling table filter)"
         ) from None

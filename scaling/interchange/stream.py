@@ -23,6 +23,7 @@ from scaling.table import must_be_file, must_be_table, renamed
 from scaling.where import matches
 
 Told = Callable[[int, int], None]  # rows done, of how many
+Kinds = dict[str, set[str | None]]  # of the conventions that decide units, all values
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,15 @@ class Copied:
     read: int
     written: int
     columns: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The type of each column of a file, the values of its conventions, and its number of rows."""
+
+    types: pa.Schema
+    kinds: Kinds
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -45,28 +55,31 @@ class Parts:
     def tables(self) -> Iterator[tuple[int, pa.Table]]:
         """The parts, each after how many rows were read for it: the rows that `where` leaves."""
         for frame in self._frames(self._text):
-            part = _as(formats.to_arrow(frame), self.types)
+            part = _as(formats.to_arrow(frame), self.survey.types)
             if self.where is not None:
                 kept = matches(self._named(part.to_pandas(use_threads=False)), self.where)
                 part = part.filter(pa.array(kept))
             yield len(frame), part
 
     @cached_property
-    def types(self) -> pa.Schema:
-        """The type of each column over the whole file."""
+    def survey(self) -> Survey:
+        """What the whole file is, from a pass over it."""
         found: dict[str, _Found] = {}
-        parts = 0
+        kinds: Kinds = {}
+        parts = rows = 0
         for frame in self._frames(frozenset()):
-            parts += 1
             part = formats.to_arrow(frame)
+            parts, rows = parts + 1, rows + len(part)
+            _see_kinds(kinds, part)
             for name, array in zip(part.column_names, part.columns, strict=True):
                 found.setdefault(name, _Found(array.type)).see(array)
-        return pa.schema([(name, seen.common(name, parts)) for name, seen in found.items()])
+        types = pa.schema([(name, seen.common(name, parts)) for name, seen in found.items()])
+        return Survey(types, kinds, rows)
 
     @cached_property
     def _text(self) -> frozenset[str]:
         """Columns that hold text somewhere: all of their values are read as text."""
-        return frozenset(f.name for f in self.types if pa.types.is_large_string(f.type))
+        return frozenset(f.name for f in self.survey.types if pa.types.is_large_string(f.type))
 
     def _frames(self, text: frozenset[str]) -> Iterator[pd.DataFrame]:
         must_be_file(self.path)
@@ -128,6 +141,11 @@ class _Found:
         return pa.float64() if len(numbers) == len(self.types) else pa.large_string()
 
 
+def _see_kinds(kinds: Kinds, part: pa.Table) -> None:
+    for name in formats.UNITS_BY & set(part.column_names):
+        kinds.setdefault(name, set()).update(part[name].unique().to_pylist())
+
+
 def _as(part: pa.Table, types: pa.Schema) -> pa.Table:
     """The part with all columns of the whole, each of its type."""
     told = {f.name: f.metadata for f in part.schema}
@@ -143,17 +161,18 @@ def copy(source: Parts, to: Path, tell: Told = lambda done, total: None) -> Copi
 
     Raises InputError where the source cannot be read or no row is left.
     """
-    total = written = 0
-    kinds: dict[str, set[str | None]] = {}
-    for read, part in source.tables():
-        total, written = total + read, written + len(part)
-        for name in formats.UNITS_BY & set(part.column_names):
-            kinds.setdefault(name, set()).update(part[name].unique().to_pylist())
+    total = written = source.survey.rows
+    kinds = source.survey.kinds
     if not total:
         raise InputError(f"{source.path}: the table has no rows")
+    if source.where is not None:
+        written, kinds = 0, {}
+        for _, part in source.tables():
+            written += len(part)
+            _see_kinds(kinds, part)
     if not written:
         raise InputError(f"{source.path}: none of its {total} rows satisfies {source.where}")
-    types = formats.with_metadata(source.types, kinds)
+    types = formats.with_metadata(source.survey.types, kinds)
     with files.writing(to) as out:
         done = 0
         if to.suffix == ".parquet":
@@ -162,7 +181,7 @@ def copy(source: Parts, to: Path, tell: Told = lambda done, total: None) -> Copi
                     writer.write_table(part.cast(types), row_group_size=formats.ROWS)
         else:
             for part in _full(source, total, tell):
-                formats.write_text(part, out, to.suffix, header=not done)
+                formats.write_text(part, out, to.suffix, before=done)
                 done += len(part)
     return Copied(total, written, len(types))
 

@@ -62,6 +62,11 @@ STANDINS = (
         instead=r"scaling plan grid.toml\1",
     ),
     Standin(
+        r"scaling data get \S+( --yes)?( -o \S+)?",
+        "downloads",
+        proof="tests/published/test_downloads.py",
+    ),
+    Standin(
         r"scaling plot (\w+) .* -o \1\.svg",
         "drawn already, by the same command: every figure of the gallery",
         proof="tests/plot/test_every_figure.py",
@@ -85,6 +90,11 @@ STANDINS = (
         r"scaling (?:downstream gadre_overtraining|rates steplaw_dense)\.csv .*",
         "needs a published table that is not shipped",
         proof="tests/certify/test_cases.py",
+    ),
+    Standin(
+        r"scaling import (?:wandb|logs|mlruns|mlflow|trackio)\S* .*",
+        "needs a tracker's files, or its server",
+        proof="tests/importers/test_every_importer.py",
     ),
     Standin(
         r"scaling certify --data \S+",
