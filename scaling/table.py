@@ -78,6 +78,11 @@ def must_be_file(path: Path) -> None:
         raise InputError(f"{path}: no such file; {beside(path, TABLES)}")
 
 
+def table_of(table: pd.DataFrame | str | os.PathLike[str]) -> pd.DataFrame:
+    """A table, or the one that is read from a path."""
+    return table if isinstance(table, pd.DataFrame) else read_table(table)
+
+
 def renamed(df: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """The table with our names for some of its columns, as `read_table` takes them."""
     for ours, theirs in columns.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,6 +25,7 @@ from scaling.fit.result import Fit, GroupFit
 from scaling.fit.rows import ENGINES, How, Rows, build_rows, law_for, prepare
 from scaling.fit.starts import Data, starts
 from scaling.laws.law import Law
+from scaling.table import table_of
 
 _SAMPLE = 2_000  # starts are found on a sample of so many rows, then polished on all
 _SURVIVORS = 3  # of the sample's minima that are polished on all rows
@@ -32,7 +34,7 @@ _ALL = "all"
 
 def fit(
     law: Law | str,
-    table: pd.DataFrame,
+    table: pd.DataFrame | str | os.PathLike[str],
     *,
     objective: Objective = Objective(),
     on: Scale = "log_loss",
@@ -49,9 +51,9 @@ def fit(
 ) -> Fit:
     """Fit `law` to the table's finished, non-target rows, with draws around the estimate.
 
-    law: a Law or its name. objective, on: penalty of the residuals of ln loss, of loss, or of
-    ln(loss - E) ("log_reducible"). N: the column that N stands for ("N" or "N_total"). draws:
-    replicates (0 for none) of a `kind`: bootstrap over clusters of runs ("cluster"), over rows
+    law: a Law or its name. table: a run table, or its path. objective, on: penalty of the residuals
+    of ln loss, of loss, or of ln(loss - E) ("log_reducible"). N: the column that N stands for ("N"
+    or "N_total"). draws: replicates (0 for none) of a `kind`: bootstrap over clusters of runs ("cluster"), over rows
     ("row"), of residuals ("residual", "wild"), normal ("laplace"), or the "posterior" under priors
     of published fits, by NUTS (extra `bayes`; `scaling.fit.bayes`): the estimate is then its mean,
     in the coordinates that are fitted. fixed, bounds: parameters held at a value or in a range.
@@ -67,6 +69,7 @@ def fit(
     Source: Hoffmann et al. 2022 (arXiv:2203.15556), section 3.3; Besiroglu et al. 2024
     (arXiv:2404.10102).
     """
+    table = table_of(table)
     law = law_for(law, table, N)
     how = How(law, objective, on, engine, fixed or {}, bounds or {}, draws, kind, seed, resamples)
     rows = prepare(law, table, how, N=N, weight=weight, where=where)
@@ -78,7 +81,7 @@ def fit(
 
 def fit_groups(
     law: Law | str,
-    table: pd.DataFrame,
+    table: pd.DataFrame | str | os.PathLike[str],
     by: str,
     share: Sequence[str],
     *,
@@ -101,6 +104,7 @@ def fit_groups(
     joint refits. With kind "posterior" `share`d exponents (or E) are not equal but drawn from one
     population, of unknown mean and spread. The rest is as in `fit`.
     """
+    table = table_of(table)
     law = law_for(law, table, N)
     how = How(law, objective, on, engine, fixed or {}, bounds or {}, draws, kind, seed)
     if by not in table.columns:

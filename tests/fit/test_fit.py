@@ -30,6 +30,14 @@ def noisy(seed: int = 0, noise: float = 0.01) -> pd.DataFrame:
     return battery.table(CHINCHILLA, battery.truth(CHINCHILLA), noise, seed)
 
 
+def test_a_path_is_read_as_the_table_that_it_holds(tmp_path: Path) -> None:
+    noisy().to_csv(tmp_path / "runs.csv", index=False)
+    of_path = fit(CHINCHILLA, tmp_path / "runs.csv", draws=0)
+    assert of_path.params == fit(CHINCHILLA, read_table(tmp_path / "runs.csv"), draws=0).params
+    with pytest.raises(InputError, match="no such file"):
+        fit(CHINCHILLA, "nowhere.csv")
+
+
 # --- certified: Epoch's 240 Chinchilla points, Besiroglu et al. 2024 (arXiv:2404.10102)
 # ---------------
 
