@@ -53,15 +53,15 @@ def fit(
 
     law: a Law or its name. table: a run table, or its path. objective, on: penalty of the residuals
     of ln loss, of loss, or of ln(loss - E) ("log_reducible"). N: the column that N stands for ("N"
-    or "N_total"). draws: replicates (0 for none) of a `kind`: bootstrap over clusters of runs ("cluster"), over rows
-    ("row"), of residuals ("residual", "wild"), normal ("laplace"), or the "posterior" under priors
-    of published fits, by NUTS (extra `bayes`; `scaling.fit.bayes`): the estimate is then its mean,
-    in the coordinates that are fitted. fixed, bounds: parameters held at a value or in a range.
-    weight: a column of row weights, or of standard errors of the loss (ending in `_se`), which
-    weigh by their inverse squares. where: a row filter. resamples [draws, clusters]: how often each
-    cluster, in the order of their labels, is in each replicate, where these were drawn before for
-    several fits alike (`fit.draws.shared_weights`). Residuals and points keep the table's row
-    order.
+    or "N_total"). draws: replicates (0 for none) of a `kind`: bootstrap over clusters of runs
+    ("cluster"), over rows ("row"), of residuals ("residual", "wild"), normal ("laplace"), or the
+    "posterior" under priors of published fits, by NUTS (extra `bayes`; `scaling.fit.bayes`): the
+    estimate is then its mean, in the coordinates that are fitted. fixed, bounds: parameters held at
+    a value or in a range. weight: a column of row weights, or of standard errors of the loss
+    (ending in `_se`), which weigh by their inverse squares. where: a row filter. resamples [draws,
+    clusters]: how often each cluster, in the order of their labels, is in each replicate, where
+    these were drawn before for several fits alike (`fit.draws.shared_weights`). Residuals and
+    points keep the table's row order.
 
     Raises InputError for a bad table or fewer distinct runs than free parameters. A fit that did
     not converge, or that the data do not identify, is a Fit whose status says so.
