@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted((ROOT / "analysis").glob("*.py"))
 LINES = 150  # a study is read in one go
-DRAWS = "20"
+DRAWS = "10"
 # A number, and an interval as words or in brackets.
 INTERVAL = re.compile(r"\d.*(\[[^\]]*, [^\]]*\d[^\]]*\]|interval .* to )")
 
