@@ -7,7 +7,6 @@ RUN useradd --create-home scaling
 COPY . /source
 RUN pip install --no-cache-dir /source
 USER scaling
-ENV SCALING_CACHE=/home/scaling/cache
 WORKDIR /study
 ENTRYPOINT ["scaling"]
 
