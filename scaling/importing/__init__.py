@@ -3,6 +3,6 @@
 `import_runs(["runs/*.csv"], Asked(maps={"N": "params"}))` gives the table and its account.
 """
 
-from scaling.importing.whole import Asked as Asked
+from scaling.importing.rows import Asked as Asked
 from scaling.importing.whole import Imported as Imported
 from scaling.importing.whole import import_runs as import_runs

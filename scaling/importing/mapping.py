@@ -80,7 +80,7 @@ def find(
 ) -> Columns:
     """Guess our columns of these fields. given: expressions by our names, as the user wrote them;
     training: the training loss may stand for the loss."""
-    found = {ours: _given(ours, text, fields) for ours, text in given.items()}
+    found = {ours: _given(ours, text, fields, usual) for ours, text in given.items()}
     taken = {name for column in found.values() for name in column.made_of.columns}
     refused: dict[str, str] = {}
     unlikely: dict[str, Column] = {}
@@ -116,7 +116,9 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
 
 
-def _given(ours: str, text: str, fields: Mapping[str, Field]) -> Column:
+def _given(
+    ours: str, text: str, fields: Mapping[str, Field], usual: Mapping[str, Sequence[str]]
+) -> Column:
     if ours not in SHOWN:
         near = get_close_matches(ours, SHOWN, 2)
         hint = f"nearest: {', '.join(near)}; " if near else ""
@@ -134,6 +136,8 @@ def _given(ours: str, text: str, fields: Mapping[str, Field]) -> Column:
     alone = only is not None and made_of.text == quoted(only.name)
     low, high = (only.low, only.high) if only is not None and alone else (math.nan, math.nan)
     kind = _kind(ours, only.name) if only is not None and ours == "loss" else ""
+    if ours == "loss" and any(_is_training(name, usual) for name in made_of.columns):
+        kind = "train_loss"
     return Column(ours, made_of, "given", low, high, given=True, kind=kind)
 
 
@@ -188,6 +192,11 @@ def _out_of_range(ours: str, field: Field) -> str:
         f"{name.low:.0e} to {name.high:.0e}; if it is meant, say in which unit, such as "
         f'--map {settled}="{quoted(field.name)} * 1e6"'
     )
+
+
+def _is_training(name: str, usual: Mapping[str, Sequence[str]]) -> bool:
+    known = _usual(usual.get("train_loss", ()), name) is not None
+    return known or rank("train_loss", name) is not None
 
 
 def _usual(patterns: Sequence[str], name: str) -> int | None:

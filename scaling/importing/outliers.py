@@ -9,8 +9,13 @@ seen. This knows no law: it only asks whether neighbours agree.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
+from scaling.importing.account import Told
+
+FLAG = "outlier"
 LIMIT = 5.0
+_SWEPT = ("learning_rate", "batch_tokens")  # beside N and D
 PER_TERM = 3  # runs for each term of the trend, at least
 _TUKEY = 4.685
 _FLOOR = 1e-4  # of log loss: what logs are rounded to is no spread
@@ -50,3 +55,25 @@ def flagged(loss: np.ndarray, *settings: np.ndarray) -> tuple[np.ndarray, np.nda
         weights = fresh
     beyond = np.abs(residuals) / np.sqrt(1 - leverage) > LIMIT * spread
     return beyond, residuals
+
+
+def flag(df: pd.DataFrame) -> list[Told]:
+    """Set the flags of outliers, and tell of them."""
+    told = []
+    sound = df[(df["status"] == "finished") & (df["loss"] > 0) & (df["N"] > 0) & (df["D"] > 0)]
+    groups = sound.groupby("family", dropna=False) if "family" in df else [("", sound)]
+    for _, rows in groups:
+        settings = ["N", "D", *(s for s in _SWEPT if s in rows and (rows[s] > 0).all())]
+        columns = [rows[name].to_numpy(float) for name in ("loss", *settings)]
+        found = flagged(*columns)
+        if found is None:
+            continue
+        beyond, residuals = found
+        for i in np.flatnonzero(beyond):
+            row = rows.iloc[int(i)]
+            df.loc[rows.index[int(i)], "flag"] = FLAG
+            side = "above" if residuals[i] > 0 else "below"
+            told.append(Told(row["run"], row["origin"], f"loss {row['loss']:.4g} is "
+                        f"{abs(np.expm1(residuals[i])):.1%} {side} the trend of its neighbours"
+                        ))  # fmt: skip
+    return told

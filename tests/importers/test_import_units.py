@@ -136,3 +136,13 @@ def test_two_losses_are_told_and_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="only the training loss train_loss was found"):
         import_runs([only])
     assert imported(only, training=True).account.conventions["L_kind"] == "train_loss"
+    given = imported(only, maps={"loss": "train_loss"})
+    assert given.account.conventions["L_kind"] == "train_loss"
+
+
+def test_two_conventions_in_one_column_are_refused_by_both_names(tmp_path: Path) -> None:
+    source = table(tmp_path, N_kind=["total"] * 6 + ["non_embedding"] * 6)
+    with pytest.raises(InputError, match="N_kind is stated as non_embedding and as total"):
+        import_runs([source])
+    told = imported(source, kinds={"N_kind": "total"})
+    assert set(told.df["N_kind"]) == {"total"}
