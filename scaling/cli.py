@@ -81,7 +81,9 @@ def main() -> None:
     except InputError as error:
         _fail(str(error))
     except typer.TyperException as error:
-        _fail(_misused(error), error.exit_code)
+        if not (told := error.format_message()):
+            sys.exit(error.exit_code)  # a group without a command: its help is printed
+        _fail(_misused(told, error), error.exit_code)
     except typer.Abort:
         _fail("stopped", 130)
     except OSError as error:
@@ -91,10 +93,9 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _misused(error: typer.TyperException) -> str:
+def _misused(told: str, error: typer.TyperException) -> str:
     """What is wrong with the words on the command line, and where one finds what is valid."""
-    told = error.format_message().rstrip(".")
-    told = told[:1].lower() + told[1:]
+    told = told[:1].lower() + told[1:].rstrip(".")
     if (context := getattr(error, "ctx", None)) is None:
         return told
     usage = context.get_usage().replace("Usage:", "usage:").strip()

@@ -57,6 +57,25 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def granted_cores(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Cores' worth of time that this process's control group (of version 2) and those above it
+    grant; None where none says."""
+    try:
+        (path,) = re.findall(r"^0::/(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return None
+    folder, found = root / path, []
+    for place in (folder, *folder.parents):
+        if not place.is_relative_to(root):
+            break
+        try:
+            quota, period = (place / "cpu.max").read_text().split()
+            found.append(int(quota) / int(period))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return min(found, default=None)
+
+
 def usual_precision(on: Platform) -> Precision:
     """What products are computed in where a recipe leaves it open."""
     return "float32" if on == "cpu" else "bfloat16"

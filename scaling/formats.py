@@ -46,6 +46,8 @@ def unreadable(path: Path, error: Exception) -> InputError:
     """The error of a file that cannot be read, on one line."""
     if isinstance(error, InputError):
         return error
+    if path.is_file() and path.stat().st_size == 0:
+        return InputError(f"{path}: the file is empty; a table has a row of names, then its rows")
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return InputError(f"{path}: cannot be read as {path.suffix[1:]}: {first}")
 

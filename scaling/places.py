@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -62,6 +63,23 @@ def folder(text: str | Place) -> Place:
 
     # Listings that are kept would hide what other machines wrote since.
     return UPath(text.rstrip("/"), use_listings_cache=False)
+
+
+def beside(path: Path, endings: Iterable[str]) -> str:
+    """What else a name that is not there may have meant: the nearest files of these endings in its
+    folder, or those that there are."""
+    folder, endings = path.parent, tuple(endings)
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    there = sorted(p.name for p in folder.iterdir() if p.suffix in endings and p.is_file())
+    near = get_close_matches(path.stem, [Path(name).stem for name in there], 3, 0.6)
+    if near:
+        return f"nearest there: {', '.join(n for n in there if Path(n).stem in near)}"
+    what = f"ending in {', '.join(endings)}"
+    if not there:
+        return f"no file {what} is in that folder"
+    more = f" and {len(there) - 5} more" if len(there) > 5 else ""
+    return f"files there {what}: {', '.join(there[:5])}{more}"
 
 
 def is_local(path: Place) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import pandas as pd
 
 from scaling import files, formats
 from scaling.errors import InputError
+from scaling.places import beside
 from scaling.units import GAINS, METRICS, UNSTATED
 from scaling.where import matches
 
@@ -69,8 +71,11 @@ def must_be_file(path: Path) -> None:
     """Raise InputError unless a table's file is there."""
     must_be_table(path)
     if not path.is_file():
-        what = "a folder, not a table" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}")
+        if path.is_dir():
+            raise InputError(f"{path}: a folder, not a table; a study's is {path}/table.parquet")
+        if re.match(r"\w{2,}:/", str(path)):
+            raise InputError(f"{path}: a table is read from this machine; copy it here first")
+        raise InputError(f"{path}: no such file; {beside(path, TABLES)}")
 
 
 def renamed(df: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -15,6 +15,10 @@ class Listed(NamedTuple):
 
 # In the order that `scaling` and `scaling --help` list them.
 JOBS: dict[str, dict[str, Listed]] = {
+    "Begin": {
+        "new": Listed("new", "write a first grid, from three answers or options"),
+        "doctor": Listed("doctor", "what this machine and installation can do, and what helps"),
+    },
     "Bring runs and data": {
         "import": Listed("imports", "runs that other tools logged, as one table of runs"),
         "data": Listed("data", "published tables by name: `data list`, `data get NAME`"),
@@ -45,7 +49,6 @@ JOBS: dict[str, dict[str, Listed]] = {
     },
     "Train a ladder of models": {
         "models": Listed("models", "the families; `models show NAME` for one model's layers"),
-        "new": Listed("new", "write a first grid, from three answers or options"),
         "plan": Listed("plan", "what a grid will cost, before anything is trained"),
         "study": Listed("study", "plan, train, fit, forecast, train what was forecast, report"),
         "run": Listed("study", "train what is not yet done"),
@@ -60,8 +63,19 @@ JOBS: dict[str, dict[str, Listed]] = {
 }
 COMMANDS = {name: listed for job in JOBS.values() for name, listed in job.items()}
 
-# Lines that run as they stand, in any folder.
-WORKED = (("forecast a budget by a published law", "scaling forecast hoffmann2022 --compute 1e21"),)
+# Lines that run as they stand, in a folder without these files.
+WORKED = (
+    (
+        "fit a published table of runs (downloads 23 kB)",
+        "scaling data get chinchilla-epoch -y -o runs.csv && scaling fit runs.csv",
+    ),
+    ("forecast a budget by a published law", "scaling forecast hoffmann2022 --compute 1e21"),
+    (
+        "a ladder of small models: what it costs; `scaling study first.toml` trains it",
+        "scaling new first.toml --family transformer --data python-stdlib --sizes 1e4:1e5 \\\n"
+        "    && scaling plan first.toml --no-calibrate",
+    ),
+)
 
 
 def overview() -> str:
@@ -72,6 +86,6 @@ def overview() -> str:
         lines += ["", job, *(f"  {name:{width}}  {c.told}" for name, c in commands.items())]
     lines += ["", "To start with, as it stands"]
     for what, line in WORKED:
-        lines += [f"  # {what}", f"  {line}"]
+        lines += [f"  # {what}", *(f"  {part}" for part in line.splitlines())]
     lines += ["", "`scaling COMMAND --help` tells all about one of them."]
     return "\n".join(lines)

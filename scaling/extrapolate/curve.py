@@ -58,7 +58,9 @@ def curves(
     for option, name in (("--x", x), ("--y", y), ("--group", group), ("--split", split)):
         if name is not None and name not in df.columns:
             columns = ", ".join(map(str, df.columns))
-            raise InputError(f"{source}: no column {name} ({option}); it has {columns}")
+            raise InputError(
+                f"{source}: no column {name} ({option}); it has {columns}: name one by {option}"
+            )
     fitted = _fitted(df, split)
     check_table(df, (x,))
     check_table(df[fitted], (x, y))

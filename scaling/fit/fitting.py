@@ -124,7 +124,8 @@ def _solve(how: How, rows: Rows, groups: Groups | None) -> dict[str, Fit]:
     if int(distinct.max()) + 1 < problem.size:
         raise InputError(
             f"{rows.source}: {int(distinct.max()) + 1} distinct runs are too few for the "
-            f"{problem.size} free parameters of law {how.law.name}"
+            f"{problem.size} free parameters of law {how.law.name}; hold some (--fix E=1.7), or "
+            "take a law of fewer (`scaling laws`)"
         )
     polished = polish(how, rows, problem, coordinates)
     best = int(np.argmin(polished.value))

@@ -47,7 +47,7 @@ def question(
         raise InputError(f"compute = {compute:g} FLOPs; valid is {COMPUTE[0]:g} to {COMPUTE[1]:g}")
     if not 1 <= len(asked) <= 2:
         raise InputError(
-            "give compute, tokens or params, or two of them; "
+            "give compute, tokens or params, or two of them (--compute 1e21); "
             + ("none is given" if not asked else "the third follows from two")
         )
     return asked

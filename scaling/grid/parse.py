@@ -27,6 +27,7 @@ from scaling.grid.spec import (
     Rival,
     Tune,
 )
+from scaling.places import beside
 
 # The tables of a grid, by the names that they have there.
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -42,7 +43,10 @@ def load_grid(path: Path | str) -> Grid:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: cannot read the grid: {error.strerror}") from None
+        told = f"{path}: cannot read the grid: {error.strerror}"
+        if isinstance(error, FileNotFoundError):
+            told += f"; {beside(path, ['.toml'])}; `scaling new {path}` writes one"
+        raise InputError(told) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}") from None
     return parse_grid(text, str(path))

@@ -158,8 +158,10 @@ def _told(name: str, first: pd.DataFrame, theirs: pd.Series, bad: pd.Series) -> 
 
 def account(joined: Joined) -> Iterator[str]:
     """What became of the rows, in words."""
-    yield f"{joined.matched} rows matched"
-    if joined.first_only:
-        yield f"{joined.first_only} rows of the first have no partner"
-    if joined.second_only:
-        yield f"{joined.second_only} rows of the second have none"
+    for rows, what in (
+        (joined.matched, "matched"),
+        (joined.first_only, "of the first without a partner"),
+        (joined.second_only, "of the second without one"),
+    ):
+        if rows:
+            yield f"{rows} row{'' if rows == 1 else 's'} {what}"

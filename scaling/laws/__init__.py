@@ -124,5 +124,5 @@ def _find(name: str, known: Mapping[str, T], what: str) -> T:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name.lower(), known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"no {what} called {name!r}; known: {', '.join(sorted(known))}{hint}")
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise InputError(f"no {what} called {name!r}; {hint}`scaling laws` lists all {len(known)}")

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LAW = "chinchilla"  # of a table, unless another is asked for
 
 
+# A report is made of whatever is left of these.
+OF_A_STUDY = {"study.json", "grid.toml", "cells", "forecast.json"}
+
+
 def read_source(
     source: Place | str,
     *,
@@ -56,7 +60,13 @@ def read_source(
             f"{source}: valid are a study's folder, a run table ({', '.join(TABLES)}) and a fit "
             "saved as .json"
         )
-    return read_study(files.folder(source))
+    folder = files.folder(source)
+    if files.is_folder(folder) and not OF_A_STUDY & set(files.names(folder)):
+        raise InputError(
+            f"{source}: no study here (neither {', '.join(sorted(OF_A_STUDY))}); give a study's "
+            "folder, a run table or a saved fit"
+        )
+    return read_study(folder)
 
 
 def of_table(

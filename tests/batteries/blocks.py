@@ -51,8 +51,8 @@ def run_unit(unit: list[Block]) -> None:
 
 def run(command: str, where: str) -> None:
     """One command line, or its stand-in, through the real command line in this process."""
-    line = " ".join(shlex.split(command, comments=True))
-    words = shlex.split(command, comments=True)
+    line = " ".join(shlex.split(command))
+    words = shlex.split(command)
     other = standin(line)
     if words[0] == "scaling":
         draws = "draws" in parse(words[1:], where) and "--draws" not in words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,8 @@ PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,}) *(?P<language>[\w-]*)(?: title=\"(?P<title>[^\"]+)\")?"
 )
+# What stands before a comment: words, quoted strings; a # within a word begins none.
+BEFORE_COMMENT = re.compile(r"""(?:"[^"]*"|'[^']*'|[^"'#]|(?<=\S)#)*""")
 HEADING = re.compile(r"^#{1,3} +(.+?) *$")
 
 
@@ -61,4 +62,5 @@ def command_lines(block: Block) -> list[str]:
     lines = block.text.replace("\\\n", " ").splitlines()
     if block.language == "console":
         lines = [line[2:] for line in lines if line.startswith("$ ")]
-    return [line for line in lines if shlex.split(line, comments=True)]
+    bare = [match[0].strip() for line in lines if (match := BEFORE_COMMENT.match(line))]
+    return [command for command in bare if command]

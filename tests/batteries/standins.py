@@ -92,6 +92,11 @@ STANDINS = (
         proof="tests/certify/test_cases.py",
     ),
     Standin(
+        r"scaling import (?:wandb|logs|mlruns|mlflow|trackio)\S* .*",
+        "needs a tracker's files, or its server",
+        proof="tests/importers/test_every_importer.py",
+    ),
+    Standin(
         r"scaling certify --data \S+",
         "needs the published tables",
         proof="tests/certify/test_cases.py",

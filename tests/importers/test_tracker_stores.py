@@ -74,6 +74,7 @@ def test_mlflows_database_and_files_say_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own calls of SQLAlchemy
 def test_a_database_that_mlflow_made_has_these_tables_and_reads_the_same(tmp_path: Path) -> None:
     for name in ("mlflow", "sqlalchemy", "alembic"):
         pytest.importorskip(name, reason=f"needs {name}: pip install 'scaling-laws[dev]'")

@@ -45,7 +45,7 @@ def cells(df: pd.DataFrame) -> list[tuple[object, ...]]:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     rows=st.lists(ROWS, min_size=1, max_size=6),

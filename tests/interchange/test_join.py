@@ -91,7 +91,7 @@ def test_the_command_writes_and_tells(tmp_path: Path) -> None:
     line = ["table", "join", str(first), str(second), "-o", str(to)]
     done = CliRunner().invoke(app, line)
     assert done.output.splitlines() == [
-        "2 rows matched; 1 rows of the first have no partner; 1 rows of the second have none",
+        "2 rows matched; 1 row of the first without a partner; 1 row of the second without one",
         f"{to}: 2 rows, 6 columns, schema version 1",
     ]
     assert read_table(to)["accuracy"].tolist() == [0.3, 0.5]

@@ -66,4 +66,4 @@ def test_an_unknown_name_gives_the_nearest(name: str, near: str) -> None:
     run = [sys.executable, "-m", "scaling.cli", "laws", "show", name]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith(f"did you mean {near}?\n")
+    assert f"; did you mean {near}? `scaling laws` lists all " in done.stderr

@@ -92,7 +92,7 @@ def fit_by(
     if by not in table.columns:
         raise InputError(
             f"{source_of(table)}: no column {by} to group by; it has "
-            f"{', '.join(map(str, table.columns))}"
+            f"{', '.join(map(str, table.columns))}; name one of them by --by"
         )
     chosen, left_out = select_rows(table, where, by=by)
     kinds = conventions(chosen)

@@ -41,9 +41,13 @@ def memory_here(most: float) -> int | None:
     return accelerator_memory() if most > LITTLE else None
 
 
-def host_memory() -> int:
-    """Bytes of this host's memory, or of the part that the system grants this process."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def host_memory() -> int | None:
+    """Bytes of this host's memory, or of the part that the system grants this process; None where
+    the system does not say."""
+    try:
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not every system has these names
+        return None
     return min([physical, *granted(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
 
 

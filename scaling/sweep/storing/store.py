@@ -105,7 +105,10 @@ class Store:
     def must_be(self) -> None:
         """Raise InputError where no study is."""
         if not files.exists(self.folder / MARKER):
-            raise InputError(f"{self.folder}: no study here ({MARKER} is missing)")
+            raise InputError(
+                f"{self.folder}: no study here ({MARKER} is missing); `scaling study GRID --out "
+                f"{self.folder}` makes one"
+            )
 
     def checkpoint(self, trunk: str) -> Place:
         return self.folder / "trunks" / f"{_named(trunk)}.npz"
