@@ -45,6 +45,7 @@ EXTRAS = {
     "gs": "studies at gs://...",
     "trackers": "--tracker tensorboard, wandb, mlflow, trackio",
     "pdf": "scaling report --format pdf",
+    "excel": "scaling import of .xlsx",
     "kjv": 'data source "kjv"',
 }
 _ASK = (

@@ -31,6 +31,20 @@ def test_each_line_installs_extras_that_there_are(line: str) -> None:
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
 
 
+def test_the_containers_install_what_readme_does_and_run_as_nobody_in_particular() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    installs = [line.partition("/source")[2].strip("'") for line in lines if "pip install" in line]
+    (extras,) = re.findall(r"pip install .*(\[train\])", lines_of_readme()[0])
+    assert installs == ["", extras]
+    stages = "\n".join(lines).split("\nFROM ")[1:]
+    assert [re.findall(r"^USER (\w+)", stage, re.MULTILINE)[-1] for stage in stages] == [
+        "scaling",
+        "scaling",
+    ]
+    base = re.findall(r"^FROM python:([\d.]+)-slim AS light$", "\n".join(lines), re.MULTILINE)
+    assert f"Programming Language :: Python :: {base[0]}" in PROJECT["classifiers"]
+
+
 def test_contributing_tells_the_same_line() -> None:
     assert lines_of_readme()[1] in (ROOT / "CONTRIBUTING.md").read_text().splitlines()
 

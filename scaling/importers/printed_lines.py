@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 NUMBER = r"[-+]?(?:[\d,]*\.?\d+(?:[eE][-+]?\d+)?|[nN]a[nN]|[iI]nf)"
+# OLMo-core shortens from 10^9 on, to three digits or four.
+SHORTENED = {"B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 # `val_loss:4.1 train_time:25705ms`, and Megatron's `| lm loss: 8.26E+00 | grad norm: 1.2 |`.
 _WORDS = re.compile(rf"([\w-]+):({NUMBER})(?=ms\b|s\b|%|\s|$)")
 _PHRASES = re.compile(rf"([^|:]+?):\s*({NUMBER})\s*(?=\||$)")
@@ -52,9 +54,12 @@ class Line:
 
 
 def number(text: str) -> float:
-    """With commas; OLMo-core shortens from 10^9 on, to three digits or four."""
-    shortened = {"B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}.get(text[-1])
-    text = text.replace(",", "")
+    """With commas, or shortened."""
+    try:
+        return float(text)
+    except ValueError:
+        text = text.replace(",", "")
+    shortened = SHORTENED.get(text[-1])
     return float(text) if shortened is None else float(text[:-1]) * shortened
 
 

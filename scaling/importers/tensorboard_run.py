@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from mmap import ACCESS_READ, mmap
@@ -33,6 +34,8 @@ def read_run(name: str, origin: str, files: Sequence[Path]) -> LoggedRun:
                     run.take(mmap(opened.fileno(), 0, access=ACCESS_READ), told)
         except OSError as error:
             told.append(f"not read: {error.strerror}")
+        except (ValueError, struct.error) as error:
+            told.append(f"read in parts: a record is no event ({error})")
         run.notes += [f"{file.name}: {note}" for note in told]
     return LoggedRun(
         id=name,

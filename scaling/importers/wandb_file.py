@@ -7,6 +7,7 @@ configuration and its summary come in pieces, later ones over earlier ones.
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -42,9 +43,11 @@ def read_file(file: Path) -> LoggedRun:
                         run.take(record)
             else:
                 notes.append(_no_log(head))
+        run.settle()
     except OSError as error:
         notes.append(f"not read: {error.strerror}")
-    run.settle()
+    except (ValueError, struct.error) as error:
+        notes.append(f"read in parts: a record is none of W&B's ({error})")
     if run.ended == "unstated" and not notes:
         notes.append("without an end: the run was killed, or goes on")
     return LoggedRun(

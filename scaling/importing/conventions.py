@@ -81,7 +81,9 @@ def _parameters(
     kind = named.get("N_kind") or UNSTATED
     if counted.any():
         body, whole = df["counted_N"], df["counted_N_total"]
-        logged = df["N"].fillna(df["N_total"])
+        # Of two logged counts the one whose kind is known; others are often rounded.
+        first, second = ("N", "N_total") if kind == "non_embedding" else ("N_total", "N")
+        logged = df[first].fillna(df[second])
         both = counted & logged.notna()
         what = f"{int(counted.sum())} of {len(df)} runs"
         agrees = {

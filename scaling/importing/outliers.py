@@ -48,7 +48,8 @@ def flagged(loss: np.ndarray, *settings: np.ndarray) -> tuple[np.ndarray, np.nda
         leverage = np.clip((q**2).sum(axis=1), 0, 0.99)
         solution = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
         residuals = y - design @ solution
-        spread = max(1.4826 * float(np.median(np.abs(residuals))), _FLOOR)
+        far = np.sort(np.abs(residuals))[rank - 1 :]  # a fit of so many terms meets so many points
+        spread = max(1.4826 * float(np.median(far)), _FLOOR)
         fresh = np.clip(1 - (residuals / (_TUKEY * spread)) ** 2, 0, None) ** 2
         if np.abs(fresh - weights).max() < 1e-6:
             break

@@ -54,7 +54,7 @@ def run(command: str, where: str) -> None:
     line = " ".join(shlex.split(command))
     words = shlex.split(command)
     other = standin(line)
-    if words[0] == "scaling":
+    if words[0] == "scaling" and len(words) > 1:
         draws = "draws" in parse(words[1:], where) and "--draws" not in words
         # Saved fits have theirs, and not every figure has any.
         if draws and words[1] != "plot" and not any(word.endswith(".json") for word in words):

@@ -249,3 +249,12 @@ def test_an_empty_file_stops_no_others(tmp_path: Path) -> None:
     assert run.history["loss"].tolist() == [1.0]
     with pytest.raises(InputError, match="no event files of TensorBoard's"):
         list(read(str(tmp_path / "none")))
+
+
+def test_a_sound_record_that_is_no_event_is_told(tmp_path: Path) -> None:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    with (tmp_path / "events.out.tfevents.1.host").open("wb") as file:
+        RecordWriter(file).write(b"\xff\xff\xff no event")
+    (run,) = read(str(tmp_path))
+    assert "read in parts: a record is no event" in run.notes[0]

@@ -249,3 +249,11 @@ def test_files_that_are_none_say_so_and_stop_no_others(real: Path, tmp_path: Pat
     ]
     assert [run.id for run in others] == ["a", "b", "c"]
     assert len(whole.history["_step"]) == 1200
+
+
+def test_a_sound_record_that_is_none_of_wandbs_is_told(tmp_path: Path) -> None:
+    body = b"\x08\x01\x12\x04\xff\xff\xff\xff"
+    piece = struct.pack("<IHB", zlib.crc32(b"\x01" + body), len(body), 1) + body
+    (tmp_path / "run-a.wandb").write_bytes(HEADER + piece)
+    run = read_file(tmp_path / "run-a.wandb")
+    assert "read in parts: a record is none of W&B's" in run.notes[0]
