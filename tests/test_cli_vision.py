@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from batteries.timings import made_up
 
 ROOT = Path(__file__).resolve().parents[1]
 # Convolutions compile longer than they run here.
@@ -55,6 +56,7 @@ def test_three_families_from_grid_to_report(cache: Path, tmp_path: Path) -> None
     # Residual nets compile for longer than the others together; test_classify trains them.
     blocks = (ROOT / "runs/digits.toml").read_text().split("\n\n")
     grid.write_text("\n\n".join(block for block in blocks if 'family = "resnet"' not in block))
+    made_up(grid, cache)
     told = scaling("study", grid, "--out", out, cache=cache)
     table = pd.read_parquet(out / "table.parquet")
     assert sorted(set(table["family"])) == ["cnn", "mlp", "vit"]

@@ -162,7 +162,8 @@ class _Rise:
         up = f"the loss went from {self.level:.3g} to {self.peak:.3g}"
         if len(self.last) == BACK and max(self.last) < self.limit:
             self.over = True
-            told = f"{up} and was back after {step - self.step - BACK + 1} steps"
+            away = step - self.step - BACK + 1
+            told = f"{up} and was back after {away} step{'s' if away > 1 else ''}"
             real = self.high > 1 or self.peak > self.harm
             return [Finding("spike", self.step, "", told)] * real
         if step - self.step >= STAYS:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from batteries.executors import workers_of
+from batteries.timings import made_up
 
 from scaling import files
 
@@ -87,6 +88,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The grid, and a cache of timings and compiled programs."""
     folder = tmp_path_factory.mktemp("faults")
     (folder / "faults.toml").write_text(GRID)
+    made_up(folder / "faults.toml", folder / "cache")
     return folder
 
 
