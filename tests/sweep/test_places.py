@@ -174,8 +174,8 @@ def test_nothing_in_a_store_is_a_pickle(store: Store, cells: list[Cell]) -> None
     store.write_table(cells)
     kinds = {path.rpartition(".")[2] for path in everything(store.folder)}
     assert kinds == {"json", "toml", "csv", "parquet"}
-    sources = Path(index.__file__).parent
-    for source in [*sources.glob("*.py"), sources.parent / "files.py"]:
+    sweep = Path(index.__file__).parents[1]
+    for source in [*sweep.glob("*.py"), *sweep.glob("st*ing/*.py"), sweep.parent / "files.py"]:
         text = source.read_text()
         if source.name == "worker.py":  # speaks with processes of its own, through their pipe
             continue
