@@ -19,6 +19,12 @@ CASES = [
     for family, several in battery.SHAPES.items()
     for n, dials in enumerate(several)
 ]
+# To be run, and not only traced, a shape is compiled for seconds: each family's first by default.
+RUN = [
+    pytest.param(family, dials, id=f"{family}-{n}", marks=[pytest.mark.slow] if n else [])
+    for family, several in battery.SHAPES.items()
+    for n, dials in enumerate(several)
+]
 RUNGS = 6
 
 
@@ -112,7 +118,7 @@ def test_a_shape_is_what_its_dictionary_says(family: str, dials: dict[str, Any])
     assert shape.depth >= 1
 
 
-@pytest.mark.parametrize(("family", "dials"), CASES)
+@pytest.mark.parametrize(("family", "dials"), RUN)
 def test_outputs_and_gradients_are_finite(family: str, dials: dict[str, Any]) -> None:
     built = battery.build(family, shape_of(family, dials), transfer=False)
     variables = battery.run(built.model.init, jax.random.key(0), *built.data)
