@@ -26,9 +26,9 @@ from scaling.train.step import Program
 HERE = Path(__file__).parent
 # Sums over a batch are taken in another order, nothing else differs.
 FLOAT_ERROR = 1e-5
-QUICK = ["microbatches", "experts", "images", "stream"]
-# Pairs compile for as long as the others together.
-KINDS = [*QUICK, pytest.param("pairs", marks=pytest.mark.slow)]
+QUICK = ["microbatches", "images", "stream"]
+# Experts and pairs compile for as long as the others together.
+KINDS = [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("experts", "pairs"))]
 
 
 def lines_of(script: str, *arguments: str, timeout: float = 1800) -> list[Any]:
