@@ -24,7 +24,7 @@ def test_battery(name: str, check: Callable[[Law], None]) -> None:
     check(laws.get(name))
 
 
-@pytest.mark.parametrize("factor", [1e-3, 7.0])
+@pytest.mark.parametrize("factor", [1e-3, pytest.param(7.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", laws.names())
 def test_units_change_only_amplitudes(name: str, factor: float) -> None:
     battery.scales_as_it_must(laws.get(name), factor)
