@@ -57,7 +57,7 @@ def read(source: str, sheet: str | None = None, run: str | None = None) -> Itera
             yield from _log(chain([head], pieces), source, columns)
         else:
             for piece in chain([head], pieces):
-                yield from _each(piece, source, columns)
+                yield from _each(piece, source, columns, placed=run in (None, EACH))
 
 
 def _suffix(source: str) -> str:
@@ -132,8 +132,10 @@ def _is_one_log(df: pd.DataFrame) -> bool:
     return False
 
 
-def _each(piece: Frame, source: str, columns: tuple[str, ...]) -> Iterator[LoggedRun]:
-    """A run from each row."""
+def _each(
+    piece: Frame, source: str, columns: tuple[str, ...], *, placed: bool
+) -> Iterator[LoggedRun]:
+    """A run from each row. placed: nobody said that its id is known in other tables."""
     values = {str(name): piece.df[name].tolist() for name in piece.df.columns}
     for i in range(len(piece.df)):
         row = {}
@@ -151,6 +153,7 @@ def _each(piece: Frame, source: str, columns: tuple[str, ...]) -> Iterator[Logge
             name=joined,
             config=row,
             notes=piece.notes if i == 0 else (),
+            placed=placed,
         )
 
 
@@ -214,6 +217,7 @@ def _parts(piece: Frame, source: str, columns: tuple[str, ...] | None) -> Iterat
             config=config,
             history={name: values[start:stop] for name, values in numbers.items()},
             notes=piece.notes if start == 0 else (),
+            placed=columns is None,
         )
 
 
@@ -249,6 +253,7 @@ def _joined(before: LoggedRun, after: LoggedRun) -> LoggedRun:
         config={**after.config, **before.config},
         history={name: column(name) for name in names},
         notes=before.notes + after.notes,
+        placed=before.placed,
     )
 
 

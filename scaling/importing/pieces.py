@@ -30,6 +30,7 @@ class Piece:
     id: str
     name: str
     origin: str
+    placed: bool
     started: float | None
     ended: str
     values: Mapping[str, float | str]
@@ -59,6 +60,7 @@ def piece(run: LoggedRun, columns: Columns) -> Piece:
         id=run.id,
         name=run.name,
         origin=run.origin,
+        placed=run.placed,
         started=run.started,
         ended=run.ended,
         values=values,

@@ -75,7 +75,7 @@ class Rows:
         if key in self._keys:
             before, where = self._keys[key]
             self.left_out.append(Told(before, self.rows[where.start]["origin"],
-                                      f"the same settings, seed and tokens as {run.id} "
+                                      f"the same settings, seed, tokens and loss as {run.id} "
                                       f"({run.origin}), which stands"))  # fmt: skip
             self.rows[where] = [{}] * (where.stop - where.start)
         self._names[run.id] += 1

@@ -129,17 +129,45 @@ def test_copies_are_left_out_by_name_and_repetitions_are_not(tmp_path: Path) -> 
     rows = [
         {**base, "seed": 0, "val_loss": 3.0},
         {**base, "seed": 1, "val_loss": 3.1},
-        {**base, "seed": 0, "val_loss": 3.2},
+        {**base, "seed": 0, "val_loss": 3.0},
         {**base, "lr": 2e-3, "seed": 0, "val_loss": 3.3},
     ]
     found = imported(points_table(tmp_path, rows))  # fmt: skip
-    assert found.df["loss"].tolist() == [3.1, 3.2, 3.3]
+    assert found.df["loss"].tolist() == [3.1, 3.0, 3.3]
     (told,) = found.account.left_out
     assert "row 1" in told.run
     assert "row 3" in told.reason
-    unseeded = [{k: v for k, v in row.items() if k != "seed"} for row in [*rows, rows[0]]]
+    unseeded = [{k: v for k, v in row.items() if k != "seed"} for row in rows]
     found = imported(points_table(tmp_path, unseeded))
-    assert sorted(found.df["loss"]) == [3.0, 3.1, 3.2, 3.3]
+    assert sorted(found.df["loss"]) == [3.0, 3.1, 3.3]
+    same_seed = [{**row, "seed": 42, "val_loss": 3 + i / 10} for i, row in enumerate(rows)]
+    assert len(imported(points_table(tmp_path, same_seed)).df) == 4
+
+
+def test_a_setting_that_is_no_column_of_ours_makes_another_run(tmp_path: Path) -> None:
+    rows = [{"run_id": f"wd{decay}", "step": step, "tokens": step * 64000, "params": 1e6, "seed": 0,
+             "weight_decay": decay, "val_loss": 3 + (10 + decay) / step}
+            for decay in (0.0, 0.1) for step in (10, 20, 30)]  # fmt: skip
+    assert len(imported(points_table(tmp_path, rows)).df) == 2
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "train.csv", "train.log"])
+def test_names_of_places_join_nothing_across_places(tmp_path: Path, name: str) -> None:
+    """Of two seeds `row 1` of a table, a log without ids, or train.log are called alike."""
+    for seed in range(2):
+        values = [(step, step * 64000, 1e6, 4 - step / 100 + seed / 50) for step in (10, 20, 30)]
+        text = "step,tokens,params,val_loss\n" + "".join(f"{s},{d},{n},{v}\n"
+                                                         for s, d, n, v in values)  # fmt: skip
+        if name == "runs.csv":
+            text = f"tokens,params,val_loss\n1e9,1e6,{3 + seed / 10}\n"
+        if name.endswith(".log"):
+            text = "tokens per iteration will be: 64,000\nnumber of parameters: 1.00M\n"
+            text += "".join(f"step {s}: train loss {v}, val loss {v}\n" for s, _, _, v in values)
+        (tmp_path / f"seed{seed}").mkdir()
+        (tmp_path / f"seed{seed}" / name).write_text(text)
+    found = imported(tmp_path / "*" / name)
+    assert found.df["loss"].nunique() == 2
+    assert not found.account.merged
 
 
 def test_a_diverged_run_stays_and_no_fit_sees_it(tmp_path: Path) -> None:
