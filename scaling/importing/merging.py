@@ -51,8 +51,8 @@ def by_id(pieces: Iterable[Kept]) -> list[list[Kept]]:
     """Starts of one run together, in the order in which they were made."""
     groups: dict[tuple[str, str, int], list[Kept]] = {}
     for each in pieces:
-        part, place = 0, each.piece.origin if each.piece.placed else ""
-        while (key := (each.piece.id, place, part)) in groups and not _same_size(groups[key][0], each):
+        which, part = (each.piece.id, each.piece.origin if each.piece.placed else ""), 0
+        while (key := (*which, part)) in groups and not _same_size(groups[key][0], each):
             part += 1
         groups.setdefault(key, []).append(each)
     return [_in_time(group) for group in groups.values()]

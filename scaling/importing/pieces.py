@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.importers.contract import LoggedRun, Scalar
-from scaling.importing.curves import LOSS, TRAIN, D
+from scaling.importing.curves import LOSS, TRAIN
 from scaling.importing.mapping import CONVENTIONS, Column, Columns
 from scaling.importing.shapes import Counts, counts
 from scaling.importing.survey import Scope, number
@@ -118,7 +118,5 @@ def _points(run: LoggedRun, columns: Columns, logged: Scope) -> tuple[np.ndarray
     if length > 1:
         told = ~np.isnan(points[:, LOSS]) | ~np.isnan(points[:, TRAIN])
         told[-1] = True  # how far the run came
-        if not isinstance(series[D], np.ndarray):  # tokens of the end alone
-            told &= ~np.isnan(points[:, D]) | (series[D] is None)
         points = points[told]
     return points, bool(nan_loss)
