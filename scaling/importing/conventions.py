@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scaling import schema
 from scaling.errors import InputError
 from scaling.importers.columns import NAMES
 from scaling.importing.mapping import CONVENTIONS
@@ -46,6 +47,9 @@ def kinds_given(pairs: Mapping[str, str]) -> dict[str, str]:
         full = name if name.endswith("_kind") else f"{name}_kind"
         if full not in CONVENTIONS:
             raise InputError(f"--kind {name}={kind}: valid are N, D, C and L")
+        column = schema.find(full)
+        if column is not None and kind not in column.values and not column.others:
+            raise InputError(f"--kind {name}={kind}: valid are {', '.join(column.values)}")
         found[full] = kind
     return found
 
@@ -118,7 +122,17 @@ def _parameters(
             df["N"], df["N_total"] = df["N"].where(~counted, body), whole.where(counted)
             df.loc[counted, "N"] = body[counted]
             return df, "non_embedding"
-        found.append(f"{int(rest.sum())} runs have no configuration to count N from")
+        kind = next((name for name, share in agrees.items() if both.any() and share.all()), kind)
+        if kind == UNSTATED:
+            raise InputError(
+                f"N is logged for {int(rest.sum())} runs, of a kind that nothing tells, and "
+                f"counted from their configurations for {int(counted.sum())}: say what the logged "
+                "one is, --kind N=total or --kind N=non_embedding"
+            )
+        ours, exact = ("N_total", whole) if kind == "total" else ("N", body)
+        df["N"] = exact.fillna(df[ours]).fillna(df["N"])
+        found.append(f"{int(rest.sum())} runs have no configuration to count N from: N is {kind}")
+        return df, kind
     if df["N"].isna().all() and df["N_total"].notna().any():
         df["N"] = df["N_total"]
         conversions.append("N is the count of all parameters: nothing tells how many are in tables")

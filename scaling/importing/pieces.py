@@ -56,6 +56,7 @@ def piece(run: LoggedRun, columns: Columns) -> Piece:
         elif np.isfinite(one := _single(value, greatest=name in _GREATEST)):
             values[name] = one
     points, nan_loss = _points(run, columns, logged)
+    config = _constants(run)
     return Piece(
         id=run.id,
         name=run.name,
@@ -64,8 +65,8 @@ def piece(run: LoggedRun, columns: Columns) -> Piece:
         started=run.started,
         ended=run.ended,
         values=values,
-        stated={k: str(run.config[k]) for k in CONVENTIONS if k in run.config},
-        config=run.config,
+        stated={k: str(config[k]) for k in CONVENTIONS if k in config},
+        config=config,
         counts=counted(run),
         points=points,
         notes=run.notes,

@@ -63,6 +63,8 @@ def import_runs(
     for tool in tools:
         for ours, theirs in importers.get(tool).USUAL.items():
             usual.setdefault(ours, []).extend(theirs)
+    if lost := [name for name in asked.keep if name not in fields]:
+        raise InputError(f"--keep {lost[0]}: no field of that name; found: {', '.join(fields)}")
     columns = find(fields, usual, asked.maps, training=asked.training)
     counted = proposal.check(columns, fields, seen, given[0])
     command = proposal.command(given, columns, settings)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scaling.errors import InputError
 from scaling.importing import Asked, Imported, import_runs
 from scaling.importing.curves import LOSS, STEP, TRAIN, D, end, joined
 from scaling.table import check_table, select_rows
@@ -228,3 +229,33 @@ def test_which_loss_stands_for_a_run(tmp_path: Path, rule: str, loss: float) -> 
     found = imported(tmp_path / "a.csv", loss=rule)
     assert found.df["loss"].tolist() == [loss]
     assert found.account.loss == rule
+
+
+def ladder(sizes: list[float], steps: list[int]) -> list[dict[str, object]]:
+    return [{"params": N, "step": step, "tokens": step * 1e6, "val_loss": 3 + 10 / step + 1e5 / N}
+            for N in sizes for step in steps]  # fmt: skip
+
+
+def test_rows_of_several_sizes_are_not_one_run(tmp_path: Path) -> None:
+    rows = [row for i in range(1, 6) for row in ladder([i * 1e6], [100 * i])]
+    assert len(imported(points_table(tmp_path, rows)).df) == 5  # each longer than the one before
+    path = points_table(tmp_path, ladder([1e6, 2e6], [*range(10, 210, 10)]))
+    with pytest.raises(InputError, match=r"whether they are 2 runs \(--map run=params\)"):
+        imported(path)
+    assert len(imported(path, options={"run": "params"}).df) == 2
+    assert len(imported(path, options={"run": "each"}).df) == 40
+
+
+def test_a_row_without_an_id_is_refused(tmp_path: Path) -> None:
+    rows = [{"run_id": name, **row} for name in ("a", "b", None) for row in ladder([1e6], [10, 20])]
+    with pytest.raises(InputError, match="row 5 says no run_id"):
+        imported(points_table(tmp_path, rows))
+
+
+def test_tokens_of_the_whole_run_stand_for_its_last_reading(tmp_path: Path) -> None:
+    """Losses are held out at every other step, and not at the last."""
+    rows = ladder([1e6], [*range(10, 120, 10)])
+    for i, row in enumerate(rows):
+        row |= {"train_loss": row["val_loss"], "val_loss": row["val_loss"] if i % 2 else None}
+    found = imported(points_table(tmp_path, rows), maps={"D": "1e9"}).df
+    assert found[["D", "steps", "status"]].values.tolist() == [[1e9, 100, "finished"]]
