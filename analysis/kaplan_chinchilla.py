@@ -28,7 +28,6 @@ table = read_table(FOLDER / "table.parquet")
 recipe = table["recipe"].map(json.loads).str
 marks = [recipe["batch_tokens"] == 512, recipe["cooldown"] > 0, recipe["warmup_steps"] < 128]
 table["way"] = np.select(marks, [4, 3, 2], 1)
-random = np.random.default_rng(0)
 
 # %% [markdown]
 # ## N_opt at each budget, and the exponent
@@ -55,6 +54,7 @@ def optima(way: int, N: str, C: str, least: int = 6) -> tuple[np.ndarray, np.nda
     seen, best = np.isfinite(middle), middle.argmin(axis=0)
     inner = (best > seen.argmax(axis=0)) & (best < len(seen) - 1 - seen[::-1].argmax(axis=0))
     kept = inner & (seen.sum(axis=0) >= least)
+    random = np.random.default_rng(way)  # one draw of the runs, however they are accounted
     times = np.vstack([np.zeros(len(seen)), random.normal(size=(DRAWS, len(seen)))])
     losses = middle + times[:, :, None] * np.where(seen, moved, 0)
     return budgets[kept], lowest(np.log(list(sizes.groups)), losses[:, :, kept])

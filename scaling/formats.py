@@ -33,7 +33,7 @@ def read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             table = parquet.read(path)
-            return migrate(table.to_pandas(use_threads=False), stated_version(table.schema, path))
+            return migrate(frame_of_arrow(table), stated_version(table.schema, path))
         if path.suffix == ".jsonl":
             with path.open(encoding="utf-8") as lines:
                 return migrate(frame_of_lines(lines, path), 0)
@@ -56,6 +56,17 @@ def stated_version(stated: pa.Schema, source: Path) -> int:
     """The schema version of a Parquet file. Raises InputError for one not known here."""
     said = (stated.metadata or {}).get(VERSION_KEY)
     return version_of(None if said is None else said.decode(errors="replace"), str(source))
+
+
+def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
+    """A Parquet file's rows: an index that pandas stored by name is a column as any other, nested
+    values are canonical JSON as those of JSON lines are."""
+    frame = table.to_pandas(use_threads=False)
+    for name in (field.name for field in table.schema if pa.types.is_nested(field.type)):
+        frame[name] = [_scalar(value) for value in table[name].to_pylist()]
+    unnamed = frame.index.names == [None]
+    plain: pd.DataFrame = frame.reset_index(drop=unnamed)
+    return plain
 
 
 def csv_options(path: Path) -> dict[str, Any]:
@@ -96,7 +107,7 @@ def frame_of_lines(lines: Iterable[str], source: Path, first: int = 1) -> pd.Dat
 def _scalar(value: Any) -> Any:
     """A nested value as its canonical JSON, as `config` and `recipe` are kept."""
     if isinstance(value, dict | list):
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return value
 
 
@@ -182,7 +193,9 @@ def write_text(table: pa.Table, out: IO[bytes], suffix: str, *, before: int = 0)
 
 def _line(row: Mapping[str, Any], number: int) -> bytes:
     try:
-        return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        # Times and the like are text, as in CSV.
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False, default=str)
+        return f"{text}\n".encode()
     except ValueError:
         bad = ", ".join(n for n, v in row.items() if isinstance(v, float) and v - v != 0)
         raise InputError(

@@ -40,8 +40,10 @@ def join(
     how: rows that match; all of `first`; all of both. Columns that both have are one where they
     agree; where they differ, that of `second` takes `suffix`. Raises InputError for keys that are
     missing or stand twice in `second`, conventions that differ, and columns that differ without a
-    suffix.
+    suffix, or whose name with it is taken.
     """
+    if not on:
+        raise InputError("no column to join on: --on takes columns that both tables have")
     for df in (first, second):
         _must_have(df, on)
     _must_be_alike(first, second)
@@ -54,13 +56,12 @@ def join(
             f"{', '.join(on)} of a row of the other ({keys[0]} against {others[0]})"
         )
     partners = second.reset_index(drop=True).reindex(positions).set_axis(first.index)
-    table = _beside(first, partners, matched, on, suffix, second)
+    table, apart = _beside(first, partners, matched, on, suffix, second)
     alone = ~np.isin(np.arange(len(second)), positions)
     if how == "inner":
         table = table[matched]
     elif how == "outer":
-        names = {name: f"{name}{suffix}" for name in second if f"{name}{suffix}" in table.columns}
-        rest = second[alone].rename(columns={k: v for k, v in names.items() if k not in on})
+        rest = second[alone].rename(columns=apart)
         table = pd.concat([table, rest.reindex(columns=table.columns)]) if alone.any() else table
     return Joined(
         table.reset_index(drop=True),
@@ -124,10 +125,11 @@ def _beside(
     on: Sequence[str],
     suffix: str,
     second: pd.DataFrame,
-) -> pd.DataFrame:
-    """The rows of the first with their partners' columns."""
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The rows of the first with their partners' columns; the new names of those that differ."""
     table = first.copy()
-    differ = []
+    differ: list[str] = []
+    apart: dict[str, str] = {}
     for name in [column for column in partners.columns if column not in on]:
         theirs = partners[name]
         if name not in table.columns:
@@ -135,7 +137,8 @@ def _beside(
         elif name in CONVENTIONS or not (bad := _differs(table[name], theirs, matched)).any():
             table[name] = table[name].where(table[name].notna(), theirs)
         elif suffix:
-            table[f"{name}{suffix}"] = theirs
+            apart[name] = _free(f"{name}{suffix}", first, second)
+            table[apart[name]] = theirs
         else:
             differ.append(_told(name, first, theirs, bad))
     if differ:
@@ -143,7 +146,14 @@ def _beside(
             f"{source_of(first)} and {source_of(second)} differ in {'; '.join(differ)}; keep both "
             "with --suffix _2, or join on these columns, too"
         )
-    return table
+    return table, apart
+
+
+def _free(name: str, *tables: pd.DataFrame) -> str:
+    for df in tables:
+        if name in df.columns:
+            raise InputError(f"{source_of(df)}: has a column {name} already; take another --suffix")
+    return name
 
 
 def _differs(ours: pd.Series, theirs: pd.Series, matched: NDArray[np.bool_]) -> pd.Series:

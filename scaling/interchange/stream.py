@@ -93,7 +93,7 @@ class Parts:
         if self.path.suffix == ".parquet":
             version = formats.stated_version(parquet.schema_of(self.path), self.path)
             for part in parquet.batches(self.path, formats.ROWS):
-                yield migrate(part.to_pandas(use_threads=False), version)
+                yield migrate(formats.frame_of_arrow(part), version)
         elif self.path.suffix == ".jsonl":
             with self.path.open(encoding="utf-8") as lines:
                 first = 1

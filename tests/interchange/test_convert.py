@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from scaling import formats
 from scaling.cli import app
 from scaling.errors import InputError
+from scaling.interchange.check import check
 from scaling.interchange.stream import Parts, copy, must_be_new
 from scaling.table import read_table, write_table
 from scaling.where import matches
@@ -126,6 +127,22 @@ def test_lines_that_are_no_rows(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(InputError, match=message):
         copy(Parts(path), tmp_path / "t.csv")
     assert not (tmp_path / "t.csv").exists()
+
+
+def test_parquet_of_others(tmp_path: Path) -> None:
+    """A pandas index, times and nested values: none is lost, none ends in a traceback."""
+    given, rows = tmp_path / "given.parquet", tmp_path / "rows.jsonl"
+    when = pd.Timestamp("2024-01-02")
+    df = pd.DataFrame({"run": ["a", "b"], "N": [1e6, -1.0], "D": 1e8, "loss": 3.0, "when": when})
+    df.assign(tags=[["x", "y"], None]).set_index("run").to_parquet(given)
+    copy(Parts(given), rows)
+    back = read_table(rows)
+    assert back["run"].tolist() == ["a", "b"]
+    assert back["when"].tolist() == ["2024-01-02 00:00:00"] * 2
+    assert back["tags"].tolist()[0] == '["x","y"]'
+    assert read_table(given)["tags"].tolist() == back["tags"].tolist()
+    df[df["N"] < 0].to_parquet(given)  # its rows are counted anew
+    assert [p.rows for p in check(given).problems if p.column == "N"] == [(1,)]
 
 
 def test_infinite_has_no_number_in_json(tmp_path: Path) -> None:

@@ -53,6 +53,22 @@ def test_several_columns_say_what_belongs_together() -> None:
     assert join(runs(), second, ["N", "D"]).table["accuracy"].tolist() == [1.0, 2.0, 3.0]
 
 
+def test_a_suffix_overwrites_no_column() -> None:
+    second = tasks(loss=[2.8, 3.1, 9.0])
+    taken = runs().assign(loss_2=1.0)
+    taken.attrs["source"] = "runs.csv"
+    with pytest.raises(InputError, match=r"runs\.csv: has a column loss_2 already"):
+        join(taken, second, suffix="_2")
+    # Columns that agree keep their names where another happens to end so.
+    outer = join(runs().assign(N_2=0), tasks(N=[4e6, 1e6, 7.0]), how="outer", suffix="_2").table
+    assert outer["N"].tolist() == [1e6, 2e6, 4e6, 7.0]
+
+
+def test_there_is_something_to_join_on() -> None:
+    with pytest.raises(InputError, match="no column to join on"):
+        join(runs(), tasks(), [])
+
+
 def test_columns_of_both_are_one_where_they_agree() -> None:
     found = join(runs(), tasks(N=[4e6, None, 1.0]))
     assert found.table["N"].tolist() == [1e6, 4e6]
