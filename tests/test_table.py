@@ -82,7 +82,7 @@ def test_columns_take_the_files_names(tmp_path: Path) -> None:
     [
         ("gone.csv", None, "no such file"),
         ("t.xlsx", "", r"ends in one of \.csv, \.tsv, \.parquet"),
-        ("t.csv", "", "cannot be read as csv"),
+        ("t.csv", "", "the file is empty"),
         ("t.csv", "N,D,loss\n", "has no rows"),
         ("t.parquet", "not parquet", "cannot be read as parquet"),
     ],

@@ -71,9 +71,9 @@ WORKED = (
     ),
     ("forecast a budget by a published law", "scaling forecast hoffmann2022 --compute 1e21"),
     (
-        "a ladder of small models: what it costs; `scaling study first.toml` trains it",
-        "scaling new first.toml --family transformer --data python-stdlib --sizes 1e4:1e5 \\\n"
-        "    && scaling plan first.toml --no-calibrate",
+        "a small ladder and what it costs; `scaling study first.toml` trains it",
+        "scaling new first.toml --family transformer --data python-stdlib \\\n"
+        "    --sizes 1e4:1e5 && scaling plan first.toml --no-calibrate",
     ),
 )
 

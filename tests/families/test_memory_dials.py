@@ -92,12 +92,18 @@ def test_a_mesh_divides_the_state_and_the_batch() -> None:
 
 
 def test_sixteen_bits_halve_activations_on_an_accelerator_only() -> None:
-    shape = shape_of("vit", width=32)
+    shape = shape_of("mlp", width=32)
     for precision in ("bfloat16", "float16"):
         cpu, gpu = (shape.memory(64, Use(precision=precision, on=on)) for on in ("cpu", "gpu"))
         full = shape.memory(64, Use(on="gpu"))
         assert cpu.activations == full.activations == 2 * gpu.activations
         assert gpu.optimiser == full.optimiser
+
+
+def test_a_kernel_of_attention_keeps_no_scores_on_a_gpu() -> None:
+    shape = shape_of("vit", width=32)
+    half, full = (shape.memory(64, Use(precision=p, on="gpu")) for p in ("bfloat16", "float32"))
+    assert half.activations < full.activations / 2
 
 
 def test_the_total_is_the_sum_of_its_parts() -> None:

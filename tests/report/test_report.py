@@ -77,8 +77,15 @@ def test_names_are_text_never_markup(study: Study, no_drawing: None) -> None:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no study here"):
+        report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grid_alone(tmp_path: Path) -> None:
+    (tmp_path / "grid.toml").write_text('name = "begun"\n')
     text = report(tmp_path).read_text(encoding="utf-8")
-    for said in ("There is no result yet", "study.json", "grid.toml", "No run is finished"):
+    for said in ("There is no result yet", "study.json", "No run is finished"):
         assert said in text
     assert "<svg" not in text
     assert str(tmp_path) not in text

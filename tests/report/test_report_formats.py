@@ -83,6 +83,7 @@ def test_formats_by_name_and_by_suffix(tmp_path: Path) -> None:
         report(tmp_path, formats=["htm"])
     study = tmp_path / "empty"
     study.mkdir()
+    (study / "grid.toml").touch()
     assert report(study, tmp_path / "told.md").read_text().startswith("# Scaling study empty")
     both = reports(study, tmp_path / "told.html", formats=["html", "md"])
     assert [path.name for path in both] == ["told.html", "told.md"]
