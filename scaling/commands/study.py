@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -176,7 +177,8 @@ def _run_together(
             hosts.follow(planned.cells, planned.data, folder)
     else:
         try:
-            _train(planned.shown_by(trackers), grid, folder, hosts.Together)
+            with _stoppable():
+                _train(planned.shown_by(trackers), grid, folder, hosts.Together)
         except typer.Exit:  # stopped, and the others with it: they wait for more
             hosts.dismiss()
             raise
@@ -213,8 +215,9 @@ def _run(
         where += f", predicted training time {clock(wall)}"
     if planned.settings.elsewhere:
         where = f"executor {planned.grid.executor.name}"
-    screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
-    _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers), adapt)
+    with _stoppable():
+        screen.print(f"{cells}, {where}, folder {folder}", soft_wrap=True)
+        _train(planned.shown_by(trackers), grid, folder, lambda: planned.start(workers), adapt)
     return folder
 
 
@@ -239,16 +242,15 @@ def _train(
     from scaling.sweep.live import display
 
     screen = console()
-    with _stoppable():
-        run_study(
-            planned,
-            grid,
-            folder,
-            start=start,
-            show=lambda title, cells, known: display(screen, title, cells, known),
-            adapt=adapt,
-            tell=lambda told: screen.print(told, soft_wrap=True, markup=False),
-        )
+    run_study(
+        planned,
+        grid,
+        folder,
+        start=start,
+        show=lambda title, cells, known: display(screen, title, cells, known),
+        adapt=adapt,
+        tell=lambda told: screen.print(told, soft_wrap=True, markup=False),
+    )
     for found in tuning.kept(folder) or () if planned.tuning else ():
         screen.print(f"{found.family}: {found.told()}", soft_wrap=True)
     screen.print(f"run table: {folder / 'table.parquet'} and table.csv", soft_wrap=True)
@@ -258,11 +260,15 @@ def _train(
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """What is stopped as asked is no error; it has a shell's exit code all the same."""
-    from scaling.train.stopping import Stopped
+    """What is stopped as asked is no error; it has a shell's exit code all the same.
+
+    While nothing trains, SIGTERM stops at once: all that is finished is stored.
+    """
+    from scaling.train.stopping import Stopped, ended_by
 
     try:
-        yield
+        with ended_by(signal.SIGTERM):
+            yield
     except Stopped as stopped:
         typer.echo(
             f"scaling: {stopped}: stopped; what finished is stored, what was on its way is "

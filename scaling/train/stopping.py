@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -65,21 +65,46 @@ def clear(*, process: bool = True) -> None:
 def catch(*signals: signal.Signals) -> Iterator[None]:
     """Inside, these signals (by default SIGTERM and Ctrl-C) ask to stop.
 
-    A second Ctrl-C does not wait: it interrupts as ever. Only a main thread can catch signals;
-    elsewhere this does nothing.
+    A second Ctrl-C does not wait: it interrupts as ever.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught = signals or (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.getsignal(number) for number in caught}
+    interrupt = signal.getsignal(signal.SIGINT)
 
     def answer(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT:
-            signal.signal(number, before[signal.SIGINT])
-        ask(f"signal {signal.Signals(number).name}")
+            signal.signal(number, interrupt)
+        ask(_why(number))
 
-    for number in caught:
+    with _answered(signals or (signal.SIGTERM, signal.SIGINT), answer):
+        yield
+
+
+@contextmanager
+def ended_by(*signals: signal.Signals) -> Iterator[None]:
+    """Inside, these signals raise Stopped at once: for the time around `catch`, when nothing trains
+    and all that is finished is stored."""
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        raise Stopped(_why(number), saved=True)
+
+    with _answered(signals, answer):
+        yield
+
+
+def _why(number: int) -> str:
+    return f"signal {signal.Signals(number).name}"
+
+
+@contextmanager
+def _answered(
+    signals: Sequence[signal.Signals], answer: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Inside, signals are answered so. Only a main thread can catch signals; elsewhere this does
+    nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in signals}
+    for number in signals:
         signal.signal(number, answer)
     try:
         yield

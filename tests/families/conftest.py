@@ -8,7 +8,7 @@ import pytest
 from batteries.compiling import compiled_quickly
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def quickly() -> Iterator[None]:
     with compiled_quickly():
         yield

@@ -60,6 +60,17 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_around_training_a_signal_ends_at_once_and_inside_it_asks() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.ended_by(signal.SIGTERM):
+        with stopping.catch():
+            signal.raise_signal(signal.SIGTERM)
+        assert stopping.asked() == "signal SIGTERM"
+        with pytest.raises(stopping.Stopped, match="signal SIGTERM"):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_a_thread_catches_nothing_and_breaks_nothing() -> None:
     inside: list[bool] = []
 
