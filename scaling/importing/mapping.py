@@ -29,6 +29,7 @@ PARTS = ("sequences", "context", "accumulation", "devices")
 SHOWN = tuple(name for name in _ORDER if not name.endswith("_unstated") and name not in PARTS)
 # What tells the unit of a column that is no count as it stands.
 _CHECKED_BY = {"N": {"C"}, "D": {"C", "batch_tokens"}, "C": {"N", "N_total"}}
+ALREADY = 1e6  # of millions or more: such a number counts one by one
 _OF_ALL = {"global", "total"}  # words of a batch that is no device's and no part of a step
 CONVENTIONS = ("N_kind", "D_kind", "C_kind", "L_kind")  # as our own tables state them
 
@@ -216,6 +217,13 @@ def _column(
 def _out_of_range(ours: str, field: Field) -> str:
     settled = ours.removesuffix("_unstated")
     name = NAMES[settled]
+    _, scale = without_unit(field.name)
+    if scale >= ALREADY <= field.low:
+        return (
+            f"{field.name} runs from {field.low:.4g} to {field.high:.4g}, of which the name's unit "
+            f'makes {scale:.0e} times as many; say which is meant: --map {settled}="'
+            f'{quoted(field.name)} * 1" or "{quoted(field.name)} * {scale:.0e}"'
+        )
     return (
         f"{field.name} runs from {field.low:.4g} to {field.high:.4g}, and {name.about} from "
         f"{name.low:.0e} to {name.high:.0e}; if it is meant, say in which unit, such as "
@@ -253,6 +261,8 @@ def _scaled(ours: str, name: str) -> tuple[Expression, float]:
 
 def _plausible(ours: str, field: Field) -> bool:
     _, scale = _scaled(ours.removesuffix("_unstated"), field.name)
+    if scale >= ALREADY <= field.low:
+        return False  # `70M` in a column of millions
     if (NAMES[ours].text and field.text) or math.isnan(field.low):
         return True
     words = set(plain(field.name).split("_"))
