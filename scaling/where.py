@@ -69,6 +69,8 @@ class Expression:
         try:
             with np.errstate(all="ignore"):
                 return _value(self._tree, _Scope(columns, self))
+        except RecursionError as error:
+            raise InputError(f"{self.what}: nested too deep: {self.text[:60]!r}...") from error
         except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
             if isinstance(error, InputError):
                 raise

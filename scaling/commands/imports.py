@@ -88,6 +88,7 @@ def import_(
     if out is None or out.suffix not in TABLES:
         told = f"{out}: a table ends in" if out is not None else "-o: name the table to write,"
         raise InputError(f"{told} one of {', '.join(TABLES)}")
+    _refuse_own_source(source, {"-o": out, "--curves": curves})
     mapped = dict(_map(text) for text in maps or [])
     run = mapped.pop("run", None)
     asked = Asked(
@@ -138,6 +139,14 @@ def _map(text: str) -> tuple[str, str]:
     if not (ours and equals and theirs):
         raise InputError(f"--map {text!r}: valid is OURS=THEIRS, such as N=params")
     return {"L": "loss"}.get(ours, ours), theirs
+
+
+def _refuse_own_source(sources: list[str], written: dict[str, Path | None]) -> None:
+    """Raise InputError where what is read would be written over."""
+    read = [Path(source) for source in sources if Path(source).exists()]
+    for option, path in written.items():
+        if path is not None and path.exists() and any(path.samefile(each) for each in read):
+            raise InputError(f"{option} {path}: is what is read; write to another file")
 
 
 def _points(text: str) -> int | None:

@@ -75,10 +75,13 @@ NAMES: Mapping[str, Name] = {
         "*_learning_rate", "*_lr")),
     "batch_tokens": Name("tokens in a step", 1.0, 1e9, (
         "batch_tokens", "bs_tokens", "tokens_per_step", "tokens_per_batch", "batch_size_tokens",
-        "tokens_per_iter", "global_batch_tokens", "total_batch_size", "batch_size_in_tokens")),
+        "tokens_per_iter", "global_batch_tokens", "batch_size_in_tokens")),
+    # A batch of which the name doesn't say what it counts: so many are tokens, fewer sequences.
+    "batch_tokens_unstated": Name("tokens in a step", 1e4, 1e9, ("total_batch_size",)),
     "sequences": Name("sequences in a batch", 1.0, 1e7, (
-        "global_batch_size", "train_batch_size", "batch_size", "per_device_train_batch_size",
-        "device_batch_size", "bs", "micro_batch_size", "*_batch_size")),
+        "global_batch_size", "total_batch_size", "train_batch_size", "batch_size",
+        "per_device_train_batch_size", "device_batch_size", "bs", "micro_batch_size",
+        "*train_batch_size")),
     "context": Name("tokens in a sequence", 1.0, 1e8, (
         "seq_len", "sequence_length", "seq_length", "block_size", "context_length", "max_seq_len",
         "n_ctx", "ctx_len", "context", "max_seq_length", "*_seq_len", "*_block_size",

@@ -27,6 +27,8 @@ class LoggedRun:
     the step under the tool's own name for it. final: values that the tool keeps for the whole run.
     notes: what could not be read, in words (`read up to byte 8123: the file ends in a record`).
     started: seconds since 1970, where known: of two runs of one id the later goes on with it.
+    placed: the id only says where the run was read (a file's name, a row): one of the same id that
+    was read elsewhere is another run.
     """
 
     id: str
@@ -38,6 +40,7 @@ class LoggedRun:
     ended: Ended = "unstated"
     started: float | None = None
     notes: tuple[str, ...] = ()
+    placed: bool = False
 
 
 class Importer(Protocol):

@@ -103,7 +103,9 @@ def _run(folder: Place, files: list[Place], source: str) -> LoggedRun:
             break
         notes.append(state.damage)
     if newest is None:
-        return LoggedRun(id_of(folder, source), str(files[-1]), folder.name, notes=tuple(notes))
+        return LoggedRun(
+            id_of(folder, source), str(files[-1]), folder.name, notes=tuple(notes), placed=True
+        )
     if not newest.damage and newest.file != files[0] and (left := _other(newest, files)):
         notes.append(left)
     history, summary = History(), {}
@@ -122,6 +124,7 @@ def _run(folder: Place, files: list[Place], source: str) -> LoggedRun:
         final={**around.final, **summary, **_kept(newest.facts)},
         ended=_ended(newest.facts, bool(summary)),
         notes=(*notes, *around.notes),
+        placed=True,
     )
 
 

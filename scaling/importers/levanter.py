@@ -176,4 +176,5 @@ def _logged(run: _Run, file: Place, source: str, number: int) -> LoggedRun:
         final=run.final,
         ended="finished" if run.finished else "unstated",
         notes=tuple(run.notes),
+        placed=not run.id,
     )

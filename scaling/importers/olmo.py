@@ -112,6 +112,7 @@ def _run(folder: Place, found: list[Place], source: str) -> LoggedRun:
         final=final,
         ended="finished" if ended else "unstated",
         notes=tuple(notes),
+        placed=True,
     )
 
 

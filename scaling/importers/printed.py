@@ -132,6 +132,7 @@ class _Run:
             history=self.history.arrays(),
             ended="finished" if 0 < self._asked(config) <= self.last else "unstated",
             notes=tuple(self.notes),
+            placed=True,
         )
 
     def _asked(self, config: Mapping[str, Scalar]) -> float:

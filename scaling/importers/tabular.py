@@ -33,6 +33,7 @@ EACH = "each"  # as `run`: every row is a run
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".xlsx")
 _NAMES = ("name", "exp_name", "experiment", "id")  # of runs, where no two are alike
 _SERIES = ("split", "phase", "subset", "metric", "key", "tag", "mode", "dataset")
+_ONE = ("N", "N_total", "N_unstated", "seed")  # of which a run has one value
 _LOGGED = 0.9  # of its steps go up, in a log of one run
 
 
@@ -49,7 +50,7 @@ def read(source: str, sheet: str | None = None, run: str | None = None) -> Itera
         if head is None:
             raise InputError(f"{source}: the table has no rows")
         columns = _run_columns(head.df, run, source)
-        if columns == () and _is_one_log(head.df) and run != EACH:
+        if columns == () and run != EACH and _is_one_log(head.df, source):
             _one_series(head.df, None, source)
             yield from _log(chain([head], pieces), source, None)
         elif columns and head.df.duplicated(list(columns)).any():
@@ -57,7 +58,7 @@ def read(source: str, sheet: str | None = None, run: str | None = None) -> Itera
             yield from _log(chain([head], pieces), source, columns)
         else:
             for piece in chain([head], pieces):
-                yield from _each(piece, source, columns)
+                yield from _each(piece, source, columns, placed=run in (None, EACH))
 
 
 def _suffix(source: str) -> str:
@@ -123,17 +124,44 @@ def _run_columns(df: pd.DataFrame, run: str | None, source: str) -> tuple[str, .
     return tuple(named[:1])
 
 
-def _is_one_log(df: pd.DataFrame) -> bool:
-    """Whether steps go up from row to row, but for restarts."""
-    for name in df.columns:
-        if rank("step", str(name)) is not None and pd.api.types.is_numeric_dtype(df[name]):
-            steps = df[name].dropna().to_numpy(float)
-            return len(steps) > 2 and bool(np.mean(np.diff(steps) >= 0) >= _LOGGED)
+def _is_one_log(df: pd.DataFrame, source: str) -> bool:
+    """Whether steps go up from row to row, but for restarts, and all are of one size and seed.
+
+    Raises InputError where each of several sizes or seeds has such rows: they may be a log of
+    several runs, or many runs sorted by their lengths.
+    """
+    names = [str(name) for name in df.columns if pd.api.types.is_numeric_dtype(df[name])]
+    step = next((name for name in names if rank("step", name) is not None), None)
+    if step is None or not _goes_up(df[step]):
+        return False
+    of_one = [name for name in names if any(rank(ours, name) is not None for ours in _ONE)]
+    several = [name for name in of_one if df[name].nunique() > 1]
+    if not several:
+        return True
+    if plain(step).endswith("s"):  # `steps` are how many a run had, `step` is where it was
+        return False
+    groups = df.groupby(several, sort=False)[step]
+    if any(_goes_up(group) for _, group in groups):
+        told = "+".join(several)
+        raise InputError(
+            f"{source}: {told} has {groups.ngroups} values, and {step} goes up from row to row: "
+            f"say whether they are {groups.ngroups} runs (--map run={told}) or every row is one "
+            f"(--map run={EACH})"
+        )
     return False
 
 
-def _each(piece: Frame, source: str, columns: tuple[str, ...]) -> Iterator[LoggedRun]:
-    """A run from each row."""
+def _goes_up(steps: pd.Series) -> bool:
+    values = steps.dropna().to_numpy(float)
+    if len(values) < 3 or values.min() == values.max():
+        return False
+    return bool(np.mean(np.diff(values) >= 0) >= _LOGGED)
+
+
+def _each(
+    piece: Frame, source: str, columns: tuple[str, ...], *, placed: bool
+) -> Iterator[LoggedRun]:
+    """A run from each row. placed: nobody said that its id is known in other tables."""
     values = {str(name): piece.df[name].tolist() for name in piece.df.columns}
     for i in range(len(piece.df)):
         row = {}
@@ -151,6 +179,7 @@ def _each(piece: Frame, source: str, columns: tuple[str, ...]) -> Iterator[Logge
             name=joined,
             config=row,
             notes=piece.notes if i == 0 else (),
+            placed=placed,
         )
 
 
@@ -188,6 +217,11 @@ def _log(
 def _parts(piece: Frame, source: str, columns: tuple[str, ...] | None) -> Iterator[LoggedRun]:
     """The runs of a piece, each of its rows in the order in which they stand."""
     df = piece.df
+    if columns is not None and (empty := df[list(columns)].isna().any(axis=1).to_numpy()).any():
+        raise InputError(
+            f"{source}: row {piece.first + int(empty.argmax())} says no {'+'.join(columns)}, by "
+            "which runs are told apart"
+        )
     if columns is None:
         ids, codes = [PurePosixPath(source).stem], np.zeros(len(df), int)
     else:
@@ -214,6 +248,7 @@ def _parts(piece: Frame, source: str, columns: tuple[str, ...] | None) -> Iterat
             config=config,
             history={name: values[start:stop] for name, values in numbers.items()},
             notes=piece.notes if start == 0 else (),
+            placed=columns is None,
         )
 
 
@@ -249,6 +284,7 @@ def _joined(before: LoggedRun, after: LoggedRun) -> LoggedRun:
         config={**after.config, **before.config},
         history={name: column(name) for name in names},
         notes=before.notes + after.notes,
+        placed=before.placed,
     )
 
 

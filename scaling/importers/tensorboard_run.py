@@ -46,6 +46,7 @@ def read_run(name: str, origin: str, files: Sequence[Path]) -> LoggedRun:
         ended=run.ended,
         started=run.started,
         notes=tuple(run.notes),
+        placed=True,
     )
 
 

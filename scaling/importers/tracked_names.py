@@ -47,8 +47,7 @@ NAMES: Mapping[str, Sequence[str]] = {
         "args.learning_rate", "lr", "max_lr", "train/learning_rate", "learning-rate",
     ),
     "batch_tokens": (
-        "batch_tokens", "tokens_per_batch", "tokens_per_step", "total_batch_size",
-        "global_batch_tokens",
+        "batch_tokens", "tokens_per_batch", "tokens_per_step", "global_batch_tokens",
     ),
     "sequences": (
         "trainer.train_batch_size", "global_batch_size", "global_train_batch_size",

@@ -7,12 +7,13 @@ against that of a guess among the vocabulary. What is only likely is told, and l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from scaling import schema
 from scaling.errors import InputError
 from scaling.importers.columns import NAMES
 from scaling.importing.mapping import CONVENTIONS
@@ -46,29 +47,41 @@ def kinds_given(pairs: Mapping[str, str]) -> dict[str, str]:
         full = name if name.endswith("_kind") else f"{name}_kind"
         if full not in CONVENTIONS:
             raise InputError(f"--kind {name}={kind}: valid are N, D, C and L")
+        column = schema.find(full)
+        if column is not None and kind not in column.values and not column.others:
+            raise InputError(f"--kind {name}={kind}: valid are {', '.join(column.values)}")
         found[full] = kind
     return found
 
 
 def settle(
-    df: pd.DataFrame, named: Mapping[str, str], given: Mapping[str, str], *, tool: bool
+    df: pd.DataFrame,
+    named: Mapping[str, str],
+    given: Mapping[str, str],
+    *,
+    tool: bool,
+    sure: Collection[str] = (),
 ) -> Settled:
     """named: conventions that columns' names or rows state; given: by the user, over all others;
-    tool: the source is a known tool's, whose losses are nats per token."""
+    tool: the source is a known tool's, whose losses are nats per token; sure: columns whose unit
+    somebody has said."""
     conversions: list[str] = []
     found: list[str] = []
     kinds: dict[str, str] = {"N_kind": UNSTATED, "D_kind": "tokens", "C_kind": UNSTATED,
                              "L_kind": "nats_per_token" if tool else UNSTATED}  # fmt: skip
     df = df.copy()
-    df, kinds["N_kind"] = _parameters(df, named, conversions, found)
+    df, kinds["N_kind"] = _parameters(df, {**named, **given}, conversions, found)
     df = _tokens(df, conversions, found)
     df, kinds["C_kind"] = _compute(df, conversions, found)
     if kinds["L_kind"] == "nats_per_token" and "L_kind" not in {**named, **given}:
         found.append("the loss is taken to be nats per token, as this tool logs it; "
                      "--kind L=... says otherwise")  # fmt: skip
-    _refuse_few(df)
+    _refuse_few(df, sure)
     kinds |= {k: v for k, v in named.items() if k != "N_kind" and v}
-    kinds |= given
+    kinds |= {k: v for k, v in given.items() if k != "N_kind"}
+    if given.get("N_kind", kinds["N_kind"]) != kinds["N_kind"]:
+        found.append(f"--kind N={given['N_kind']} is of the N that was logged; N in the table is "
+                     f"{kinds['N_kind']}")  # fmt: skip
     found += _first_loss(df)
     return Settled(df, kinds, tuple(conversions), tuple(found))
 
@@ -109,7 +122,17 @@ def _parameters(
             df["N"], df["N_total"] = df["N"].where(~counted, body), whole.where(counted)
             df.loc[counted, "N"] = body[counted]
             return df, "non_embedding"
-        found.append(f"{int(rest.sum())} runs have no configuration to count N from")
+        kind = next((name for name, share in agrees.items() if both.any() and share.all()), kind)
+        if kind == UNSTATED:
+            raise InputError(
+                f"N is logged for {int(rest.sum())} runs, of a kind that nothing tells, and "
+                f"counted from their configurations for {int(counted.sum())}: say what the logged "
+                "one is, --kind N=total or --kind N=non_embedding"
+            )
+        ours, exact = ("N_total", whole) if kind == "total" else ("N", body)
+        df["N"] = exact.fillna(df[ours]).fillna(df["N"])
+        found.append(f"{int(rest.sum())} runs have no configuration to count N from: N is {kind}")
+        return df, kind
     if df["N"].isna().all() and df["N_total"].notna().any():
         df["N"] = df["N_total"]
         conversions.append("N is the count of all parameters: nothing tells how many are in tables")
@@ -173,6 +196,8 @@ def _compute(
 def _rescaled(df: pd.DataFrame, ratio: pd.Series) -> tuple[pd.DataFrame, str] | None:
     """The one column that can be no count as it stands in the unit in which C / 6ND is likely."""
     few = next((name for name in ("D", "N") if df[name].max() < FEW), None)
+    if few == "D" and df["N"].max() < FEW:
+        return None  # of two units one product tells nothing
     if few is not None:
         for scale, name in _SCALES.items():
             if _likely(ratio / scale):
@@ -198,14 +223,17 @@ def _first_loss(df: pd.DataFrame) -> Sequence[str]:
     return ()
 
 
-def _refuse_few(df: pd.DataFrame) -> None:
+def _refuse_few(df: pd.DataFrame, sure: Collection[str]) -> None:
     """Raise InputError for counts that are none, in a unit that nothing tells."""
-    for name in ("N", "D"):
-        if df[name].max() < NAMES[name].low:
+    counted = {"N": df["counted_N"], "D": df["steps"] * df["batch_tokens"]}
+    for name, exact in counted.items():
+        told = name in sure or exact.notna().any()
+        if df[name].max() < (NAMES[name].low if told else FEW):
+            what = "parameters" if name == "N" else "tokens"
             raise InputError(
-                f"{name} runs from {df[name].min():.4g} to {df[name].max():.4g}: no count of "
-                f"{'parameters' if name == 'N' else 'tokens'}, and nothing tells the unit; say it, "
-                f'such as --map {name}="... * 1e6"'
+                f"{name} runs from {df[name].min():.4g} to {df[name].max():.4g}: few for a count "
+                f"of {what}, and nothing tells the unit; say it, "
+                f'such as --map {name}="... * 1e6", or "... * 1" for so few'
             )
 
 

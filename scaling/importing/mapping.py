@@ -22,20 +22,22 @@ from scaling.where import Expression, expression
 # In this order: what an earlier one takes is none of a later one.
 _ORDER = (
     "loss_se", "loss", "train_loss", "loss_unstated", "step", "total_steps", "N", "N_total",
-    "N_unstated", "D_unique", "D", "C", "batch_tokens", "sequences", "context", "accumulation",
-    "devices", "seed", "learning_rate", "family",
+    "N_unstated", "D_unique", "D", "C", "batch_tokens", "batch_tokens_unstated", "sequences",
+    "context", "accumulation", "devices", "seed", "learning_rate", "family",
 )  # fmt: skip
 PARTS = ("sequences", "context", "accumulation", "devices")
-SHOWN = tuple(name for name in _ORDER if name not in ("loss_unstated", "N_unstated", *PARTS))
+SHOWN = tuple(name for name in _ORDER if not name.endswith("_unstated") and name not in PARTS)
 # What tells the unit of a column that is no count as it stands.
 _CHECKED_BY = {"N": {"C"}, "D": {"C", "batch_tokens"}, "C": {"N", "N_total"}}
+_OF_ALL = {"global", "total"}  # words of a batch that is no device's and no part of a step
 CONVENTIONS = ("N_kind", "D_kind", "C_kind", "L_kind")  # as our own tables state them
 
 
 @dataclass(frozen=True)
 class Column:
     """One of our columns and what it is made of. why: how it was found; doubts: what the user
-    should know; given: by the user; kind: what its name says of its convention or nature."""
+    should know; given: by the user; known: the tool itself calls it so; kind: what its name says of
+    its convention or nature."""
 
     ours: str
     made_of: Expression
@@ -44,11 +46,17 @@ class Column:
     high: float = math.nan
     doubts: tuple[str, ...] = ()
     given: bool = False
+    known: bool = False
     kind: str = ""
 
     @property
     def theirs(self) -> str:
         return self.made_of.text
+
+    @property
+    def exact(self) -> bool:
+        """Whether the user, or its name, has said its unit."""
+        return self.theirs not in [quoted(name) for name in self.made_of.columns]
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,13 @@ def find(
     """Guess our columns of these fields. given: expressions by our names, as the user wrote them;
     training: the training loss may stand for the loss."""
     found = {ours: _given(ours, text, fields, usual) for ours, text in given.items()}
-    taken = {name for column in found.values() for name in column.made_of.columns}
+    # What a count is worked out from is still there to be itself: `--map D="step * 524288"`.
+    taken = {
+        name
+        for ours, column in found.items()
+        for name in column.made_of.columns
+        if ours in MEASURED or column.theirs == quoted(name)
+    }
     refused: dict[str, str] = {}
     unlikely: dict[str, Column] = {}
     for ours in _ORDER:
@@ -123,7 +137,10 @@ def _given(
         near = get_close_matches(ours, SHOWN, 2)
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise InputError(f"--map {ours}={text}: no column of ours; {hint}valid: {', '.join(SHOWN)}")
-    made_of = expression(quoted(text) if text in fields else text, f"--map {ours}")
+    bare = text if text in fields else text.strip("`")
+    if bare in fields:  # a column, in the unit that its name says
+        return _column(ours, fields[bare], (), given=True, kind=_given_kind(ours, [bare], usual))
+    made_of = expression(text, f"--map {ours}")
     for name in made_of.columns:
         if name not in fields:
             near = get_close_matches(name, list(fields), 3)
@@ -132,13 +149,16 @@ def _given(
                 f"--map {ours}={text}: no field {name!r}; found: {', '.join(fields)}{hint} "
                 "(odd names stand in `backticks`)"
             )
-    only = fields[made_of.columns[0]] if len(made_of.columns) == 1 else None
-    alone = only is not None and made_of.text == quoted(only.name)
-    low, high = (only.low, only.high) if only is not None and alone else (math.nan, math.nan)
-    kind = _kind(ours, only.name) if only is not None and ours == "loss" else ""
-    if ours == "loss" and any(_is_training(name, usual) for name in made_of.columns):
-        kind = "train_loss"
-    return Column(ours, made_of, "given", low, high, given=True, kind=kind)
+    kind = _given_kind(ours, made_of.columns, usual)
+    return Column(ours, made_of, "given", given=True, kind=kind)
+
+
+def _given_kind(ours: str, names: Sequence[str], usual: Mapping[str, Sequence[str]]) -> str:
+    if ours != "loss":
+        return ""
+    if any(_is_training(name, usual) for name in names):
+        return "train_loss"
+    return _kind(ours, names[0]) if len(names) == 1 else ""
 
 
 def _guess(
@@ -172,16 +192,25 @@ def _guess(
     return _column(ours, field, tuple(doubts), known=known)
 
 
-def _column(ours: str, field: Field, doubts: tuple[str, ...], *, known: bool = False) -> Column:
+def _column(
+    ours: str,
+    field: Field,
+    doubts: tuple[str, ...],
+    *,
+    known: bool = False,
+    given: bool = False,
+    kind: str | None = None,
+) -> Column:
     settled = ours.removesuffix("_unstated")
     made_of, scale = _scaled(settled, field.name)
-    why = "as this tool names it" if known else "by its name"
+    why = "given" if given else "as this tool names it" if known else "by its name"
     if scale != 1:
         why += f", in units of {scale:.0e}".replace("e+0", "e")
     low, high = field.low, field.high
     if not field.text:
         low, high = map(float, made_of({field.name: np.array([low, high])}))
-    return Column(settled, made_of, why, low, high, doubts, kind=_kind(ours, field.name))
+    kind = _kind(ours, field.name) if kind is None else kind
+    return Column(settled, made_of, why, low, high, doubts, given, known, kind)
 
 
 def _out_of_range(ours: str, field: Field) -> str:
@@ -267,6 +296,8 @@ def _kind(ours: str, name: str) -> str:
 def _add_tokens(found: dict[str, Column]) -> None:
     """Batches and tokens from what they are the product of, where they stand nowhere."""
     parts = [found[name] for name in PARTS if name in found]
+    if "sequences" in found and set(plain(found["sequences"].theirs).split("_")) & _OF_ALL:
+        parts = [found[name] for name in ("sequences", "context") if name in found]
     if "batch_tokens" not in found and {"sequences", "context"} <= set(found):
         text = " * ".join(part.theirs for part in parts)
         doubt = "right if the sequences are those of "

@@ -1,13 +1,15 @@
 """Which starts are of one run, and which runs are given twice.
 
 Starts of one id (and of one size) are one run: in the order of their times, or of their files, each
-goes on with it (`curves.joined`). Two runs of the same settings, seed and tokens are one run given
-twice: the later stands. Where no seed is stated their losses must agree as well, since equal
-settings with other losses are repetitions.
+goes on with it (`curves.joined`); an id that only says where a run was read is of that place alone.
+Two runs of the same settings, seed, tokens and loss are one run given twice: the later stands.
+Equal settings with other losses are repetitions, also where a seed is stated: most trainers state
+one and the same for all runs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scaling.importers.columns import rank
-from scaling.importing.curves import Joined, Shelf, joined
+from scaling.importing.curves import LOSS, TRAIN, Joined, Shelf, joined
 from scaling.importing.mapping import Columns
 from scaling.importing.pieces import Piece
 
@@ -47,10 +49,10 @@ def kept(piece: Piece, shelf: Shelf) -> Kept:
 
 def by_id(pieces: Iterable[Kept]) -> list[list[Kept]]:
     """Starts of one run together, in the order in which they were made."""
-    groups: dict[tuple[str, int], list[Kept]] = {}
+    groups: dict[tuple[str, str, int], list[Kept]] = {}
     for each in pieces:
-        part = 0
-        while (key := (each.piece.id, part)) in groups and not _same_size(groups[key][0], each):
+        which, part = (each.piece.id, each.piece.origin if each.piece.placed else ""), 0
+        while (key := (*which, part)) in groups and not _same_size(groups[key][0], each):
             part += 1
         groups.setdefault(key, []).append(each)
     return [_in_time(group) for group in groups.values()]
@@ -78,8 +80,9 @@ def key(piece: Piece, columns: Columns, tokens: float, loss: float) -> str:
         if name not in measured and rank("run", name) is None
     }
     values = {name: v for name, v in piece.values.items() if name not in _MEASURED}
-    facts = [settings, values, piece.name if "seed" not in values else "", tokens]
-    return json.dumps([*facts, None if "seed" in values else loss], sort_keys=True, default=str)
+    name = piece.name if "seed" not in values else ""
+    curve = hashlib.sha256(piece.points[:, [LOSS, TRAIN]].tobytes()).hexdigest()
+    return json.dumps([settings, values, name, tokens, loss, curve], sort_keys=True, default=str)
 
 
 def _same_size(one: Kept, other: Kept) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.importers.contract import LoggedRun, Scalar
-from scaling.importing.curves import LOSS, TRAIN, D
+from scaling.importing.curves import LOSS, TRAIN
 from scaling.importing.mapping import CONVENTIONS, Column, Columns
 from scaling.importing.shapes import Counts, counts
 from scaling.importing.survey import Scope, number
@@ -30,6 +30,7 @@ class Piece:
     id: str
     name: str
     origin: str
+    placed: bool
     started: float | None
     ended: str
     values: Mapping[str, float | str]
@@ -55,15 +56,17 @@ def piece(run: LoggedRun, columns: Columns) -> Piece:
         elif np.isfinite(one := _single(value, greatest=name in _GREATEST)):
             values[name] = one
     points, nan_loss = _points(run, columns, logged)
+    config = _constants(run)
     return Piece(
         id=run.id,
         name=run.name,
         origin=run.origin,
+        placed=run.placed,
         started=run.started,
         ended=run.ended,
         values=values,
-        stated={k: str(run.config[k]) for k in CONVENTIONS if k in run.config},
-        config=run.config,
+        stated={k: str(config[k]) for k in CONVENTIONS if k in config},
+        config=config,
         counts=counted(run),
         points=points,
         notes=run.notes,
@@ -116,7 +119,5 @@ def _points(run: LoggedRun, columns: Columns, logged: Scope) -> tuple[np.ndarray
     if length > 1:
         told = ~np.isnan(points[:, LOSS]) | ~np.isnan(points[:, TRAIN])
         told[-1] = True  # how far the run came
-        if not isinstance(series[D], np.ndarray):  # tokens of the end alone
-            told &= ~np.isnan(points[:, D]) | (series[D] is None)
         points = points[told]
     return points, bool(nan_loss)

@@ -71,9 +71,12 @@ def chosen(points: np.ndarray, end: End, loss: Rule, most: int | None) -> Iterat
     for i in held.tolist():
         seen = train[: i + 1]
         seen = seen[np.isfinite(seen)]
+        tokens = points[i, D]
+        if i == end.at and np.isnan(tokens):  # known of the whole run alone
+            tokens = points[-1, D]
         yield Point(
             points[i, STEP],
-            points[i, D],
+            tokens,
             loss.at(points, i),
             float(seen[-1]) if len(seen) else np.nan,
             i == end.at,

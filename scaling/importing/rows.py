@@ -75,7 +75,7 @@ class Rows:
         if key in self._keys:
             before, where = self._keys[key]
             self.left_out.append(Told(before, self.rows[where.start]["origin"],
-                                      f"the same settings, seed and tokens as {run.id} "
+                                      f"the same settings, seed, tokens and loss as {run.id} "
                                       f"({run.origin}), which stands"))  # fmt: skip
             self.rows[where] = [{}] * (where.stop - where.start)
         self._names[run.id] += 1
@@ -137,8 +137,9 @@ class Rows:
                     "vocab": run.counts.vocab}  # fmt: skip
         return row
 
-    def settled(self, *, tool: bool) -> Settled:
-        """All rows as a table whose conventions are settled."""
+    def settled(self, *, tool: bool, own_names: bool) -> Settled:
+        """All rows as a table whose conventions are settled. tool: a tool's, not anybody's table;
+        own_names: it names columns itself, where trackers leave that to whoever trains."""
         rows = [row for row in self.rows if row]
         if not rows:
             why = f": {self.left_out[0]}" if self.left_out else ""
@@ -157,7 +158,11 @@ class Rows:
         for ours, kind in (("N", "N_kind"), ("loss", "L_kind")):
             if ours in self.columns and self.columns[ours].kind:
                 named.setdefault(kind, self.columns[ours].kind)
-        return settle(df, named, self.asked.kinds, tool=tool)
+        sure = {kind[0] for kind in self.stated}  # our own tables state what they count
+        for name, column in self.columns.by_name.items():
+            if column.exact or (own_names and column.known):
+                sure.add(name.removesuffix("_total"))
+        return settle(df, named, self.asked.kinds, tool=tool, sure=sure)
 
     def table(self, settled: Settled) -> pd.DataFrame:
         """The table as it is written: columns in order, without those that nothing is known of."""

@@ -24,6 +24,8 @@ _DIMENSIONS: Mapping[str, tuple[str, ...]] = {
 }
 _KINDS = ("model_type", "type", "architecture", "family")
 _NANOGPT = {"n_layer", "n_embd", "block_size", "bias"}  # it names no kind
+# LitGPT's names, which has those of nanoGPT, too, and models of other shapes.
+_NO_NANOGPT = {"n_query_groups", "mlp_class_name", "norm_class_name", "rotary_percentage"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def counts(config: Mapping[str, Any]) -> Counts | None:
     flat = _innermost(config)
     kind = next((str(flat[key]).lower() for key in _KINDS if key in flat), "")
     kind = kind.replace("-", "_")
-    if not kind and set(flat) >= _NANOGPT:
+    if not kind and set(flat) >= _NANOGPT and not set(flat) & _NO_NANOGPT:
         kind = "nanogpt"
     count, shape = _COUNTED.get(kind), _shape(flat)
     if count is None or shape is None:

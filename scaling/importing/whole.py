@@ -12,6 +12,7 @@ import pandas as pd
 
 from scaling import importers
 from scaling.errors import InputError
+from scaling.importers.tracked_names import NAMES as TRACKED
 from scaling.importing import merging, points, proposal, sources
 from scaling.importing.account import Account
 from scaling.importing.curve_file import CurveFile
@@ -62,6 +63,8 @@ def import_runs(
     for tool in tools:
         for ours, theirs in importers.get(tool).USUAL.items():
             usual.setdefault(ours, []).extend(theirs)
+    if lost := [name for name in asked.keep if name not in fields]:
+        raise InputError(f"--keep {lost[0]}: no field of that name; found: {', '.join(fields)}")
     columns = find(fields, usual, asked.maps, training=asked.training)
     counted = proposal.check(columns, fields, seen, given[0])
     command = proposal.command(given, columns, settings)
@@ -79,7 +82,8 @@ def import_runs(
             name = made.add(merged)
             if curves is not None and name is not None:
                 curves.add(name, merged.piece.points)
-    settled = made.settled(tool=bool(tools))
+    own_names = all(importers.get(tool).USUAL is not TRACKED for tool in tools)
+    settled = made.settled(tool=bool(tools), own_names=own_names)
     df = made.table(settled)
     account = Account(
         command=command,
@@ -106,7 +110,7 @@ def import_runs(
 def _conversions(columns: Columns) -> list[str]:
     """What names alone said of units, and products."""
     return [
-        f"{name} = {column.theirs}, {column.why}"
+        "; ".join([f"{name} = {column.theirs}, {column.why}", *column.doubts])
         for name, column in columns.by_name.items()
         if [column.theirs] != [quoted(each) for each in column.made_of.columns]
     ]

@@ -19,7 +19,7 @@ NAN = math.nan
 # A GPT-2-like shape in nanoGPT's words: BODY parameters in blocks, 4,352 in tables.
 SHAPE = {"n_layer": 2, "n_head": 2, "n_embd": 32, "vocab_size": 128, "block_size": 8, "bias": False}
 BODY = 24_736
-BATCH_TOKENS = 64
+BATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True)

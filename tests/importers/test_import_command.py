@@ -201,3 +201,12 @@ def test_a_missing_reader_of_excel_says_how_to_get_it(
     (tmp_path / "runs.xlsx").write_bytes(b"PK")
     found = call(tmp_path / "runs.xlsx", "-o", tmp_path / "out.csv", "-y")
     assert "pip install 'scaling-laws[excel]'" in str(found.exception)
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    source = grid(tmp_path / "runs.csv")
+    before = source.read_bytes()
+    refused = call(source, "-o", source, "--yes").exception
+    assert isinstance(refused, InputError)
+    assert "is what is read" in str(refused)
+    assert source.read_bytes() == before

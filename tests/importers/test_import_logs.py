@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from batteries.importers import NAN, MadeRun
+from batteries.importers import BATCH_TOKENS, NAN, MadeRun
 from batteries.printed_logs import nanogpt
 from typer.testing import CliRunner
 
@@ -48,13 +48,16 @@ def width(n: int) -> int:
     return 16 * 2 ** (n % 4)
 
 
+def loss_at(N: float, D: float) -> float:
+    return 1.5 + 8 / N**0.3 + 86 / D**0.3
+
+
 def ladder(folder: Path) -> None:
     """Twelve runs of four widths as nanoGPT logs them, and the harness's results of eleven."""
     (folder / "logs").mkdir()
     for n in range(12):
         d, steps = width(n), 2000 * 2 ** (n // 4)
-        parameters, tokens = 2 * 12 * d * d, steps * 64
-        loss = 1.5 + 8 / parameters**0.3 + 20 / tokens**0.3
+        loss = loss_at(2 * 12 * d * d, steps * BATCH_TOKENS)
         points = [(step, loss + 1 / step, NAN) for step in range(EVERY, steps, EVERY)]
         points.append((steps, loss, loss))
         shape = {"n_layer": 2, "n_head": 2, "n_embd": d, "vocab_size": 128, "block_size": 8}
@@ -76,11 +79,13 @@ def test_evaluations_are_joined_for_downstream(tmp_path: Path) -> None:
     assert df["arc/acc"].notna().sum() == 11
     assert df.loc[df["run"] == "run-0", "arc/acc"].isna().all()
     assert "no run that was read is called another" in (tmp_path / "runs.import.txt").read_text()
-    asked = "--columns accuracy=arc/acc --chance 0.25 --params 1e6 --tokens 1e7 --draws 20 --json"
-    command = ["downstream", str(tmp_path / "runs.csv"), *asked.split()]
+    asked = (
+        "--columns accuracy=arc/acc --chance 0.25 --params 1e6 --tokens 1.28e9 --draws 20 --json"
+    )
+    command = ["downstream", str(tmp_path / "runs.csv"), *asked.split(), "--draws", "20"]
     answered = CliRunner().invoke(app, command)
     assert answered.exit_code == 0, answered.output + str(answered.exception)
-    loss = 1.5 + 8 / 1e6**0.3 + 20 / 1e7**0.3
+    loss = loss_at(1e6, 1.28e9)
     accuracy = 0.25 + 0.7 / (1 + math.exp(6 * (loss - 2.2)))
     outcome = json.loads(answered.output)["outcomes"][0]
     assert outcome["accuracy"]["point"] == pytest.approx(accuracy, abs=0.02)

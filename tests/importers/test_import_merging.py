@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scaling.errors import InputError
 from scaling.importing import Asked, Imported, import_runs
 from scaling.importing.curves import LOSS, STEP, TRAIN, D, end, joined
 from scaling.table import check_table, select_rows
@@ -129,17 +130,45 @@ def test_copies_are_left_out_by_name_and_repetitions_are_not(tmp_path: Path) -> 
     rows = [
         {**base, "seed": 0, "val_loss": 3.0},
         {**base, "seed": 1, "val_loss": 3.1},
-        {**base, "seed": 0, "val_loss": 3.2},
+        {**base, "seed": 0, "val_loss": 3.0},
         {**base, "lr": 2e-3, "seed": 0, "val_loss": 3.3},
     ]
     found = imported(points_table(tmp_path, rows))  # fmt: skip
-    assert found.df["loss"].tolist() == [3.1, 3.2, 3.3]
+    assert found.df["loss"].tolist() == [3.1, 3.0, 3.3]
     (told,) = found.account.left_out
     assert "row 1" in told.run
     assert "row 3" in told.reason
-    unseeded = [{k: v for k, v in row.items() if k != "seed"} for row in [*rows, rows[0]]]
+    unseeded = [{k: v for k, v in row.items() if k != "seed"} for row in rows]
     found = imported(points_table(tmp_path, unseeded))
-    assert sorted(found.df["loss"]) == [3.0, 3.1, 3.2, 3.3]
+    assert sorted(found.df["loss"]) == [3.0, 3.1, 3.3]
+    same_seed = [{**row, "seed": 42, "val_loss": 3 + i / 10} for i, row in enumerate(rows)]
+    assert len(imported(points_table(tmp_path, same_seed)).df) == 4
+
+
+def test_a_setting_that_is_no_column_of_ours_makes_another_run(tmp_path: Path) -> None:
+    rows = [{"run_id": f"wd{decay}", "step": step, "tokens": step * 64000, "params": 1e6, "seed": 0,
+             "weight_decay": decay, "val_loss": 3 + (10 + decay) / step}
+            for decay in (0.0, 0.1) for step in (10, 20, 30)]  # fmt: skip
+    assert len(imported(points_table(tmp_path, rows)).df) == 2
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "train.csv", "train.log"])
+def test_names_of_places_join_nothing_across_places(tmp_path: Path, name: str) -> None:
+    """Of two seeds `row 1` of a table, a log without ids, or train.log are called alike."""
+    for seed in range(2):
+        values = [(step, step * 64000, 1e6, 4 - step / 100 + seed / 50) for step in (10, 20, 30)]
+        text = "step,tokens,params,val_loss\n" + "".join(f"{s},{d},{n},{v}\n"
+                                                         for s, d, n, v in values)  # fmt: skip
+        if name == "runs.csv":
+            text = f"tokens,params,val_loss\n1e9,1e6,{3 + seed / 10}\n"
+        if name.endswith(".log"):
+            text = "tokens per iteration will be: 64,000\nnumber of parameters: 1.00M\n"
+            text += "".join(f"step {s}: train loss {v}, val loss {v}\n" for s, _, _, v in values)
+        (tmp_path / f"seed{seed}").mkdir()
+        (tmp_path / f"seed{seed}" / name).write_text(text)
+    found = imported(tmp_path / "*" / name)
+    assert found.df["loss"].nunique() == 2
+    assert not found.account.merged
 
 
 def test_a_diverged_run_stays_and_no_fit_sees_it(tmp_path: Path) -> None:
@@ -154,22 +183,25 @@ def test_a_diverged_run_stays_and_no_fit_sees_it(tmp_path: Path) -> None:
     check_table(select_rows(found.df)[0])
 
 
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 999), odd=st.integers(0, 24), factor=st.sampled_from([0.85, 1.15]))
-def test_a_run_off_the_rest_is_flagged_and_kept(seed: int, odd: int, factor: float) -> None:
+@pytest.mark.parametrize("factor", [0.85, 1.15])
+def test_a_run_off_the_rest_is_flagged_and_kept(factor: float) -> None:
     from scaling.importing.outliers import flagged
 
     N, D_ = (a.ravel() for a in np.meshgrid(np.geomspace(1e6, 1e8, 5), np.geomspace(1e8, 1e10, 5)))
-    noise = np.random.default_rng(seed).normal(0, 0.002, 25)
-    loss = (1.7 + 400 / N**0.34 + 410 / D_**0.28) * np.exp(noise)
-    clean = flagged(loss, N, D_)
-    loss[odd] *= factor
-    found = flagged(loss, N, D_)
-    assert found is not None
-    assert clean is not None
-    assert found[0][odd]
-    assert found[0].sum() <= 2
-    assert clean[0].sum() <= 1
+    tables = 100
+    clean = np.zeros(tables, int)
+    for seed in range(tables):
+        noise = np.random.default_rng(seed).normal(0, 0.002, 25)
+        loss = (1.7 + 400 / N**0.34 + 410 / D_**0.28) * np.exp(noise)
+        sound = flagged(loss, N, D_)
+        loss[seed % 25] *= factor
+        found = flagged(loss, N, D_)
+        assert found is not None
+        assert sound is not None
+        clean[seed] = sound[0].sum()
+        assert found[0][seed % 25]
+        assert found[0].sum() <= 3
+    assert (clean > 0).mean() <= 0.05  # measured on 400 tables: 1 %
 
 
 def test_few_runs_tell_of_no_outlier() -> None:
@@ -197,3 +229,33 @@ def test_which_loss_stands_for_a_run(tmp_path: Path, rule: str, loss: float) -> 
     found = imported(tmp_path / "a.csv", loss=rule)
     assert found.df["loss"].tolist() == [loss]
     assert found.account.loss == rule
+
+
+def ladder(sizes: list[float], steps: list[int]) -> list[dict[str, object]]:
+    return [{"params": N, "step": step, "tokens": step * 1e6, "val_loss": 3 + 10 / step + 1e5 / N}
+            for N in sizes for step in steps]  # fmt: skip
+
+
+def test_rows_of_several_sizes_are_not_one_run(tmp_path: Path) -> None:
+    rows = [row for i in range(1, 6) for row in ladder([i * 1e6], [100 * i])]
+    assert len(imported(points_table(tmp_path, rows)).df) == 5  # each longer than the one before
+    path = points_table(tmp_path, ladder([1e6, 2e6], [*range(10, 210, 10)]))
+    with pytest.raises(InputError, match=r"whether they are 2 runs \(--map run=params\)"):
+        imported(path)
+    assert len(imported(path, options={"run": "params"}).df) == 2
+    assert len(imported(path, options={"run": "each"}).df) == 40
+
+
+def test_a_row_without_an_id_is_refused(tmp_path: Path) -> None:
+    rows = [{"run_id": name, **row} for name in ("a", "b", None) for row in ladder([1e6], [10, 20])]
+    with pytest.raises(InputError, match="row 5 says no run_id"):
+        imported(points_table(tmp_path, rows))
+
+
+def test_tokens_of_the_whole_run_stand_for_its_last_reading(tmp_path: Path) -> None:
+    """Losses are held out at every other step, and not at the last."""
+    rows = ladder([1e6], [*range(10, 120, 10)])
+    for i, row in enumerate(rows):
+        row |= {"train_loss": row["val_loss"], "val_loss": row["val_loss"] if i % 2 else None}
+    found = imported(points_table(tmp_path, rows), maps={"D": "1e9"}).df
+    assert found[["D", "steps", "status"]].values.tolist() == [[1e9, 100, "finished"]]

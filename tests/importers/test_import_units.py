@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scaling.errors import InputError
 from scaling.importing import Asked, Imported, import_runs
+from scaling.importing.conventions import kinds_given
 from scaling.importing.shapes import counts
 from scaling.table import check_table
 
@@ -146,3 +147,90 @@ def test_two_conventions_in_one_column_are_refused_by_both_names(tmp_path: Path)
         import_runs([source])
     told = imported(source, kinds={"N_kind": "total"})
     assert set(told.df["N_kind"]) == {"total"}
+
+
+@pytest.mark.parametrize("compute", [False, True])
+def test_two_columns_of_few_are_refused(tmp_path: Path, compute: bool) -> None:
+    """6ND tells one unit, not two: millions x millions is also thousands x billions."""
+    N, D = np.geomspace(125, 13_000, 12), np.geomspace(2500, 90_000, 12)
+    source = table(tmp_path, params=N, tokens=D, flops=6e12 * N * D if compute else None)
+    with pytest.raises(InputError, match=r"N runs from .* few for a count of parameters"):
+        import_runs([source])
+    told = imported(source, maps={"N": "params * 1e6", "D": "tokens * 1e6"})
+    assert told.df["D"].max() == pytest.approx(9e10)
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "of"),
+    [("loss", "val_ppl", math.exp), ("D", "tokens_M", lambda D: D / 1e6)],
+)
+def test_a_column_that_is_given_keeps_the_unit_of_its_name(
+    tmp_path: Path, ours: str, name: str, of: object
+) -> None:
+    plain = imported(table(tmp_path)).df[ours].to_numpy()
+    at = {"D": 1, "loss": 2}[ours]
+    source = table(tmp_path, **{name: lambda *v: [*map(of, v[at])]})
+    assert imported(source, maps={ours: name}).df[ours].to_numpy() == pytest.approx(plain)
+
+
+@pytest.mark.parametrize(
+    ("columns", "batch"),
+    [
+        ({"total_batch_size": 512}, 512 * 1024),
+        ({"total_batch_size": 524_288}, 524_288),
+        ({"global_batch_size": 512, "gradient_accumulation_steps": 4, "world_size": 8}, 512 * 1024),
+        ({"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4, "world_size": 8},
+         128 * 1024),
+    ],
+)  # fmt: skip
+def test_what_a_batch_holds(tmp_path: Path, columns: dict[str, int], batch: int) -> None:
+    source = table(tmp_path, tokens=None, steps=100, seq_len=1024, eval_batch_size=7, **columns)
+    found = imported(source)
+    assert set(found.df["D"]) == {100 * batch}
+
+
+def test_a_batch_of_evaluations_is_none_of_training(tmp_path: Path) -> None:
+    source = table(tmp_path, tokens=None, steps=100, seq_len=1024, eval_batch_size=7)
+    with pytest.raises(InputError, match="nothing is D"):
+        import_runs([source])
+
+
+def test_a_kind_that_is_told_is_that_of_the_log(tmp_path: Path) -> None:
+    """N in the table is counted without tables: it must not be called total."""
+    shape = {"model_type": "gpt2", "n_embd": 64, "n_layer": 2, "n_head": 2, "vocab_size": 1000}
+    exact = counts(shape)
+    assert exact is not None
+    source = table(tmp_path, params=exact.N_total, **shape)
+    found = imported(source, kinds={"N_kind": "total"})
+    assert (set(found.df["N"]), set(found.df["N_kind"])) == ({exact.N}, {"non_embedding"})
+
+
+def test_steps_that_tokens_are_made_of_still_tell_how_a_run_ended(tmp_path: Path) -> None:
+    source = table(tmp_path, tokens=None, step=500, max_steps=1000)
+    found = imported(source, maps={"D": "step * 524288"})
+    assert set(found.df["status"]) == {"stopped"}
+
+
+def test_counted_and_logged_sizes_mix_only_where_the_kind_is_known(tmp_path: Path) -> None:
+    shape = {"model_type": "gpt2", "n_embd": 64, "n_layer": 2, "n_head": 2, "vocab_size": 1000}
+    exact = counts(shape)
+    assert exact is not None
+    half = {name: [value] * 6 + [None] * 6 for name, value in shape.items()}
+    source = table(tmp_path, params=[None] * 6 + [200_000] * 6, **half)
+    with pytest.raises(InputError, match="--kind N=total or --kind N=non_embedding"):
+        import_runs([source])
+    found = imported(source, kinds={"N_kind": "total"})
+    assert sorted(set(found.df["N"])) == [exact.N_total, 200_000]
+
+
+def test_names_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--keep nope: no field of that name"):
+        imported(table(tmp_path), keep=("nope",))
+    with pytest.raises(InputError, match="--kind N=all: valid are non_embedding, total"):
+        kinds_given({"N": "all"})
+
+
+def test_commas_before_points_divide_thousands(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("params;tokens;val_loss\n124,000;2,000,000;3.5\n350,000;4,000,000;3.4\n")
+    assert imported(str(path)).df["N"].tolist() == [124_000, 350_000]

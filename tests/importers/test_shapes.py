@@ -57,3 +57,11 @@ def test_a_shape_that_is_not_known_is_not_counted() -> None:
     found = counts({**nanogpt, "bias": False})
     assert found is not None
     assert (found.N, found.N_total) == (24_736, 24_736 + 128 * 32 + 8 * 32)
+
+
+def test_a_model_of_litgpt_is_not_counted_as_nanogpts() -> None:
+    """It has all of nanoGPT's names, and gated layers of other widths."""
+    config = {"n_layer": 22, "n_head": 32, "n_embd": 2048, "block_size": 2048, "bias": False,
+              "vocab_size": 32000, "n_query_groups": 4, "mlp_class_name": "LLaMAMLP",
+              "norm_class_name": "RMSNorm", "intermediate_size": 5632}  # fmt: skip
+    assert counts(config) is None

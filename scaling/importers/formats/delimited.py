@@ -18,6 +18,7 @@ _DELIMITERS = (",", "\t", ";", "|")
 _WORDS = {",": "','", "\t": "a tab", ";": "';'", "|": "'|'", r"\s+": "spaces"}
 _BOM = b"\xef\xbb\xbf"
 _TOO_MANY = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_DECIMAL_POINT = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 
 
@@ -131,8 +132,10 @@ def _sniffed(head: bytes, source: str) -> tuple[list[str], str, str]:
     if all(re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", name, re.IGNORECASE) for name in names):
         raise InputError(f"{source}: its first line holds numbers; put the columns' names there")
     rows = [_split(line, delimiter) for line in lines[1:50]]
-    commas = any(_DECIMAL_COMMA.fullmatch(field.strip()) for row in rows for field in row)
-    return names, delimiter, "," if commas and delimiter == ";" else "."
+    fields = [field.strip() for row in rows for field in row]
+    commas = any(map(_DECIMAL_COMMA.fullmatch, fields))
+    points = any(map(_DECIMAL_POINT.fullmatch, fields))  # so that commas divide thousands
+    return names, delimiter, "," if commas and not points and delimiter == ";" else "."
 
 
 def _split(line: str, delimiter: str) -> list[str]:
