@@ -240,3 +240,8 @@ def test_quantities_in_a_column_of_millions_are_refused(tmp_path: Path) -> None:
     source = table(tmp_path, params=None, params_M=["5M"] * 6 + ["70M"] * 6)
     with pytest.raises(InputError, match=r"params_M runs from 5e\+06 to 7e\+07"):
         import_runs([source])
+
+
+def test_a_row_in_another_unit_than_the_rest_is_told(tmp_path: Path) -> None:
+    found = imported(table(tmp_path, params=lambda N, D, loss: np.where(D > 9e9, N / 2e3, N)))
+    assert any("below 1e5 in 3 of 12 rows" in line for line in found.account.found)
