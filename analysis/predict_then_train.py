@@ -53,7 +53,7 @@ print(per_study.round(2).to_string())
 # ## By rule
 #
 # The 14 targets are five widths; targets of one width share a recipe and partly a trunk, so they
-# are one experiment. Intervals are 90 % of a bootstrap that draws widths.
+# are one experiment. Intervals are 90 % of a bootstrap that draws widths, given these pilots.
 
 # %%
 table = Stored(str(RUNS / "text-proof")).table

@@ -159,7 +159,8 @@ def check_table(
     source = source_of(df)
     for name in needs:
         if name not in df.columns:
-            raise InputError(f"{source}: {_missing(name, df.columns)}")
+            told = f"{source}: {_missing(name, df.columns)} (name it with --columns {name}=...)"
+            raise InputError(told)
         numbers = pd.to_numeric(df[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         text = np.isnan(numbers) & df[name].notna().to_numpy()
         range_ = " of at least 0" if name in zero else "" if name in signed else " above 0"
@@ -261,7 +262,7 @@ def _missing(name: str, columns: Iterable[object]) -> str:
     folded = {n.lower(): n for n in names}  # "Loss" is near "loss", whatever its letters' case
     near = [folded[n] for n in difflib.get_close_matches(name.lower(), list(folded), n=3)]
     hint = f"; nearest: {', '.join(near)}" if near else ""
-    return f"no column {name}; it has {', '.join(names)}{hint} (name it with --columns {name}=...)"
+    return f"no column {name}; it has {', '.join(names)}{hint}"
 
 
 def rows_named(index: pd.Index, show: int = 5) -> str:

@@ -149,7 +149,10 @@ def _value(node: ast.expr, scope: _Scope) -> Any:
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, scope)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            return _ARITHMETIC[type(op)](_value(left, scope), _value(right, scope))
+            parts = _value(left, scope), _value(right, scope)
+            if any(isinstance(part, str) for part in parts):
+                raise scope.refused(node, "counts with text")
+            return _ARITHMETIC[type(op)](*parts)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             return _compare(left, ops, comparators, scope)
         case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:

@@ -47,6 +47,7 @@ WRONG = [
     ("fit text.csv", "column loss is not a number in row 1"),
     ("fit one.csv", "too few for the 5 free parameters of law chinchilla; hold some (--fix E=1.7)"),
     ("fit one.csv --columns N", "'N' is not NAME=VALUE"),
+    ("fit wrong.csv --columns N=size", "no column size; it has params, tokens, val\n"),
     ("crossing one.csv", "no column family to group by; it has N, D, loss; name one of them by"),
     ("extrapolate one.csv", "no column x (--x); it has N, D, loss: name one by --x"),
     ("rates one.csv", "no column learning_rate; it has N, D, loss (name it with --columns"),

@@ -217,6 +217,8 @@ def test_filters(where: str, rows: str) -> None:
         ("N is 1", "not allowed"),
         ("1 in [1]", "needs a column"),
         ("1 < 2", "no true or false"),
+        ("run == 'a' * 10**15", "counts with text"),
+        ("-" * 3000 + "N > 1", "nested too deep|not an expression"),
     ],
 )
 def test_bad_filters(where: str, message: str) -> None:

@@ -138,8 +138,8 @@ def _is_one_log(df: pd.DataFrame, source: str) -> bool:
     several = [name for name in of_one if df[name].nunique() > 1]
     if not several:
         return True
-    if plain(step).endswith("s"):  # `steps` are how many a run had, `step` is where it was
-        return False
+    if plain(step).endswith("s"):
+        return False  # `steps` are how many a run had, `step` is where it was
     groups = df.groupby(several, sort=False)[step]
     if any(_goes_up(group) for _, group in groups):
         told = "+".join(several)
@@ -153,9 +153,8 @@ def _is_one_log(df: pd.DataFrame, source: str) -> bool:
 
 def _goes_up(steps: pd.Series) -> bool:
     values = steps.dropna().to_numpy(float)
-    if len(values) < 3 or values.min() == values.max():
-        return False
-    return bool(np.mean(np.diff(values) >= 0) >= _LOGGED)
+    more = len(values) > 2 and values.min() < values.max()
+    return more and bool(np.mean(np.diff(values) >= 0) >= _LOGGED)
 
 
 def _each(

@@ -82,6 +82,7 @@ def settle(
     if given.get("N_kind", kinds["N_kind"]) != kinds["N_kind"]:
         found.append(f"--kind N={given['N_kind']} is of the N that was logged; N in the table is "
                      f"{kinds['N_kind']}")  # fmt: skip
+    found += _mixed(df)
     found += _first_loss(df)
     return Settled(df, kinds, tuple(conversions), tuple(found))
 
@@ -221,6 +222,16 @@ def _first_loss(df: pd.DataFrame) -> Sequence[str]:
         return ("losses begin near log2 of the vocabulary: they seem to be bits; "
                 "--map loss=\"... * 0.6931\" makes them nats",)  # fmt: skip
     return ()
+
+
+def _mixed(df: pd.DataFrame) -> Sequence[str]:
+    """Counts of a few runs in another unit than the others'."""
+    return [
+        f"{name} is below 1e5 in {few} of {len(df)} rows and up to {df[name].max():.4g} in others: "
+        "are they in another unit?"
+        for name in ("N", "D")
+        if (few := int((df[name] < FEW).sum())) and df[name].max() > FEW * 100
+    ]
 
 
 def _refuse_few(df: pd.DataFrame, sure: Collection[str]) -> None:

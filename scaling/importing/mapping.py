@@ -16,6 +16,7 @@ import numpy as np
 
 from scaling.errors import InputError
 from scaling.importers.columns import MEASURED, NAMES, plain, rank, without_unit
+from scaling.importing.named import doubts_of, kind_of, quoted, scaled
 from scaling.importing.survey import Field
 from scaling.where import Expression, expression
 
@@ -29,6 +30,7 @@ PARTS = ("sequences", "context", "accumulation", "devices")
 SHOWN = tuple(name for name in _ORDER if not name.endswith("_unstated") and name not in PARTS)
 # What tells the unit of a column that is no count as it stands.
 _CHECKED_BY = {"N": {"C"}, "D": {"C", "batch_tokens"}, "C": {"N", "N_total"}}
+ALREADY = 1e6  # of millions or more: such a number counts one by one
 _OF_ALL = {"global", "total"}  # words of a batch that is no device's and no part of a step
 CONVENTIONS = ("N_kind", "D_kind", "C_kind", "L_kind")  # as our own tables state them
 
@@ -125,11 +127,6 @@ def find(
     return Columns({name: found[name] for name in order}, unused, refused)
 
 
-def quoted(name: str) -> str:
-    """A field's name as expressions take it."""
-    return name if name.isidentifier() else f"`{name}`"
-
-
 def _given(
     ours: str, text: str, fields: Mapping[str, Field], usual: Mapping[str, Sequence[str]]
 ) -> Column:
@@ -158,7 +155,7 @@ def _given_kind(ours: str, names: Sequence[str], usual: Mapping[str, Sequence[st
         return ""
     if any(_is_training(name, usual) for name in names):
         return "train_loss"
-    return _kind(ours, names[0]) if len(names) == 1 else ""
+    return kind_of(ours, names[0]) if len(names) == 1 else ""
 
 
 def _guess(
@@ -185,7 +182,7 @@ def _guess(
         return None
     ranked.sort(key=lambda item: item[0])
     _, field, known = ranked[0]
-    doubts = _doubts(ours, field)
+    doubts = doubts_of(ours, field.name)
     rivals = [other.name for _, other, k in ranked[1:] if k == known]
     if rivals and settled in ("loss", "N", "D"):
         doubts.append(f"could be {', '.join(rivals[:4])} as well")
@@ -202,20 +199,27 @@ def _column(
     kind: str | None = None,
 ) -> Column:
     settled = ours.removesuffix("_unstated")
-    made_of, scale = _scaled(settled, field.name)
+    made_of, scale = scaled(settled, field.name)
     why = "given" if given else "as this tool names it" if known else "by its name"
     if scale != 1:
         why += f", in units of {scale:.0e}".replace("e+0", "e")
     low, high = field.low, field.high
     if not field.text:
         low, high = map(float, made_of({field.name: np.array([low, high])}))
-    kind = _kind(ours, field.name) if kind is None else kind
+    kind = kind_of(ours, field.name) if kind is None else kind
     return Column(settled, made_of, why, low, high, doubts, given, known, kind)
 
 
 def _out_of_range(ours: str, field: Field) -> str:
     settled = ours.removesuffix("_unstated")
     name = NAMES[settled]
+    _, scale = without_unit(field.name)
+    if scale >= ALREADY <= field.low:
+        return (
+            f"{field.name} runs from {field.low:.4g} to {field.high:.4g}, of which the name's unit "
+            f'makes {scale:.0e} times as many; say which is meant: --map {settled}="'
+            f'{quoted(field.name)} * 1" or "{quoted(field.name)} * {scale:.0e}"'
+        )
     return (
         f"{field.name} runs from {field.low:.4g} to {field.high:.4g}, and {name.about} from "
         f"{name.low:.0e} to {name.high:.0e}; if it is meant, say in which unit, such as "
@@ -235,24 +239,10 @@ def _usual(patterns: Sequence[str], name: str) -> int | None:
     return None
 
 
-def _scaled(ours: str, name: str) -> tuple[Expression, float]:
-    """A field as our column, its unit undone where its name says one."""
-    _, scale = without_unit(name)
-    if ours not in ("N", "N_total", "D", "D_unique", "batch_tokens"):
-        scale = 1.0
-    words = set(plain(name).split("_"))
-    text, what = quoted(name), f"--map {ours}"
-    if scale != 1.0:
-        return expression(f"{text} * {scale:.0e}".replace("e+0", "e"), what), scale
-    if ours in ("loss", "train_loss") and words & {"ppl", "perplexity"}:
-        return expression(f"log({text})", what), 1.0
-    if ours == "loss" and _kind(ours, name) != "bits_per_byte" and words & {"bits", "bpt", "bpc"}:
-        return expression(f"{text} * {math.log(2)!r}", what), 1.0
-    return expression(text, what), 1.0
-
-
 def _plausible(ours: str, field: Field) -> bool:
-    _, scale = _scaled(ours.removesuffix("_unstated"), field.name)
+    _, scale = scaled(ours.removesuffix("_unstated"), field.name)
+    if scale >= ALREADY <= field.low:
+        return False  # `70M` in a column of millions
     if (NAMES[ours].text and field.text) or math.isnan(field.low):
         return True
     words = set(plain(field.name).split("_"))
@@ -260,37 +250,6 @@ def _plausible(ours: str, field: Field) -> bool:
     low = NAMES[ours].low
     least = min(0.0, low) if field.varies or ours in MEASURED else low  # a log begins at no token
     return low <= field.high * scale <= high and field.low * scale >= least
-
-
-def _doubts(ours: str, field: Field) -> list[str]:
-    words = set(plain(field.name).split("_"))
-    doubts = []
-    if ours == "N_unstated":
-        doubts.append("its name doesn't say whether embeddings are in it")
-    if ours == "loss_unstated":
-        doubts.append("its name doesn't say whether it was held out")
-    if ours in MEASURED and words & {"smooth", "smoothed", "ema", "avg", "mean", "running"}:
-        doubts.append("its name says it is smoothed")
-    return doubts
-
-
-def _kind(ours: str, name: str) -> str:
-    """What a name says of the convention: of N, the kind of count; of a loss, its unit."""
-    words = set(plain(name).split("_"))
-    if ours in ("N", "N_total"):
-        return {"N": "non_embedding", "N_total": "total"}[ours]
-    if ours not in ("loss", "loss_unstated", "train_loss"):
-        return ""
-    if "bpb" in words or {"bits", "byte"} <= words:
-        return "bits_per_byte"
-    per = next((unit for unit in ("byte", "word", "character") if unit in words), "")
-    if words & {"char", "bpc"}:
-        per = "character"
-    if per:
-        return f"nats_per_{per}"
-    if words & {"ppl", "perplexity", "bits", "bpt"}:
-        return "nats_per_token"
-    return ""
 
 
 def _add_tokens(found: dict[str, Column]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scaling.importers.contract import LoggedRun, Scalar
-from scaling.importing.curves import LOSS, TRAIN
+from scaling.importing.curves import LOSS, STEP, TRAIN, D
 from scaling.importing.mapping import CONVENTIONS, Column, Columns
 from scaling.importing.shapes import Counts, counts
 from scaling.importing.survey import Scope, number
@@ -67,7 +67,7 @@ def piece(run: LoggedRun, columns: Columns) -> Piece:
         values=values,
         stated={k: str(config[k]) for k in CONVENTIONS if k in config},
         config=config,
-        counts=counted(run),
+        counts=counts(run.config) or counts(config),
         points=points,
         notes=run.notes,
         nan_loss=nan_loss,
@@ -103,11 +103,22 @@ def _single(value: Any, *, greatest: bool) -> float:
     return number(value)
 
 
+def _of_the_whole(series: list[Any]) -> float | None:
+    """Tokens that are the same in every row, while steps go on: those of the whole run."""
+    steps, tokens = series[STEP], series[D]
+    if not isinstance(steps, np.ndarray) or not isinstance(tokens, np.ndarray):
+        return None
+    known, distinct = np.unique(tokens[np.isfinite(tokens)]), np.unique(steps[np.isfinite(steps)])
+    return float(known[0]) if len(known) == 1 and len(distinct) > 2 else None
+
+
 def _points(run: LoggedRun, columns: Columns, logged: Scope) -> tuple[np.ndarray, bool]:
     """The curve, of the rows that hold a loss and the last one; and whether its loss is NaN."""
     series: list[Any] = [
         _evaluated(columns[name], logged) if name in columns else None for name in _CURVE
     ]
+    if (tokens := _of_the_whole(series)) is not None:
+        series[D] = tokens
     length = max((len(v) for v in series if isinstance(v, np.ndarray)), default=1)
     points = np.full((length, len(_CURVE)), np.nan)
     for i, value in enumerate(series):

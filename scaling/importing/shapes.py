@@ -62,10 +62,16 @@ def counts(config: Mapping[str, Any]) -> Counts | None:
     if not kind and set(flat) >= _NANOGPT and not set(flat) & _NO_NANOGPT:
         kind = "nanogpt"
     count, shape = _COUNTED.get(kind), _shape(flat)
-    if count is None or shape is None:
+    if count is None or shape is None or _unusual(kind, flat):
         return None
     body, tables = count(shape)
     return Counts(body, body + tables, kind, shape.vocab)
+
+
+def _unusual(kind: str, flat: Mapping[str, Any]) -> bool:
+    """Whether it has biases that its kind usually has not, or lacks those that it has."""
+    usual = kind == "gpt_neox"
+    return _flag(flat, "attention_bias") is (not usual) or _flag(flat, "mlp_bias") is True
 
 
 def _innermost(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from scaling.importing import merging, points, proposal, sources
 from scaling.importing.account import Account
 from scaling.importing.curve_file import CurveFile
 from scaling.importing.curves import Shelf
-from scaling.importing.mapping import Columns, find, quoted
+from scaling.importing.mapping import Columns, find
+from scaling.importing.named import quoted
 from scaling.importing.outliers import flag
 from scaling.importing.pieces import piece
 from scaling.importing.rows import Asked, Rows

@@ -89,6 +89,8 @@ def _go_on(original: Original, partial: Path, tell: Told) -> None:
                 file.write(piece)
                 done += len(piece)
                 tell(done, original.size)
+                if done > original.size:  # not the file: nor is what may come without end
+                    break
 
 
 def _begins_at(answer: requests.Response, have: int) -> bool:

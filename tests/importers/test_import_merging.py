@@ -259,3 +259,13 @@ def test_tokens_of_the_whole_run_stand_for_its_last_reading(tmp_path: Path) -> N
         row |= {"train_loss": row["val_loss"], "val_loss": row["val_loss"] if i % 2 else None}
     found = imported(points_table(tmp_path, rows), maps={"D": "1e9"}).df
     assert found[["D", "steps", "status"]].values.tolist() == [[1e9, 100, "finished"]]
+
+
+def test_tokens_that_never_change_are_the_whole_runs(tmp_path: Path) -> None:
+    rows = [{**row, "tokens": 1e9} for row in ladder([1e6], [*range(10, 120, 10)])]
+    found = imported(points_table(tmp_path, rows), loss="smoothed:3")
+    assert found.df["D"].tolist() == [1e9]
+    assert found.df["loss"].tolist() == pytest.approx(
+        [np.mean([3 + 10 / step + 0.1 for step in (90, 100, 110)])]
+    )
+    assert not found.account.merged

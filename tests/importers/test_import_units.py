@@ -234,3 +234,14 @@ def test_commas_before_points_divide_thousands(tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     path.write_text("params;tokens;val_loss\n124,000;2,000,000;3.5\n350,000;4,000,000;3.4\n")
     assert imported(str(path)).df["N"].tolist() == [124_000, 350_000]
+
+
+def test_quantities_in_a_column_of_millions_are_refused(tmp_path: Path) -> None:
+    source = table(tmp_path, params=None, params_M=["5M"] * 6 + ["70M"] * 6)
+    with pytest.raises(InputError, match=r"params_M runs from 5e\+06 to 7e\+07"):
+        import_runs([source])
+
+
+def test_a_row_in_another_unit_than_the_rest_is_told(tmp_path: Path) -> None:
+    found = imported(table(tmp_path, params=lambda N, D, loss: np.where(D > 9e9, N / 2e3, N)))
+    assert any("below 1e5 in 3 of 12 rows" in line for line in found.account.found)

@@ -65,3 +65,16 @@ def test_a_model_of_litgpt_is_not_counted_as_nanogpts() -> None:
               "vocab_size": 32000, "n_query_groups": 4, "mlp_class_name": "LLaMAMLP",
               "norm_class_name": "RMSNorm", "intermediate_size": 5632}  # fmt: skip
     assert counts(config) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "bias"), [("llama", {"attention_bias": True}), ("llama", {"mlp_bias": True}),
+                       ("gpt_neox", {"attention_bias": False})]
+)  # fmt: skip
+def test_biases_that_a_kind_usually_has_not_are_not_counted_wrongly(
+    kind: str, bias: dict[str, bool]
+) -> None:
+    config = {"model_type": kind, "vocab_size": 32000, **sized(64, 2, 2, 128)}
+    assert counts(config) is not None
+    assert counts({**config, **bias}) is None
+    assert counts({**config, **{name: not on for name, on in bias.items()}}) is not None

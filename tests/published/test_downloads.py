@@ -157,6 +157,14 @@ def test_what_is_not_the_file_is_refused_and_not_kept(host: Host, tmp_path: Path
     assert kept(tmp_path) == []
 
 
+def test_more_than_the_file_is_not_waited_for(host: Host) -> None:
+    size, told = len(host.content), []
+    host.content += bytes(1 << 20)
+    with pytest.raises(InputError, match="it is not the file that was published"):
+        load(NAME, tell=lambda done, total: told.append(done))
+    assert size < told[-1] < size + (1 << 12)
+
+
 def test_a_damaged_copy_in_the_cache_is_had_again(host: Host, tmp_path: Path) -> None:
     load(NAME)
     (copy,) = (tmp_path / "cache" / "scaling").glob("*.csv")
