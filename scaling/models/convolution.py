@@ -144,7 +144,16 @@ def _by_input(by_output: Array, kernel: Array, stride: int, padding: int, shape:
 
 
 def _correlate(x: Array, kernel: Array, edges_h: Edges, edges_w: Edges) -> Array:
-    """Stride 1; `edges`: zeros before and after, negative where pixels are cut off."""
+    """Stride 1; `edges`: zeros before and after, negative where pixels are cut off.
+
+    They are cut off here: XLA's CPU convolution (JAX 0.10) reads beyond a row that its own negative
+    padding empties.
+    """
+    if min(*edges_h, *edges_w) < 0:
+        cut = [(min(low, 0), min(high, 0), 0) for low, high in (edges_h, edges_w)]
+        x = jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
+        edges_h = max(edges_h[0], 0), max(edges_h[1], 0)
+        edges_w = max(edges_w[0], 0), max(edges_w[1], 0)
     packed = _packed_pixels(*kernel.shape[2:])
     if packed > 1:
         return _correlate_packed(x, kernel, edges_h, edges_w, packed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -292,7 +291,11 @@ def test_real_trackers_hold_each_cell_once(name: str, trunk: list[Cell], tmp_pat
             assert steps == tuple(step for step, _ in points)
             assert values == pytest.approx([value for _, value in points], rel=1e-6)
     # And as `scaling import` reads it.
-    source = os.environ["TRACKIO_DIR"] if name == "trackio" else tmp_path / "trackers" / name
+    source: object = tmp_path / "trackers" / name
+    if name == "trackio":  # wherever it was when it was first imported
+        from trackio import sqlite_storage
+
+        source = sqlite_storage.TRACKIO_DIR
     runs = [run for run in importers.get(name).read(str(source)) if run.config["study"] == STUDY]
     imported_as_told(runs, trunk, logs)
 
