@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,8 +93,8 @@ def log(path: Path, **runs: list[int]) -> Path:
     return path
 
 
-def imported(*sources: Path, **asked: object) -> Imported:
-    return import_runs([str(each) for each in sources], Asked(**asked))  # type: ignore[arg-type]
+def imported(*sources: Path, **asked: Any) -> Imported:
+    return import_runs([str(each) for each in sources], Asked(**asked))
 
 
 def test_a_run_in_two_files_is_one(tmp_path: Path) -> None:

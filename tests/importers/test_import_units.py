@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +31,8 @@ def table(tmp_path: Path, **columns: object) -> str:
     return str(path)
 
 
-def imported(source: str, **asked: object) -> Imported:
-    found = import_runs([source], Asked(**asked))  # type: ignore[arg-type]
+def imported(source: str, **asked: Any) -> Imported:
+    found = import_runs([source], Asked(**asked))
     check_table(found.df)
     return found
 

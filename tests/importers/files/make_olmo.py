@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
 
 
 def train(folder: Path, size: str, model: TransformerConfig) -> None:
-    def write(name: str, contents: str, dir: Path | None = None) -> Path:  # noqa: A002
+    def write(name: str, contents: str, dir: Path | None = None) -> Path:  # noqa: A002 - OLMo-core's own name
         file = (dir or folder) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(contents)
